@@ -1,0 +1,57 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+WORKERS ?= 2
+
+.PHONY: help run test test-faults check format bench docs lock clean
+
+help:  ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+# Made once, and again when the lock changes. Left untouched on a failure, so that the next call starts over.
+$(STAMP): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+run: $(STAMP)  ## start everything: PostgreSQL, Redis, API and workers (PORT, DATA_DIR, DATABASE_URL, REDIS_URL)
+	@exec $(BIN)/python -m zstack_mgmt run
+
+test: $(STAMP)  ## the tests, on servers of their own (ARGS="-k name")
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+test-faults: $(STAMP)  ## the slow tests that kill processes
+	$(BIN)/python -m pytest -m faults $(ARGS)
+
+check: $(STAMP)  ## style, types, imports and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m zstack_mgmt docs --check
+
+format: $(STAMP)  ## let ruff write the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)  ## measure the speed (tests/benchmarks)
+	$(BIN)/python -m pytest -m bench -s tests/benchmarks $(ARGS)
+
+docs: $(STAMP)  ## write the generated files: docs/api, docs/errors.md, docs/openapi.json
+	$(BIN)/python -m zstack_mgmt docs
+
+# uv is the only tool that locks for every platform at once; it is needed for nothing else.
+lock:  ## resolve the dependencies again, with hashes and without an index address
+	$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
+	build/uv/bin/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-annotate --quiet --custom-compile-command "make lock" -o requirements.lock
+	build/uv/bin/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-annotate --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-server.lock
+
+clean:  ## remove the environment and the caches, not the data
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache
