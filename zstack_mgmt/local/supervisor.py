@@ -1,0 +1,344 @@
+"""`run`: the whole service as children of one process, which starts again whatever dies.
+
+Everything lies in DATA_DIR: the data of PostgreSQL and Redis, their generated passwords, logs, and
+`runtime.json` with the addresses and process ids of the moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Coroutine, Generator
+from pathlib import Path
+from typing import Any
+
+import zstack_mgmt
+from zstack_mgmt.config import Settings
+from zstack_mgmt.local.children import Keeper
+from zstack_mgmt.local.processes import (
+    LINUX,
+    Leftover,
+    LocalError,
+    end_leftovers,
+    exited,
+    free_port,
+    port_is_free,
+    process_command,
+    spawn,
+    stop,
+)
+from zstack_mgmt.local.servers import prepare_data_dir, start_postgres, start_redis, write_json
+
+KINDS = ("api", "worker", "webhook", "postgres", "redis")
+READY_LIMIT_S = 90.0
+HOPELESS = 5  # failures in a row before the first readiness, after which `run` gives up
+STOP_LIMIT_S = 7.6  # of the service's processes; the servers get the rest of ten seconds
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (not bound here: where we look for ourselves)
+
+
+async def run(settings: Settings) -> int:
+    """Start everything, keep it running until SIGINT, SIGTERM or SIGHUP, stop it; the exit code."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        data_dir = prepare_data_dir(settings.data_dir)
+        with _only_one(data_dir):
+            supervisor = Supervisor(settings, data_dir)
+            try:
+                await _until(stopping, supervisor.serve())
+            finally:
+                await supervisor.stop()
+    except LocalError as error:
+        print(f"zstack-mgmt: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+class Supervisor:
+    """The processes of one installation."""
+
+    def __init__(self, settings: Settings, data_dir: Path) -> None:
+        self._settings = settings
+        self._data_dir = data_dir
+        self._port = settings.port
+        self._database_url = settings.database_url
+        self._redis_url = settings.redis_url
+        self._keepers: list[Keeper] = []
+        self._keeping: list[asyncio.Task[None]] = []
+        self._reservation: socket.socket | None = None
+
+    @property
+    def url(self) -> str:
+        """What a client of this machine uses."""
+        return f"http://127.0.0.1:{self._port}/zstack/v1"
+
+    async def serve(self) -> None:
+        """Start everything, say so, and keep it alive; it ends only by an exception.
+
+        Raises: LocalError when the service cannot start.
+        """
+        had_leftovers = await end_leftovers(lambda: _recorded_leftovers(self._data_dir), grace_s=3.0)
+        await self._reserve_port(wait_s=3.0 if had_leftovers else 0.0)
+        starts: list[Coroutine[Any, Any, None]] = []
+        if "database_url" not in self._settings.given:
+            starts.append(self._start_postgres())
+        if "redis_url" not in self._settings.given:
+            starts.append(self._start_redis())
+        await asyncio.gather(*starts)
+        env = self._environment()
+        await self._apply_schema(env)
+        for kind, command, count in (
+            ("api", ("serve",), self._settings.api_processes),
+            ("worker", ("worker", "jobs"), self._settings.worker_processes),
+            ("webhook", ("worker", "webhooks"), self._settings.webhook_processes),
+        ):
+            for _ in range(count):
+                self._keep(_service(kind, command, env, self._changed))
+        await self._wait_ready()
+        print(f"ready: {self.url}", flush=True)
+        await asyncio.gather(*self._keeping)
+
+    async def stop(self) -> None:
+        """Stop everything within ten seconds: first what uses the servers, then the servers."""
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
+        servers = [keeper for keeper in self._keepers if keeper.kind in ("postgres", "redis")]
+        await asyncio.gather(*(keeper.stop() for keeper in self._keepers if keeper not in servers))
+        await asyncio.gather(*(keeper.stop() for keeper in servers))
+        if self._reservation is not None:
+            self._reservation.close()
+        self._changed()
+
+    async def _start_postgres(self) -> None:
+        running = await start_postgres(self._data_dir)
+        self._database_url = running.database_url
+        server, port = running.server, running.port
+        self._keep(
+            Keeper("postgres", lambda: server.start(port), server.stop, self._changed, running.process)
+        )
+
+    async def _start_redis(self) -> None:
+        running = await start_redis(self._data_dir)
+        self._redis_url = running.redis_url
+        server, port = running.server, running.port
+        self._keep(Keeper("redis", lambda: server.start(port), server.stop, self._changed, running.process))
+
+    def _keep(self, keeper: Keeper) -> None:
+        self._keepers.append(keeper)
+        self._keeping.append(asyncio.create_task(keeper.keep()))
+
+    def _changed(self) -> None:
+        pids = {
+            kind: [keeper.pid for keeper in self._keepers if keeper.kind == kind and keeper.pid is not None]
+            for kind in KINDS
+        }
+        state = {
+            "url": self.url,
+            "database_url": self._database_url,
+            "redis_url": self._redis_url,
+            "pids": pids,
+        }
+        write_json(self._data_dir / "runtime.json", state)
+
+    async def _reserve_port(self, wait_s: float) -> None:
+        """Take the port for as long as we live, so that nobody gets it while an API process restarts.
+
+        A socket that is bound and does not listen receives nothing; the API processes share the port with it.
+        """
+        host = self._settings.host
+        if self._port == 0:
+            self._port = free_port(host)
+        deadline = asyncio.get_running_loop().time() + wait_s
+        while not port_is_free(host, self._port):
+            if asyncio.get_running_loop().time() >= deadline:
+                raise LocalError(
+                    f"Port {self._port} of {host} is used by another program. End it, or set PORT to a free one."
+                )
+            await asyncio.sleep(0.05)
+        reservation = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        self._reservation = reservation
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            reservation.bind((host, self._port))
+        except OSError as error:
+            raise LocalError(f"Port {self._port} of {host} cannot be used: {error}") from error
+
+    def _environment(self) -> dict[str, str]:
+        given = self._settings.given
+        metrics_dir = (
+            Path(self._settings.metrics_dir) if "metrics_dir" in given else self._data_dir / "metrics"
+        )
+        metrics_dir.mkdir(parents=True, exist_ok=True)
+        for stale in metrics_dir.glob("*.db"):  # numbers of processes that have ended
+            stale.unlink(missing_ok=True)
+        env = {
+            **os.environ,
+            "DATABASE_URL": self._database_url,
+            "REDIS_URL": self._redis_url,
+            "METRICS_DIR": str(metrics_dir),
+            "DATA_DIR": str(self._data_dir),
+            "HOST": self._settings.host,
+            "PORT": str(self._port),
+            "PYTHONPATH": os.pathsep.join(filter(None, [_source_folder(), os.environ.get("PYTHONPATH", "")])),
+        }
+        if "webhook_allow" not in given:  # the manual's own examples receive webhooks on the same machine
+            env["WEBHOOK_ALLOW"] = "127.0.0.0/8,::1/128"
+        if "admin_password" not in given:
+            env["ADMIN_PASSWORD"] = "password"
+            print(
+                "warning: the account `admin` is made with the password `password`; "
+                "set ADMIN_PASSWORD before the first start of a server that others can reach",
+                file=sys.stderr,
+                flush=True,
+            )
+        return env
+
+    async def _apply_schema(self, env: dict[str, str]) -> None:
+        process = _spawn_service(("schema",), env)
+        try:
+            code = await exited(process)
+        except BaseException:
+            process.kill()
+            raise
+        if code != 0:
+            raise LocalError("The database schema could not be applied; the reason is above.")
+
+    async def _wait_ready(self) -> None:
+        host = ANY_ADDRESS.get(self._settings.host, self._settings.host)
+        api_processes = self._settings.api_processes
+        deadline = asyncio.get_running_loop().time() + READY_LIMIT_S
+        while True:
+            for keeper in self._keepers:
+                if keeper.failures >= HOPELESS:
+                    raise LocalError(
+                        f"The {keeper.kind} process ends again and again; its messages are above."
+                    )
+            for task in self._keeping:
+                if task.done():
+                    await task
+            # The kernel chooses who of those that listen answers: all of them must listen first.
+            if not LINUX or _listeners(self._port) >= api_processes:
+                answers = [await _is_ready(host, self._port) for _ in range(4 * api_processes - 3)]
+                if all(answers):
+                    return
+            if asyncio.get_running_loop().time() > deadline:
+                raise LocalError(
+                    f"The API does not answer after {READY_LIMIT_S:.0f} s; its messages are above."
+                )
+            await asyncio.sleep(0.02)
+
+
+def _service(kind: str, command: tuple[str, ...], env: dict[str, str], changed: Any) -> Keeper:
+    async def start() -> subprocess.Popen[bytes]:
+        return _spawn_service(command, env)
+
+    async def end(process: subprocess.Popen[bytes]) -> None:
+        await stop(process, (signal.SIGTERM, STOP_LIMIT_S))
+
+    return Keeper(kind, start, end, changed)
+
+
+def _spawn_service(command: tuple[str, ...], env: dict[str, str]) -> subprocess.Popen[bytes]:
+    # Their output goes to stderr: stdout says when the service is ready, and nothing else. SIGKILL, because a
+    # job that is cut off is found by its lease, while a process without its database might wait for long.
+    return spawn(
+        [sys.executable, "-m", "zstack_mgmt", *command],
+        env=env,
+        output=sys.stderr.fileno(),
+        death_signal=signal.SIGKILL,
+        cwd=Path.cwd(),
+    )
+
+
+async def _until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+    signalled = asyncio.create_task(stopping.wait())
+    try:
+        await asyncio.wait((task, signalled), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            await task
+    finally:
+        task.cancel()
+        signalled.cancel()
+        await asyncio.gather(task, signalled, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Generator[None]:
+    # The lock goes with the process, however it ends; children do not inherit the file.
+    with (data_dir / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise LocalError(
+                f"DATA_DIR={data_dir} is in use by another run (pid {lock.read().strip() or 'unknown'}). "
+                "Stop it, or set DATA_DIR and PORT to others."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def _recorded_leftovers(data_dir: Path) -> list[Leftover]:
+    """Processes of the service that outlived an earlier supervisor, as they can on macOS."""
+    try:
+        pids = json.loads((data_dir / "runtime.json").read_text())["pids"]
+        recorded = [int(pid) for kind in ("api", "worker", "webhook") for pid in pids[kind]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [Leftover(pid, "zstack_mgmt") for pid in recorded if _serves(pid, data_dir)]
+
+
+def _serves(pid: int, data_dir: Path) -> bool:
+    # A number may have gone to another program, or to another installation's process.
+    command = process_command(pid)
+    if command is None or "-m zstack_mgmt" not in command:
+        return False
+    if not LINUX:
+        return True
+    try:
+        return f"DATA_DIR={data_dir}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _source_folder() -> str:
+    return str(Path(zstack_mgmt.__file__).resolve().parent.parent)
+
+
+def _listeners(port: int) -> int:
+    count = 0
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                count += fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port
+    return count
+
+
+async def _is_ready(host: str, port: int) -> bool:
+    # One request on a connection of its own, without the cost of loading an HTTP client into the supervisor.
+    try:
+        async with asyncio.timeout(5):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                status = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return status.split()[1:2] == [b"200"]
