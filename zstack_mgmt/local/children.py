@@ -51,7 +51,8 @@ class Keeper:
         clock = asyncio.get_running_loop().time
         while True:
             if self._process is None:
-                await asyncio.sleep(RESTART_DELAYS_S[min(self.failures, len(RESTART_DELAYS_S)) - 1])
+                if self.failures:
+                    await asyncio.sleep(RESTART_DELAYS_S[min(self.failures, len(RESTART_DELAYS_S)) - 1])
                 try:
                     self._process = await self._start()
                 except (LocalError, OSError) as error:

@@ -40,7 +40,7 @@ KINDS = ("api", "worker", "webhook", "postgres", "redis")
 READY_LIMIT_S = 90.0
 HOPELESS = 5  # failures in a row before the first readiness, after which `run` gives up
 STOP_LIMIT_S = 7.6  # of the service's processes; the servers get the rest of ten seconds
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (not bound here: where we look for ourselves)
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 async def run(settings: Settings) -> int:
@@ -93,7 +93,10 @@ class Supervisor:
             starts.append(self._start_postgres())
         if "redis_url" not in self._settings.given:
             starts.append(self._start_redis())
-        await asyncio.gather(*starts)
+        # All must be over before a failure is handled, so that `stop` finds what has started.
+        for outcome in await asyncio.gather(*starts, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
         env = self._environment()
         await self._apply_schema(env)
         for kind, command, count in (
@@ -162,7 +165,8 @@ class Supervisor:
         while not port_is_free(host, self._port):
             if asyncio.get_running_loop().time() >= deadline:
                 raise LocalError(
-                    f"Port {self._port} of {host} is used by another program. End it, or set PORT to a free one."
+                    f"Port {self._port} of {host} is used by another program. "
+                    "End it, or set PORT to a free one."
                 )
             await asyncio.sleep(0.05)
         reservation = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
@@ -195,7 +199,7 @@ class Supervisor:
         if "webhook_allow" not in given:  # the manual's own examples receive webhooks on the same machine
             env["WEBHOOK_ALLOW"] = "127.0.0.0/8,::1/128"
         if "admin_password" not in given:
-            env["ADMIN_PASSWORD"] = "password"
+            env["ADMIN_PASSWORD"] = "password"  # noqa: S105 (the well-known one, and we say so)
             print(
                 "warning: the account `admin` is made with the password `password`; "
                 "set ADMIN_PASSWORD before the first start of a server that others can reach",
