@@ -1,0 +1,84 @@
+"""Fixtures that every test may ask for: a database, a place in Redis, and the settings that name both."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from services import Owner, ServiceMissing, Services, clone_template, drop_database
+from zstack_mgmt.config import Settings
+
+OWNER = pytest.StashKey[Owner]()
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+
+
+def _start() -> tuple[Owner, Services]:
+    owner = Owner()
+    try:
+        return owner, owner.start()
+    except ServiceMissing as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # The workers of xdist share the servers of the process that starts them, because these must outlive each
+    # worker. Without xdist they are started when a test asks.
+    distributed = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if distributed and not config.option.collectonly:
+        config.stash[OWNER], found = _start()
+        found.to_environment()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    owner = config.stash.get(OWNER, None)
+    if owner is not None:
+        os.environ.pop("ZSTACK_TEST_SERVICES", None)
+        owner.stop()
+
+
+@pytest.fixture(scope="session")
+def services() -> Iterator[Services]:
+    """The servers of this run."""
+    shared = Services.from_environment()
+    if shared is not None:
+        yield shared
+        return
+    owner, found = _start()
+    yield found
+    owner.stop()
+
+
+@pytest.fixture
+async def database_url(services: Services) -> AsyncIterator[str]:
+    """A database of this test's own, with the schema and its first rows."""
+    name = await clone_template(services)
+    yield services.url_of(name)
+    await drop_database(services, name)
+
+
+@pytest.fixture
+async def redis_prefix(services: Services) -> AsyncIterator[str]:
+    """What every Redis key of this test begins with; its keys are deleted afterwards."""
+    prefix = f"test:{uuid.uuid4().hex}:"
+    yield prefix
+    async with Redis.from_url(services.redis_url) as redis:
+        keys = [key async for key in redis.scan_iter(match=f"{prefix}*", count=1000)]
+        if keys:
+            await redis.delete(*keys)
+
+
+@pytest.fixture
+def settings(services: Services, database_url: str, redis_prefix: str, tmp_path: Path) -> Settings:
+    """The settings of a service that this test has to itself."""
+    return Settings(
+        database_url=database_url,
+        redis_url=services.redis_url,
+        redis_prefix=redis_prefix,
+        data_dir=tmp_path,
+        admin_password="password",
+        webhook_allow=LOOPBACK,
+    )
