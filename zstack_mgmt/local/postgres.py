@@ -251,6 +251,7 @@ async def _initialise(
             code = await exited(process)
         except BaseException:
             process.kill()
+            process.wait()
             raise
     if code != 0:
         raise LocalError(f"initdb failed on {unfinished}:\n{log_tail(log_path, start)}")

@@ -214,6 +214,7 @@ class Supervisor:
             code = await exited(process)
         except BaseException:
             process.kill()
+            process.wait()
             raise
         if code != 0:
             raise LocalError("The database schema could not be applied; the reason is above.")

@@ -1,0 +1,69 @@
+"""Settings come from the environment, and a value that cannot be used says which variable it was."""
+
+from dataclasses import FrozenInstanceError
+from ipaddress import ip_network
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from zstack_mgmt.config import ConfigError, Settings
+
+
+def test_an_empty_environment_gives_the_defaults():
+    assert Settings.from_env({}) == Settings()
+
+
+def test_the_process_environment_is_read_when_none_is_passed(monkeypatch):
+    monkeypatch.setenv("PORT", "9090")
+    assert Settings.from_env().port == 9090
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("DATABASE_URL", "postgresql://u:p@db/x", "postgresql://u:p@db/x"),
+        ("PORT", "1234", 1234),
+        ("LEASE_S", "2.5", 2.5),
+        ("DATA_DIR", "/srv/data", Path("/srv/data")),
+        ("TIME_ZONE", "Asia/Shanghai", ZoneInfo("Asia/Shanghai")),
+        ("WEBHOOK_ALLOW", "127.0.0.0/8, ::1/128", (ip_network("127.0.0.0/8"), ip_network("::1/128"))),
+        ("WEBHOOK_PORTS", "443,8443", (443, 8443)),
+        ("WEBHOOK_SCHEDULE_S", "1,2.5", (1.0, 2.5)),
+        ("TRUSTED_PROXIES", "10.0.0.1", (ip_network("10.0.0.1/32"),)),
+    ],
+)
+def test_a_variable_sets_the_field_of_its_name(variable, text, value):
+    settings = Settings.from_env({variable: text})
+    assert getattr(settings, variable.lower()) == value
+    assert settings.given == {variable.lower()}
+
+
+@pytest.mark.parametrize("variable", ["PORT", "DATABASE_URL", "WEBHOOK_ALLOW"])
+def test_an_empty_variable_is_no_variable(variable):
+    assert Settings.from_env({variable: ""}) == Settings()
+
+
+def test_variables_of_others_are_passed_over():
+    assert Settings.from_env({"HOME": "/root", "GIVEN": "port", "port": "1"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("PORT", "http"),
+        ("LEASE_S", "soon"),
+        ("TIME_ZONE", "Mars/Olympus"),
+        ("WEBHOOK_ALLOW", "10.0.0.1/8"),  # host bits set: the operator meant something else
+        ("WEBHOOK_PORTS", "443,https"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+    ],
+)
+def test_a_value_that_does_not_parse_names_its_variable(variable, text):
+    with pytest.raises(ConfigError, match=variable):
+        Settings.from_env({variable: text})
+
+
+def test_settings_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        Settings().port = 1
