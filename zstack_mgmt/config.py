@@ -22,7 +22,9 @@ class Settings:
 
     database_url: str = "postgresql://postgres@127.0.0.1:5432/zstack_mgmt"
     redis_url: str = "redis://127.0.0.1:6379/0"
-    redis_prefix: str = "zstack:"  # put before every Redis key and channel, so that installations can share a server
+    redis_prefix: str = (
+        "zstack:"  # put before every Redis key and channel, so that installations can share a server
+    )
     host: str = "127.0.0.1"
     port: int = 8080
     data_dir: Path = Path(".data")
@@ -53,7 +55,9 @@ class Settings:
     session_max_concurrent: int = 500
     session_cache_s: float = 0.8
     login_hash_concurrency: int = 2
-    admin_password: str = ""  # of the built-in admin at its creation; empty: one is generated and printed once
+    admin_password: str = (
+        ""  # of the built-in admin at its creation; empty: one is generated and printed once
+    )
     secret_key: str = ""  # 64 hex digits; empty: DATA_DIR/secret.key, made at the first start
 
     webhook_allow: tuple[Network, ...] = ()  # loopback or private ranges that webhooks may reach
@@ -62,7 +66,21 @@ class Settings:
     webhook_per_receiver: int = 4
     webhook_connect_timeout_s: float = 3.0
     webhook_total_timeout_s: float = 15.0
-    webhook_schedule_s: tuple[float, ...] = (2, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 28800)
+    webhook_schedule_s: tuple[float, ...] = (
+        2,
+        5,
+        15,
+        30,
+        60,
+        300,
+        900,
+        1800,
+        3600,
+        7200,
+        14400,
+        28800,
+        28800,
+    )
     webhook_probe_s: float = 60.0
 
     log_level: str = "info"

@@ -1,0 +1,1 @@
+"""The arq workers: one kind runs API jobs and periodic work, the other sends webhooks."""

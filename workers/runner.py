@@ -1,0 +1,121 @@
+"""One worker process: its loop over PostgreSQL, arq beside it, and the ear at the doorbell.
+
+The loop is the worker; losing Redis stops arq and the ear only, and both come back by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any, Protocol
+
+import redis.asyncio as redis
+import structlog
+from redis.exceptions import RedisError
+
+from workers.deliver import DeliveryLoop
+from workers.execute import JobLoop
+from workers.settings import make_worker
+from zstack_mgmt import db
+from zstack_mgmt.config import Settings
+from zstack_mgmt.features import load
+from zstack_mgmt.jobs.bell import Bell, Queue, wake_channel
+from zstack_mgmt.metrics import DeliveryMetrics
+from zstack_mgmt.process import build_services, wait_for_database
+
+log = structlog.get_logger()
+
+_RETRY_S = 0.5
+
+
+class Loop(Protocol):
+    """What a worker process runs."""
+
+    def wake(self) -> None: ...
+
+    async def run(self) -> None: ...
+
+    async def stop(self, grace_s: float) -> None: ...
+
+
+async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | None = None) -> None:
+    """Run one worker until SIGTERM, SIGINT or the event, then end or hand back what it holds."""
+    load()
+    stop = stop or _stop_on_signals()
+    await wait_for_database(settings)
+    pool = await db.create_pool(
+        settings, application=f"zstack-worker-{queue}", size=settings.worker_slots + 4
+    )
+    services = build_services(settings)
+    bell = Bell(settings)
+    bell.start()
+    loop: Loop
+    if queue == "jobs":
+        loop = JobLoop(pool, settings, services, bell)
+    else:
+        loop = DeliveryLoop(pool, settings, services.sealer, DeliveryMetrics())
+    context = {"loop": loop, "pool": pool, "settings": settings, "bell": bell}
+    work = asyncio.create_task(loop.run(), name="loop")
+    beside = [
+        asyncio.create_task(_run_arq(settings, queue, context), name="arq"),
+        asyncio.create_task(_listen(settings, queue, loop), name="ear"),
+    ]
+    log.info("worker started", action="start", queue=queue)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for task in beside:
+        task.cancel()
+    stopped.cancel()
+    await loop.stop(settings.stop_grace_s - 2)
+    await asyncio.gather(work, *beside, return_exceptions=True)
+    await bell.stop()
+    try:
+        async with asyncio.timeout(2):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
+    log.info("worker stopped", action="stop", queue=queue)
+    if work.done() and not work.cancelled() and work.exception() is not None:
+        raise RuntimeError("the worker's loop failed") from work.exception()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _run_arq(settings: Settings, queue: Queue, context: dict[str, Any]) -> None:
+    """Host arq's worker; a lost Redis ends it, so it is made anew until it can run again."""
+    while True:
+        worker = make_worker(settings, queue, dict(context))
+        try:
+            await worker.async_run()
+        except (TimeoutError, RedisError, OSError) as error:
+            log.warning("arq lost redis", action="arq", queue=queue, error=type(error).__name__)
+        finally:
+            for task in worker.tasks.values():
+                task.cancel()
+            if worker.main_task is not None:
+                worker.main_task.cancel()
+            if worker._pool is not None:  # pyright: ignore[reportPrivateUsage]
+                await worker._pool.aclose(close_connection_pool=True)  # pyright: ignore[reportPrivateUsage]
+        await asyncio.sleep(_RETRY_S)
+
+
+async def _listen(settings: Settings, queue: Queue, loop: Loop) -> None:
+    """Wake the loop whenever the bell rings."""
+    while True:
+        client = redis.Redis.from_url(settings.redis_url, socket_connect_timeout=1)
+        try:
+            async with client.pubsub() as channel:
+                await channel.subscribe(wake_channel(settings, queue))
+                loop.wake()
+                async for _ in channel.listen():
+                    loop.wake()
+        except (RedisError, OSError) as error:
+            log.warning("the doorbell is not heard", action="listen", queue=queue, error=type(error).__name__)
+            await asyncio.sleep(_RETRY_S)
+        finally:
+            await client.aclose()

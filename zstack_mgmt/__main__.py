@@ -1,0 +1,105 @@
+"""The commands of the service.
+
+run                      everything on this machine: databases if none are given, api, workers
+serve                    one API process
+worker jobs|webhooks     one worker process
+schema                   create or update the database's schema and the built-in admin
+openapi                  print the OpenAPI document
+docs [DIR]               write the generated documentation pages
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from zstack_mgmt.config import ConfigError, Settings
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit status."""
+    try:
+        settings = Settings.from_env()
+    except ConfigError as error:
+        print(f"zstack-mgmt: {error}", file=sys.stderr)
+        return 2
+    if settings.metrics_dir:
+        Path(settings.metrics_dir).mkdir(parents=True, exist_ok=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = settings.metrics_dir
+    from zstack_mgmt import logs
+
+    logs.configure(settings.log_level)
+    match arguments:
+        case ["run"]:
+            from zstack_mgmt.local.supervisor import run
+
+            return asyncio.run(run(settings))
+        case ["serve"]:
+            _serve(settings)
+        case ["worker", ("jobs" | "webhooks") as queue]:
+            import uvloop
+
+            from workers.runner import run_worker
+
+            uvloop.run(run_worker(settings, queue))
+        case ["schema"]:
+            return asyncio.run(_schema(settings))
+        case ["openapi"]:
+            from zstack_mgmt.web.openapi import render
+
+            print(render())
+        case ["docs", *rest]:
+            from zstack_mgmt.web.pages import write_pages
+
+            write_pages(Path(rest[0] if rest else "docs"))
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+def _serve(settings: Settings) -> None:
+    import uvloop
+    from aiohttp import web
+
+    from zstack_mgmt.web.app import build_app
+
+    uvloop.install()
+    web.run_app(
+        build_app(settings),
+        host=settings.host,
+        port=settings.port,
+        reuse_port=True,
+        access_log=None,
+        handle_signals=True,
+        shutdown_timeout=min(5.0, settings.stop_grace_s - 2),
+        keepalive_timeout=75,
+        print=None,
+        loop=uvloop.new_event_loop(),
+    )
+
+
+async def _schema(settings: Settings) -> int:
+    import asyncpg
+
+    from zstack_mgmt.accounts.store import insert_admin
+    from zstack_mgmt.auth.passwords import PasswordService
+    from zstack_mgmt.schema import apply_schema
+
+    conn = await asyncpg.connect(settings.database_url, timeout=10)
+    try:
+        await apply_schema(conn)
+        password = settings.admin_password or secrets.token_urlsafe(16)
+        made = await insert_admin(conn, await PasswordService(settings).hash(password))
+    finally:
+        await conn.close()
+    if made and not settings.admin_password:
+        print(f"the account `admin` was made; its password, shown only now: {password}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Accounts: the tenants and, as logins, their owners."""

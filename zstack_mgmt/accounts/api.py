@@ -1,0 +1,125 @@
+"""The APIs of accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zstack_mgmt.accounts import store
+from zstack_mgmt.accounts.model import ADMIN_UUID, Account, AccountType
+from zstack_mgmt.errors import InvalidArgument, OperationError, ResourceNotFound
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.values import (
+    DeleteMode,
+    Description,
+    Password,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    is_uuid,
+    new_uuid,
+)
+
+JAVA = "org.zstack.header.identity"
+
+
+class CreateAccount(ApiRequest):
+    """Create an account.
+
+    Source: manual, "Identity > CreateAccount".
+    """
+
+    name: ResourceName
+    password: Password
+    type: AccountType = "Normal"
+    description: Description | None = None
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateAccount,
+    http="POST /v1/accounts",
+    mode="job",
+    access="admin",
+    category="identity",
+    java=JAVA,
+    returns=Account,
+    raises=(InvalidArgument,),
+)
+async def create_account(call: Call, conn: Any, request: CreateAccount) -> Account:
+    uuid = request.resource_uuid or new_uuid()
+    if await store.name_is_taken(conn, request.name, uuid):
+        raise InvalidArgument(f"another account is called {request.name!r}")
+    return await store.insert_account(
+        conn, uuid, request.name, request.description, request.type, request.password
+    )
+
+
+class UpdateAccount(ApiRequest):
+    """Change an account's name, description or password. A new password ends the account's sessions.
+
+    Source: manual, "Identity > UpdateAccount".
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+    password: Password | None = None
+
+
+@api(
+    UpdateAccount,
+    http="PUT /v1/accounts/{uuid}",
+    mode="job",
+    access="account",
+    category="identity",
+    java=JAVA,
+    returns=Account,
+    raises=(ResourceNotFound, OperationError, InvalidArgument),
+)
+async def update_account(call: Call, conn: Any, request: UpdateAccount) -> Account:
+    if request.uuid != call.account_uuid and not call.is_admin:
+        raise OperationError("an account can update itself only")
+    account = await store.get_account(conn, request.uuid)
+    if account is None:
+        raise ResourceNotFound(f"no account has the uuid {request.uuid}")
+    if request.name is not None and request.name != account.name:
+        if account.uuid == ADMIN_UUID:
+            raise OperationError("the built-in admin cannot be renamed")
+        if await store.name_is_taken(conn, request.name, account.uuid):
+            raise InvalidArgument(f"another account is called {request.name!r}")
+    if request.password is not None:
+        await store.end_sessions(conn, account.uuid)
+    if request.name is None and request.description is None and request.password is None:
+        return account
+    return await store.update_account(conn, account.uuid, request.name, request.description, request.password)
+
+
+class DeleteAccount(ApiRequest):
+    """Delete an account with everything that exists for it alone; what it owned passes to the built-in admin.
+
+    Source: manual, "Identity > DeleteAccount".
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteAccount,
+    http="DELETE /v1/accounts/{uuid}",
+    mode="job",
+    access="admin",
+    category="identity",
+    java=JAVA,
+    raises=(ResourceNotFound, InvalidArgument),
+)
+async def delete_account(call: Call, conn: Any, request: DeleteAccount) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no account has the uuid {request.uuid}")
+    if request.uuid in (call.account_uuid, ADMIN_UUID):
+        raise InvalidArgument("neither the built-in admin nor the calling account can be deleted")
+    await store.delete_account(conn, request.uuid)
+
+
+query_account = query_api(Account, http="GET /v1/accounts", access="admin", category="identity", java=JAVA)

@@ -1,0 +1,25 @@
+"""The account as clients see it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from zstack_mgmt.inventory import Inventory, inventory
+
+ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
+"""The built-in administrator, made at the first start."""
+
+AccountType = Literal["SystemAdmin", "Normal"]
+
+
+@inventory("org.zstack.header.identity.AccountInventory", table="accounts")
+class Account(Inventory):
+    """A tenant, and the login of its owner. Source: manual, "Identity > CreateAccount"."""
+
+    uuid: str
+    name: str
+    description: str | None
+    type: AccountType
+    create_date: datetime
+    last_op_date: datetime

@@ -1,0 +1,1 @@
+"""Passwords, sessions, secrets and permissions: the only security code."""

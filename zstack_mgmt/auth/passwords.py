@@ -1,0 +1,75 @@
+"""Password hashing: argon2id of the canonical form, off the event loop, a bounded number at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from zstack_mgmt.config import Settings
+from zstack_mgmt.errors import TooBusy
+
+_DIGEST = re.compile(r"[0-9a-fA-F]{128}")
+_MAX_WAITING = 200
+T = TypeVar("T")
+
+
+def canonical(password: str) -> str:
+    """The form that is hashed: the lower-case hex sha512, whether the client sent it or the clear text.
+
+    One password thus opens both APIs, and both habits of ZStack's clients agree.
+
+    >>> canonical("password") == canonical(canonical("password").upper())
+    True
+    """
+    if _DIGEST.fullmatch(password):
+        return password.lower()
+    return digest(password)
+
+
+def digest(clear: str) -> str:
+    """The lower-case hex sha512 of a clear text, never taking it for a digest."""
+    return hashlib.sha512(clear.encode()).hexdigest()
+
+
+class PasswordService:
+    """Hashes and checks passwords in its own threads, so that a login never delays another request."""
+
+    def __init__(self, settings: Settings, *, time_cost: int = 2, memory_cost_kib: int = 19 * 1024) -> None:
+        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost_kib, parallelism=1)
+        self._threads = ThreadPoolExecutor(settings.login_hash_concurrency, thread_name_prefix="argon2")
+        self._waiting = 0
+        self._decoy = self._hasher.hash("no account has this password")
+
+    async def hash(self, password: str) -> str:
+        """The argon2id hash to store. Raises TooBusy when too many are waiting."""
+        return await self._run(self._hasher.hash, canonical(password))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether the password fits the stored hash; with None, takes the same time and says no."""
+        matches = await self._run(self._check, stored or self._decoy, canonical(password))
+        return matches and stored is not None
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _check(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[..., T], *args: str) -> T:
+        if self._waiting >= _MAX_WAITING:
+            raise TooBusy("too many passwords are being checked; try again soon")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        finally:
+            self._waiting -= 1

@@ -1,0 +1,103 @@
+"""Connections to PostgreSQL: the pool, and what the database's own errors mean to a client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from zstack_mgmt.config import Settings
+from zstack_mgmt.errors import ApiError, DuplicateResource, InternalError, ResourceNotFound
+
+if TYPE_CHECKING:
+    Pool = asyncpg.Pool[Any]
+    RawConnection = asyncpg.Connection[Any]
+else:  # at run time the classes take no parameters
+    Pool = asyncpg.Pool
+    RawConnection = asyncpg.Connection
+
+SCHEMA_VERSION = 1
+
+CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
+    "accounts_name_key": (DuplicateResource, "another account has this name"),
+    "accounts_pkey": (DuplicateResource, "another resource has this uuid"),
+    "zones_pkey": (DuplicateResource, "another resource has this uuid"),
+    "resource_owners_resource_key": (DuplicateResource, "another resource has this uuid"),
+}
+"""What the breach of a constraint means. A test holds these names against the live schema."""
+
+UNAVAILABLE = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.exceptions.PostgresConnectionError,
+    asyncpg.exceptions.InterfaceError,
+    asyncpg.exceptions.CannotConnectNowError,
+    asyncpg.exceptions.AdminShutdownError,
+    asyncpg.exceptions.CrashShutdownError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.TooManyConnectionsError,
+)
+"""The database cannot be reached just now; the same statement may succeed on another connection later."""
+
+CONFLICTS = (asyncpg.exceptions.SerializationError, asyncpg.exceptions.DeadlockDetectedError)
+"""The transaction lost against another one and can be tried again from its start."""
+
+
+async def _keep(_: object) -> None:
+    """No reset when a connection goes back: sessions hold no state, and the round trip costs a fifth of a call."""
+
+
+async def create_pool(settings: Settings, *, application: str, size: int | None = None) -> Pool:
+    """A pool of connections; raises one of UNAVAILABLE when the database cannot be reached."""
+    count = size or settings.db_pool_size
+    return await asyncpg.create_pool(
+        settings.database_url,
+        min_size=min(2, count),
+        max_size=count,
+        reset=_keep,
+        **_options(settings, application),
+    )
+
+
+async def connect(settings: Settings, *, application: str) -> RawConnection:
+    """One connection that belongs to the caller."""
+    return await asyncpg.connect(settings.database_url, **_options(settings, application))
+
+
+def _options(settings: Settings, application: str) -> dict[str, Any]:
+    return {
+        "timeout": 5,
+        "command_timeout": settings.statement_timeout_s + 5,
+        "statement_cache_size": 500,
+        "max_cached_statement_lifetime": 0,
+        "server_settings": {
+            "application_name": application,
+            "statement_timeout": str(settings.statement_timeout_s * 1000),
+            "idle_in_transaction_session_timeout": "10000",  # a paused process must not keep its locks
+            "timezone": "UTC",
+            "jit": "off",
+        },
+    }
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Any]:
+    """A connection inside a transaction, committed at the end of the block and rolled back by an exception."""
+    async with pool.acquire() as conn, conn.transaction():
+        yield conn
+
+
+def translate(error: asyncpg.PostgresError) -> ApiError | None:
+    """The catalogue error that a database error stands for; None when it is unforeseen."""
+    name = getattr(error, "constraint_name", None)
+    if name in CONSTRAINTS:
+        kind, details = CONSTRAINTS[name]
+        return kind(details)
+    if isinstance(error, asyncpg.exceptions.ForeignKeyViolationError):
+        return ResourceNotFound("a resource that the call refers to does not exist")
+    if isinstance(error, asyncpg.exceptions.QueryCanceledError):
+        return InternalError("the database took too long; narrow the request down")
+    return None

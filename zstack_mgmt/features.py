@@ -1,0 +1,13 @@
+"""The features whose declarations make up the service."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+FEATURES = ("accounts", "sessions", "zones", "webhooks", "query")
+
+
+def load() -> None:
+    """Import every feature's declarations, once."""
+    for feature in FEATURES:
+        import_module(f"zstack_mgmt.{feature}.api")

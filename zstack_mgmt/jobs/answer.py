@@ -1,0 +1,52 @@
+"""The body of an answer: the handler's value under its key, and the `schema` map that ZStack's SDKs need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from zstack_mgmt.inventory import INVENTORIES, Inventory
+from zstack_mgmt.registry import Api
+
+
+def body_of(declared: Api, value: Any, zone: ZoneInfo) -> dict[str, Any]:
+    """What the client gets for the handler's value; `{}` for None."""
+    if value is None:
+        return {}
+    plain = plain_value(value, zone)
+    return plain if declared.response_key == "" else {declared.response_key: plain}
+
+
+def plain_value(value: Any, zone: ZoneInfo) -> Any:
+    """Inventories, alone, in lists or as values of a map, in their wire form."""
+    if isinstance(value, Inventory):
+        return value.to_json(zone)
+    if isinstance(value, Mapping):
+        return {key: plain_value(item, zone) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [plain_value(item, zone) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def schema_of(declared: Api, body: Mapping[str, Any]) -> dict[str, str]:
+    """The map from path to server class, parents before children, of the paths that the body has."""
+    if declared.returns is None or declared.response_key not in body:
+        return {}
+    found: dict[str, str] = {}
+    _walk(declared.response_key, body[declared.response_key], declared.returns, found)
+    return found
+
+
+def _walk(path: str, value: Any, kind: type[Inventory], found: dict[str, str]) -> None:
+    if isinstance(value, list):
+        for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            _walk(f"{path}[{index}]", item, kind, found)
+        return
+    if not isinstance(value, dict):
+        return
+    found[path] = kind.meta.java_class
+    for field_name, link_name in kind.meta.nested.items():
+        child = kind.meta.links.get(link_name)
+        if child is not None and value.get(field_name):  # pyright: ignore[reportUnknownMemberType]
+            _walk(f"{path}.{field_name}", value[field_name], INVENTORIES[child.target], found)

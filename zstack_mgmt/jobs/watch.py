@@ -1,0 +1,84 @@
+"""Waiting for jobs to end: Redis announces it, and a look into PostgreSQL once a second finds what was not announced."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import redis.asyncio as redis
+import structlog
+from redis.exceptions import RedisError
+
+from zstack_mgmt import db
+from zstack_mgmt.config import Settings
+from zstack_mgmt.jobs import store
+from zstack_mgmt.jobs.bell import done_channel
+
+log = structlog.get_logger()
+
+
+class Watcher:
+    """Lets many readers of one process wait for the ends of jobs."""
+
+    def __init__(self, settings: Settings, pool: db.Pool) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._listen(), name="watch-redis"),
+            asyncio.create_task(self._look(), name="watch-database"),
+        ]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def wait(self, uuid: str, timeout_s: float) -> None:
+        """Return when the job may have ended, or after the timeout. The caller then reads its row."""
+        event = asyncio.Event()
+        self._waiting.setdefault(uuid, set()).add(event)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
+        except TimeoutError:
+            pass
+        finally:
+            events = self._waiting.get(uuid, set())
+            events.discard(event)
+            if not events:
+                self._waiting.pop(uuid, None)
+
+    def _wake(self, uuids: list[str]) -> None:
+        for uuid in uuids:
+            for event in self._waiting.get(uuid, ()):
+                event.set()
+
+    async def _listen(self) -> None:
+        while True:
+            client = redis.Redis.from_url(self._settings.redis_url, socket_connect_timeout=1)
+            try:
+                async with client.pubsub() as channel:
+                    await channel.subscribe(done_channel(self._settings))
+                    async for message in channel.listen():
+                        if self._waiting and message["type"] == "message":
+                            self._wake(message["data"].decode().split(","))
+            except (RedisError, OSError) as error:
+                log.warning("job ends are not announced", action="watch", error=type(error).__name__)
+                await asyncio.sleep(0.5)
+            finally:
+                await client.aclose()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            if not self._waiting:
+                continue
+            try:
+                async with self._pool.acquire() as conn:
+                    self._wake(await store.final_ones(conn, list(self._waiting)))
+            except (*db.UNAVAILABLE, asyncpg.PostgresError):
+                continue

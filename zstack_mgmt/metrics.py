@@ -1,0 +1,50 @@
+"""Prometheus metrics. With METRICS_DIR set, all processes of the machine count together and any of them can be scraped."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+REQUESTS = Counter("zstack_http_requests_total", "HTTP requests answered", ["api", "status"])
+REQUEST_SECONDS = Histogram(
+    "zstack_http_request_seconds",
+    "Time to answer a request",
+    ["mode"],
+    buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10),
+)
+ACCEPTED = Counter("zstack_jobs_accepted_total", "Jobs stored before their 202 was sent", ["api"])
+FINISHED = Counter("zstack_jobs_finished_total", "Jobs ended", ["api", "state"])
+RUN_SECONDS = Histogram(
+    "zstack_job_run_seconds",
+    "Time a job ran",
+    ["api"],
+    buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600),
+)
+WAIT_SECONDS = Histogram(
+    "zstack_job_wait_seconds",
+    "Time from acceptance to claim",
+    buckets=(0.005, 0.025, 0.1, 0.5, 2.5, 10, 60, 600),
+)
+WEBHOOK_ATTEMPTS = Counter("zstack_webhook_attempts_total", "Webhook attempts", ["outcome"])
+POOL_CONNECTIONS = Gauge(
+    "zstack_db_pool_connections", "Connections of the pools", ["state"], multiprocess_mode="livesum"
+)
+
+
+class DeliveryMetrics:
+    """Counts the attempts of the webhook sender."""
+
+    def attempt(self, outcome: str) -> None:
+        WEBHOOK_ATTEMPTS.labels(outcome).inc()
+
+
+def render(metrics_dir: str, database: dict[str, float]) -> bytes:
+    """The exposition text: the counted metrics and, as gauges, what the database was just asked for."""
+    registry = REGISTRY
+    if metrics_dir:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, path=metrics_dir)
+    lines = [generate_latest(registry).decode()]
+    for name, value in database.items():
+        lines.append(f"# TYPE {name} gauge\n{name} {value}\n")
+    return "".join(lines).encode()

@@ -1,0 +1,158 @@
+"""Logging in and out, and what becomes of sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from zstack_mgmt.auth.sessions import token_hash
+from zstack_mgmt.errors import (
+    AuthenticationFailed,
+    InvalidSession,
+    PermissionDenied,
+    ResourceNotFound,
+    TooManySessions,
+)
+from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sessions import store
+from zstack_mgmt.sessions.model import Session
+from zstack_mgmt.values import SessionToken, new_uuid
+
+JAVA = "org.zstack.header.identity"
+LoginName = Annotated[str, StringConstraints(max_length=255)]
+ClearPassword = Annotated[str, StringConstraints(max_length=255)]
+"""A password that is compared at once and never stored."""
+
+WRONG = "the name or the password is wrong"
+
+
+class LogInByAccount(ApiRequest):
+    """Open a session of an account.
+
+    Source: manual, "Identity > LogInByAccount".
+    """
+
+    account_name: LoginName
+    password: ClearPassword
+
+
+@api(
+    LogInByAccount,
+    http="PUT /v1/accounts/login",
+    mode="sync",
+    access="public",
+    category="identity",
+    java=JAVA,
+    returns=Session,
+    raises=(AuthenticationFailed, TooManySessions),
+    outside=True,
+)
+async def log_in_by_account(call: Call, work: Direct, request: LogInByAccount) -> Session:
+    async with work.transaction() as conn:
+        account = await store.find_account(conn, request.account_name)
+    matches = await call.services.hasher.verify(account and account["password_hash"], request.password)
+    if not matches:
+        raise AuthenticationFailed(WRONG)
+    async with work.transaction() as conn:
+        return await open_session(call, conn, account["uuid"], account["uuid"])
+
+
+async def open_session(call: Call, conn: Any, account_uuid: str, user_uuid: str) -> Session:
+    """Store a new session and return it with its token. Raises TooManySessions; nothing is stored then."""
+    settings = call.services.settings
+    token = new_uuid()
+    row = await store.insert_session(
+        conn,
+        token_hash(call.services.sealer, token),
+        account_uuid,
+        user_uuid,
+        settings.session_timeout_s,
+        settings.session_max_concurrent,
+    )
+    if row is None:
+        raise TooManySessions(
+            f"there are {settings.session_max_concurrent} sessions already; log one of them out"
+        )
+    return Session(uuid=token, **dict(row))
+
+
+class ValidateSession(ApiRequest):
+    """Tell whether a session exists and has not expired.
+
+    Source: manual, "Identity > ValidateSession".
+    """
+
+    session_uuid: SessionToken
+
+
+@api(
+    ValidateSession,
+    http="GET /v1/accounts/sessions/{sessionUuid}/valid",
+    mode="sync",
+    access="public",
+    category="identity",
+    java=JAVA,
+    response_key="valid",
+)
+async def validate_session(call: Call, conn: Any, request: ValidateSession) -> bool:
+    return await store.is_valid(conn, token_hash(call.services.sealer, request.session_uuid))
+
+
+class RenewSession(ApiRequest):
+    """Let a session end `duration` seconds from now, at most a year. Without it, after the configured session time.
+
+    The token is not repeated in the result: results are stored and pushed to webhooks.
+
+    Source: manual, "Identity > RenewSession".
+    """
+
+    session_uuid: SessionToken
+    duration: Annotated[int, Field(ge=60, le=31536000)] | None = None
+
+
+@api(
+    RenewSession,
+    http="PUT /v1/accounts/sessions/{sessionUuid}/renew",
+    mode="job",
+    access="user",
+    category="identity",
+    java=JAVA,
+    returns=Session,
+    raises=(ResourceNotFound, InvalidSession, PermissionDenied),
+    exclusive=(),
+)
+async def renew_session(call: Call, conn: Any, request: RenewSession) -> Session:
+    stored = bytes.fromhex(request.session_uuid)
+    found = await store.find_session(conn, stored)
+    if found is None or (found["account_uuid"] != call.account_uuid and not call.is_admin):
+        raise ResourceNotFound("no such session")
+    if found["user_uuid"] != call.user_uuid and not call.is_account_session:
+        raise PermissionDenied("a user can renew its own sessions only")
+    if not found["alive"]:
+        raise InvalidSession("the session has expired")
+    duration_s = request.duration or call.services.settings.session_timeout_s
+    return Session(uuid=None, **dict(await store.renew_session(conn, stored, duration_s)))
+
+
+class LogOut(ApiRequest):
+    """End a session. An unknown one is no error.
+
+    Source: manual, "Identity > LogOut".
+    """
+
+    session_uuid: SessionToken
+
+
+@api(
+    LogOut,
+    http="DELETE /v1/accounts/sessions/{sessionUuid}",
+    mode="sync",
+    access="public",
+    category="identity",
+    java=JAVA,
+)
+async def log_out(call: Call, conn: Any, request: LogOut) -> None:
+    await store.delete_session(conn, token_hash(call.services.sealer, request.session_uuid))
+    call.services.forget_session(request.session_uuid)

@@ -1,0 +1,75 @@
+"""The SQL of sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+async def find_account(conn: Any, name: str) -> Any:
+    """uuid and password_hash of the enabled account of this name, or None."""
+    return await conn.fetchrow("SELECT uuid, password_hash FROM accounts WHERE name = $1 AND enabled", name)
+
+
+async def insert_session(
+    conn: Any, token_hash: bytes, account_uuid: str, user_uuid: str, timeout_s: int, limit: int
+) -> Any:
+    """Insert the session unless the user has `limit` of them already; None then. Logins of one user take turns."""
+    await conn.execute("SELECT pg_advisory_xact_lock(7316003, hashtext($1))", user_uuid)
+    return await conn.fetchrow(
+        """
+        INSERT INTO sessions (token_hash, account_uuid, user_uuid, expired_date)
+        SELECT $1, $2, $3, now() + make_interval(secs => $4)
+        WHERE (SELECT count(*) FROM sessions WHERE account_uuid = $2 AND user_uuid = $3 AND expired_date >= now()) < $5
+        RETURNING account_uuid, user_uuid, expired_date, create_date
+        """,
+        token_hash,
+        account_uuid,
+        user_uuid,
+        timeout_s,
+        limit,
+    )
+
+
+async def is_valid(conn: Any, token_hash: bytes) -> bool:
+    """Whether the session exists and has not expired."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM sessions WHERE token_hash = $1 AND expired_date >= now()", token_hash
+        )
+    )
+
+
+async def find_session(conn: Any, token_hash: bytes) -> Any:
+    """The session's row, locked, with `alive`; None when there is none."""
+    return await conn.fetchrow(
+        "SELECT account_uuid, user_uuid, expired_date >= now() AS alive FROM sessions WHERE token_hash = $1 FOR UPDATE",
+        token_hash,
+    )
+
+
+async def renew_session(conn: Any, token_hash: bytes, duration_s: int) -> Any:
+    """Let the session end `duration_s` from now."""
+    return await conn.fetchrow(
+        """
+        UPDATE sessions SET expired_date = now() + make_interval(secs => $2) WHERE token_hash = $1
+        RETURNING account_uuid, user_uuid, expired_date, create_date
+        """,
+        token_hash,
+        duration_s,
+    )
+
+
+async def delete_session(conn: Any, token_hash: bytes) -> None:
+    """End the session, if there is one."""
+    await conn.execute("DELETE FROM sessions WHERE token_hash = $1", token_hash)
+
+
+async def delete_expired(conn: Any, limit: int) -> None:
+    """Drop sessions that have expired."""
+    await conn.execute(
+        """
+        DELETE FROM sessions WHERE token_hash IN (
+            SELECT token_hash FROM sessions WHERE expired_date < now() LIMIT $1 FOR UPDATE SKIP LOCKED)
+        """,
+        limit,
+    )

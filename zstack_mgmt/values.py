@@ -1,0 +1,92 @@
+"""Field types shared by the requests, and the few value forms of the wire."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+UUID_PATTERN = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
+_JOB_UUID_PATTERN = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Marks a field whose clear text is replaced before the job row is written.
+
+    `password`: by its argon2id hash. `sealed`: by a ciphertext that `auth.secrets.Sealer.open` turns back.
+    `token`: by the hex of the keyed hash under which sessions are stored.
+    """
+
+    kind: Literal["password", "sealed", "token"]
+
+
+def new_uuid() -> str:
+    """A random version 4 uuid in the product's form: 32 lower-case hex digits."""
+    return uuid4().hex
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text has the form of a resource uuid.
+
+    >>> is_uuid("36c27e8ff05c4780bf6d2fa65700f22e"), is_uuid("36C27E8F-F05C"), is_uuid("")
+    (True, False, False)
+    """
+    return UUID_PATTERN.fullmatch(text) is not None
+
+
+def is_job_uuid(text: str) -> bool:
+    """Whether the text is a version 4 uuid without dashes, as the manual asks of X-Job-UUID."""
+    return _JOB_UUID_PATTERN.fullmatch(text) is not None
+
+
+def format_date(value: datetime, zone: ZoneInfo) -> str:
+    """The manual's date form: English month, 12-hour clock, no padding of day and hour, no zone.
+
+    >>> format_date(datetime(2017, 1, 1, 11, 31, 6, tzinfo=UTC), ZoneInfo("UTC"))
+    'Jan 1, 2017 11:31:06 AM'
+    >>> format_date(datetime(2017, 1, 12, 0, 5, 6, tzinfo=UTC), ZoneInfo("Asia/Shanghai"))
+    'Jan 12, 2017 8:05:06 AM'
+    """
+    t = value if zone.key == "UTC" else value.astimezone(zone)
+    half = "AM" if t.hour < 12 else "PM"
+    return (
+        f"{_MONTHS[t.month - 1]} {t.day}, {t.year} {t.hour % 12 or 12}:{t.minute:02d}:{t.second:02d} {half}"
+    )
+
+
+def parse_date(text: str, zone: ZoneInfo) -> datetime:
+    """A date as query conditions write it, `yyyy-MM-dd HH:mm:ss[.f]`, in the server's zone; ValueError otherwise."""
+    if len(text) < 19 or text[10] != " ":
+        raise ValueError(f"{text!r} is not a date of the form yyyy-MM-dd HH:mm:ss")
+    value = datetime.fromisoformat(text)
+    if value.tzinfo is not None:
+        raise ValueError(f"{text!r} names a zone, which dates in conditions do not take")
+    return value.replace(tzinfo=zone).astimezone(UTC)
+
+
+def _resource_uuid(text: str) -> str:
+    if not is_uuid(text):
+        raise ValueError("is not a uuid: 32 lower-case hex digits, version 1 to 5")
+    return text
+
+
+ResourceName = Annotated[str, StringConstraints(max_length=255)]
+"""At most 255 characters; the empty string is a name."""
+Description = Annotated[str, StringConstraints(max_length=2048)]
+ResourceUuid = Annotated[str, AfterValidator(_resource_uuid)]
+"""A uuid that the client chooses for a new resource."""
+Reference = Annotated[str, StringConstraints(max_length=255)]
+"""The uuid of a resource that should exist. Its form is not checked: what does not exist is not found."""
+Password = Annotated[str, StringConstraints(max_length=255), Secret("password")]
+"""At most 255 characters: clear text, or the hex sha512 that ZStack's clients send. Hashed before it is stored."""
+SessionToken = Annotated[str, StringConstraints(max_length=128), Secret("token")]
+"""The uuid of a session, which is its bearer token."""
+DeleteMode = Annotated[Literal["Permissive", "Enforcing", ""], Field()]
+StateEvent = Literal["enable", "disable"]

@@ -1,0 +1,1 @@
+"""The HTTP front: the only code that knows aiohttp's server side."""

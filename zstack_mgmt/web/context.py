@@ -1,0 +1,33 @@
+"""What the handlers of one API process share, and the typed key under which aiohttp keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from zstack_mgmt.auth.sessions import Sessions
+from zstack_mgmt.config import Settings
+from zstack_mgmt.db import Pool
+from zstack_mgmt.jobs.accept import Acceptor
+from zstack_mgmt.jobs.bell import Bell
+from zstack_mgmt.jobs.watch import Watcher
+from zstack_mgmt.registry import Services
+from zstack_mgmt.web.routes import Routes
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one API process."""
+
+    settings: Settings
+    pool: Pool
+    services: Services
+    sessions: Sessions
+    acceptor: Acceptor
+    watcher: Watcher
+    bell: Bell
+    routes: Routes
+
+
+CONTEXT = web.AppKey("context", Context)

@@ -1,0 +1,1 @@
+"""Zones, the outermost part of the compute inventory."""

@@ -1,0 +1,136 @@
+"""The APIs of zones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zstack_mgmt.errors import DuplicateResource, ResourceNotFound
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.values import (
+    DeleteMode,
+    Description,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    StateEvent,
+    is_uuid,
+    new_uuid,
+)
+from zstack_mgmt.zones import store
+from zstack_mgmt.zones.model import Zone
+
+JAVA = "org.zstack.header.zone"
+
+
+class CreateZone(ApiRequest):
+    """Create an enabled zone.
+
+    Source: manual, "Overview > basic workflow".
+    """
+
+    name: ResourceName
+    description: Description | None = None
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateZone,
+    http="POST /v1/zones",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="zone",
+    returns=Zone,
+    raises=(DuplicateResource,),
+)
+async def create_zone(call: Call, conn: Any, request: CreateZone) -> Zone:
+    return await store.insert_zone(
+        conn, request.resource_uuid or new_uuid(), request.name, request.description
+    )
+
+
+class UpdateZone(ApiRequest):
+    """Change a zone's name or description.
+
+    Source: ZStack's zone API, in the pattern of the manual's overview.
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+
+
+@api(
+    UpdateZone,
+    http="PUT /v1/zones/{uuid}/actions",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="zone",
+    returns=Zone,
+    raises=(ResourceNotFound,),
+)
+async def update_zone(call: Call, conn: Any, request: UpdateZone) -> Zone:
+    return _found(
+        await store.update_zone(conn, request.uuid, request.name, request.description, None), request.uuid
+    )
+
+
+class ChangeZoneState(ApiRequest):
+    """Enable or disable a zone.
+
+    Source: ZStack's zone API, in the pattern of the manual's overview.
+    """
+
+    uuid: Reference
+    state_event: StateEvent
+
+
+@api(
+    ChangeZoneState,
+    http="PUT /v1/zones/{uuid}/actions",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="zone",
+    returns=Zone,
+    raises=(ResourceNotFound,),
+)
+async def change_zone_state(call: Call, conn: Any, request: ChangeZoneState) -> Zone:
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    return _found(await store.update_zone(conn, request.uuid, None, None, state), request.uuid)
+
+
+class DeleteZone(ApiRequest):
+    """Delete a zone. One that is gone already is no error.
+
+    Source: ZStack's zone API, in the pattern of the manual's overview.
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteZone,
+    http="DELETE /v1/zones/{uuid}",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="zone",
+    raises=(ResourceNotFound,),
+)
+async def delete_zone(call: Call, conn: Any, request: DeleteZone) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no zone has the uuid {request.uuid}")
+    await store.delete_zone(conn, request.uuid)
+
+
+def _found(zone: Zone | None, uuid: str) -> Zone:
+    if zone is None:
+        raise ResourceNotFound(f"no zone has the uuid {uuid}")
+    return zone
+
+
+query_zone = query_api(Zone, http="GET /v1/zones", access="account", category="zone", java=JAVA)

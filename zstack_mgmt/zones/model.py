@@ -1,0 +1,21 @@
+"""The zone as clients see it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from zstack_mgmt.inventory import Inventory, inventory
+
+
+@inventory("org.zstack.header.zone.ZoneInventory", table="zones")
+class Zone(Inventory):
+    """A data centre: the outermost part of the inventory. Source: manual, "Overview > basic workflow"."""
+
+    uuid: str
+    name: str
+    description: str | None
+    state: Literal["Enabled", "Disabled"]
+    type: str
+    create_date: datetime
+    last_op_date: datetime

@@ -1,0 +1,44 @@
+"""The SQL of zones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zstack_mgmt.zones.model import Zone
+
+
+async def insert_zone(conn: Any, uuid: str, name: str, description: str | None) -> Zone:
+    """Insert an enabled zone; a taken uuid breaks zones_pkey."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO zones (uuid, name, description) VALUES ($1, $2, $3)
+        RETURNING uuid, name, description, state, type, create_date, last_op_date
+        """,
+        uuid,
+        name,
+        description,
+    )
+    return Zone.from_row(row)
+
+
+async def update_zone(
+    conn: Any, uuid: str, name: str | None, description: str | None, state: str | None
+) -> Zone | None:
+    """Set what is not None; None when there is no such zone."""
+    row = await conn.fetchrow(
+        """
+        UPDATE zones SET name = coalesce($2, name), description = coalesce($3, description),
+               state = coalesce($4, state), last_op_date = now()
+        WHERE uuid = $1 RETURNING uuid, name, description, state, type, create_date, last_op_date
+        """,
+        uuid,
+        name,
+        description,
+        state,
+    )
+    return None if row is None else Zone.from_row(row)
+
+
+async def delete_zone(conn: Any, uuid: str) -> None:
+    """Delete the zone, if there is one."""
+    await conn.execute("DELETE FROM zones WHERE uuid = $1", uuid)
