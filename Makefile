@@ -33,7 +33,9 @@ check: $(STAMP)  ## style, types, imports and generated files
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(BIN)/python -m zstack_mgmt docs --check
+	@rm -rf build/docs && $(BIN)/python -m zstack_mgmt docs build/docs
+	@cd build/docs && find . -type f | sort | while read -r file; do \
+		cmp -s "$$file" "../../docs/$$file" || { echo "docs/$$file is not what 'make docs' writes" >&2; exit 1; }; done
 
 format: $(STAMP)  ## let ruff write the style
 	$(BIN)/ruff check --fix .
@@ -43,7 +45,7 @@ bench: $(STAMP)  ## measure the speed (tests/benchmarks)
 	$(BIN)/python -m pytest -m bench -s tests/benchmarks $(ARGS)
 
 docs: $(STAMP)  ## write the generated files: docs/api, docs/errors.md, docs/openapi.json
-	$(BIN)/python -m zstack_mgmt docs
+	$(BIN)/python -m zstack_mgmt docs docs
 
 # uv is the only tool that locks for every platform at once; it is needed for nothing else.
 lock:  ## resolve the dependencies again, with hashes and without an index address
