@@ -52,7 +52,8 @@ class Stack:
             text=True,
         )
         self.errors = []
-        threading.Thread(target=self._read_errors, daemon=True).start()
+        self.reader = threading.Thread(target=self._read_errors, daemon=True)
+        self.reader.start()
 
     def _read_errors(self):
         for line in self.process.stderr:
@@ -87,8 +88,10 @@ class Stack:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        time.sleep(0.05)
+        # Its children hold the other end, too; after a kill of the supervisor they end a moment later.
+        self.reader.join(10)
         self.process.stdout.close()
+        self.process.stderr.close()
 
 
 def eventually(condition, timeout_s=20.0):
@@ -207,7 +210,7 @@ def test_a_port_in_use_is_one_clear_line(start):
         port = squatter.getsockname()[1]
         stack = start(port=port)
         assert stack.process.wait(20) == 1
-        time.sleep(0.1)
+        stack.reader.join()
     assert len(stack.errors) == 1
     assert f"Port {port} of 127.0.0.1 is used by another program" in stack.errors[0]
 
@@ -217,7 +220,7 @@ def test_a_second_run_on_the_same_data_is_refused(start):
     stack.wait_ready()
     second = start()
     assert second.process.wait(20) == 1
-    time.sleep(0.1)
+    second.reader.join()
     assert f"in use by another run (pid {stack.process.pid})" in "".join(second.errors)
     assert stack.ready_status() == 200
 

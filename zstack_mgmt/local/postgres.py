@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import asyncpg
@@ -113,11 +113,20 @@ class LocalPostgres:
 
     def leftovers(self) -> list[Leftover]:
         """What still holds the folder from an earlier run: a server, or backends that lost theirs."""
-        if LINUX:
-            return processes_in(self.folder, ["postgres"])
         pid = self._recorded_pid()
+        if LINUX:
+            # Only the postmaster may be told to shut down. Its children follow it, also when it was killed;
+            # a checkpointer would take the same signal for the end of the shutdown.
+            return [
+                replace(left, end_with=signal.SIGINT if left.pid == pid else None)
+                for left in processes_in(self.folder, ["postgres"])
+            ]
         command = process_command(pid) if pid else None
-        return [Leftover(pid, "postgres")] if pid and command and str(self.folder) in command else []
+        return (
+            [Leftover(pid, "postgres", signal.SIGINT)]
+            if pid and command and str(self.folder) in command
+            else []
+        )
 
     def _spawn(self, port: int) -> tuple[subprocess.Popen[bytes], int]:
         with open_log(self.log) as log, _as_seen_by(self.folder, self.owner) as (folder, fds):

@@ -45,6 +45,7 @@ class Leftover:
 
     pid: int
     command: str
+    end_with: signal.Signals | None = None  # what makes it end well; None: it ends with another one
 
 
 def spawn(
@@ -146,7 +147,9 @@ def free_port(host: str = "127.0.0.1", preferred: int | None = None) -> int:
     raise LocalError(f"No free port was found on {host} between {PORTS.start} and {PORTS.stop - 1}.")
 
 
-def processes_in(directory: Path, programs: Iterable[str]) -> list[Leftover]:
+def processes_in(
+    directory: Path, programs: Iterable[str], end_with: signal.Signals | None = None
+) -> list[Leftover]:
     """The processes of these programs whose working directory it is, whoever started them (Linux only)."""
     names = set(programs)
     found: list[Leftover] = []
@@ -154,7 +157,7 @@ def processes_in(directory: Path, programs: Iterable[str]) -> list[Leftover]:
         try:
             command = (entry / "comm").read_text().strip()
             if command in names and (entry / "cwd").samefile(directory):
-                found.append(Leftover(int(entry.name), command))
+                found.append(Leftover(int(entry.name), command, end_with))
         except OSError:  # it ended meanwhile, or belongs to somebody else
             continue
     return found
@@ -190,9 +193,9 @@ async def end_leftovers(find: Callable[[], list[Leftover]], grace_s: float = 5.0
         if waited > grace_s + 5:
             names = ", ".join(f"{left.command} (pid {left.pid})" for left in leftovers)
             raise LocalError(f"Processes of an earlier run do not end: {names}. End them and try again.")
-        wanted = signal.SIGINT if waited < grace_s else signal.SIGKILL
         for left in leftovers:
-            if signalled.get(left.pid) is not wanted:
+            wanted = left.end_with if waited < grace_s else signal.SIGKILL
+            if wanted is not None and signalled.get(left.pid) is not wanted:
                 signalled[left.pid] = wanted
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(left.pid, wanted)

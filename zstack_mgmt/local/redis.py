@@ -90,13 +90,17 @@ class LocalRedis:
     def leftovers(self) -> list[Leftover]:
         """The server of an earlier run that still holds the folder."""
         if LINUX:
-            return processes_in(self.folder, PROGRAMS)
+            return processes_in(self.folder, PROGRAMS, signal.SIGTERM)
         try:
             pid = int((self.folder / "server.pid").read_text())
         except (OSError, ValueError):
             return []
         command = process_command(pid)
-        return [Leftover(pid, "redis")] if command and any(name in command for name in PROGRAMS) else []
+        return (
+            [Leftover(pid, "redis", signal.SIGTERM)]
+            if command and any(name in command for name in PROGRAMS)
+            else []
+        )
 
     def _write_config(self, port: int) -> Path:
         # A file, because everybody on the machine can read a command line and the password in it.

@@ -304,7 +304,7 @@ def _recorded_leftovers(data_dir: Path) -> list[Leftover]:
         recorded = [int(pid) for kind in ("api", "worker", "webhook") for pid in pids[kind]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [Leftover(pid, "zstack_mgmt") for pid in recorded if _serves(pid, data_dir)]
+    return [Leftover(pid, "zstack_mgmt", signal.SIGTERM) for pid in recorded if _serves(pid, data_dir)]
 
 
 def _serves(pid: int, data_dir: Path) -> bool:
