@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from app import Service, running_service
 from services import Owner, ServiceMissing, Services, clone_template, drop_database
 from zstack_mgmt.config import Settings
 
@@ -69,6 +70,13 @@ async def redis_prefix(services: Services) -> AsyncIterator[str]:
         keys = [key async for key in redis.scan_iter(match=f"{prefix}*", count=1000)]
         if keys:
             await redis.delete(*keys)
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    """The running service, with one worker of each kind."""
+    async with running_service(settings) as running:
+        yield running
 
 
 @pytest.fixture

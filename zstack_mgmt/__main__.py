@@ -82,7 +82,8 @@ def _serve(settings: Settings) -> None:
     )
 
 
-async def _schema(settings: Settings) -> int:
+async def prepare_database(settings: Settings) -> str:
+    """Apply the schema and make the built-in admin if it is missing; returns a generated password, or nothing."""
     import asyncpg
 
     from zstack_mgmt.accounts.store import insert_admin
@@ -92,12 +93,18 @@ async def _schema(settings: Settings) -> int:
     conn = await asyncpg.connect(settings.database_url, timeout=10)
     try:
         await apply_schema(conn)
-        password = settings.admin_password or secrets.token_urlsafe(16)
+        generated = "" if settings.admin_password else secrets.token_urlsafe(16)
+        password = settings.admin_password or generated
         made = await insert_admin(conn, await PasswordService(settings).hash(password))
     finally:
         await conn.close()
-    if made and not settings.admin_password:
-        print(f"the account `admin` was made; its password, shown only now: {password}", file=sys.stderr)
+    return generated if made else ""
+
+
+async def _schema(settings: Settings) -> int:
+    generated = await prepare_database(settings)
+    if generated:
+        print(f"the account `admin` was made; its password, shown only now: {generated}", file=sys.stderr)
     return 0
 
 

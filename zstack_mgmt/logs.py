@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import sys
+import threading
+import time
+from functools import cache
 from typing import Any
 
 import orjson
@@ -14,6 +19,55 @@ def _dumps(value: Any, default: Any = None, **_: Any) -> bytes:
     return orjson.dumps(value, default=default or str)
 
 
+class _BufferedLogger:
+    """Writes lines in groups: a system call per line would cost more than making the line.
+
+    What is worse than information is written at once, with everything before it; the rest within `FLUSH_S`.
+    """
+
+    FLUSH_S = 0.1
+    MAX_BYTES = 32 * 1024
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._lock = threading.Lock()
+        threading.Thread(target=self._flush_forever, name="log", daemon=True).start()
+        atexit.register(self.flush)
+
+    def info(self, line: bytes) -> None:
+        with self._lock:
+            self._lines.append(line)
+            self._bytes += len(line)
+        if self._bytes > self.MAX_BYTES:
+            self.flush()
+
+    debug = info
+
+    def error(self, line: bytes) -> None:
+        self.info(line)
+        self.flush()
+
+    warning = warn = critical = exception = fatal = error
+
+    def flush(self) -> None:
+        with self._lock:
+            lines, self._lines, self._bytes = self._lines, [], 0
+            if lines:
+                os.write(2, b"\n".join([*lines, b""]))
+
+    def _flush_forever(self) -> None:
+        while True:
+            time.sleep(self.FLUSH_S)
+            if self._lines:
+                self.flush()
+
+
+@cache
+def _shared_logger() -> _BufferedLogger:
+    return _BufferedLogger()
+
+
 def configure(level: str) -> None:
     """Set the process's logging up; call once, before the first log line."""
     threshold = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
@@ -21,11 +75,13 @@ def configure(level: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # locals hold passwords
+            ),
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=_shared_logger,
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import os
+from functools import partial
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    # The library asks for the pid at each count, in case of a fork; no process of ours forks, and the call costs more
+    # than the count.
+    values.ValueClass = values.MultiProcessValue(process_identifier=partial(int, os.getpid()))
 
 REQUESTS = Counter("zstack_http_requests_total", "HTTP requests answered", ["api", "status"])
 REQUEST_SECONDS = Histogram(

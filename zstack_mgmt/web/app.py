@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from uuid import uuid4
 
 import asyncpg
 import structlog
@@ -24,8 +23,9 @@ from zstack_mgmt.jobs.bell import Bell
 from zstack_mgmt.jobs.watch import Watcher
 from zstack_mgmt.process import build_services, wait_for_database
 from zstack_mgmt.registry import APIS
+from zstack_mgmt.values import new_uuid
 from zstack_mgmt.web import api_jobs
-from zstack_mgmt.web.context import CONTEXT, Context
+from zstack_mgmt.web.context import CONTEXT, TRACE, Context, Trace
 from zstack_mgmt.web.dispatch import dispatch, translate
 from zstack_mgmt.web.replies import error_reply
 from zstack_mgmt.web.routes import Routes
@@ -108,8 +108,8 @@ async def boundary(request: web.Request, handler: Route) -> web.StreamResponse:
     """Give the request its id, turn every error into a JSON body, count and log the outcome."""
     started = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex[:16]
-    request["request_id"] = request_id
+    request_id = given if _REQUEST_ID.fullmatch(given) else new_uuid()[:16]
+    trace = request[TRACE] = Trace(request_id)
     try:
         reply = await handler(request)
     except ApiError as error:
@@ -127,8 +127,8 @@ async def boundary(request: web.Request, handler: Route) -> web.StreamResponse:
     seconds = time.perf_counter() - started
     if not reply.prepared:
         reply.headers["X-Request-ID"] = request_id
-    api = request.get("api", "-")
-    metrics.REQUESTS.labels(api, reply.status).inc()
+        reply.headers["Server"] = "zstack-mgmt"
+    metrics.REQUESTS.labels(trace.api, reply.status).inc()
     metrics.REQUEST_SECONDS.labels(request.method).observe(seconds)
     log.info(
         "request",
@@ -136,9 +136,9 @@ async def boundary(request: web.Request, handler: Route) -> web.StreamResponse:
         method=request.method,
         path=request.path if "session" not in request.path else "…/sessions/…",
         status=reply.status,
-        api=api,
-        account_uuid=request.get("account", ""),
-        job_uuid=request.get("job_uuid", ""),
+        api=trace.api,
+        account_uuid=trace.account_uuid,
+        job_uuid=trace.job_uuid,
         request_id=request_id,
         remote=request.remote,
         duration_ms=round(seconds * 1000, 2),

@@ -30,4 +30,15 @@ class Context:
     routes: Routes
 
 
+@dataclass(slots=True)
+class Trace:
+    """What is known of a request so far, for its log line and its answer."""
+
+    request_id: str
+    api: str = "-"
+    account_uuid: str = ""
+    job_uuid: str = ""
+
+
+TRACE = web.RequestKey("trace", Trace)
 CONTEXT = web.AppKey("context", Context)

@@ -25,7 +25,7 @@ from zstack_mgmt.jobs.model import Submission, keys_of
 from zstack_mgmt.jobs.outside import Direct
 from zstack_mgmt.registry import Api, ApiRequest, Call, Services
 from zstack_mgmt.values import Secret, is_job_uuid, is_uuid, new_uuid
-from zstack_mgmt.web.context import CONTEXT, Context
+from zstack_mgmt.web.context import CONTEXT, TRACE, Context
 from zstack_mgmt.web.parameters import check_text, choose_api, from_body, from_query, parse_body
 from zstack_mgmt.web.replies import client_address, job_location, json_reply
 from zstack_mgmt.webhooks.egress import check_url
@@ -51,7 +51,7 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     raw = await request.read() if request.body_exists else b""
     body = parse_body(raw)
     declared, names = choose_api(served, body)
-    request["api"] = declared.name
+    request[TRACE].api = declared.name
     authorise(declared, call)
     parameters = gather(request, declared, body, dict(zip(names, variables, strict=True)))
     if declared.mode == "sync":
@@ -84,12 +84,12 @@ async def authenticate(request: web.Request, context: Context, *, public: bool =
         account_uuid=identity.account_uuid,
         user_uuid=identity.user_uuid,
         is_admin=identity.is_admin,
-        request_id=request["request_id"],
+        request_id=request[TRACE].request_id,
         remote=remote,
         session_token=token,
         services=context.services,
     )
-    request["account"] = identity.account_uuid
+    request[TRACE].account_uuid = identity.account_uuid
     return call
 
 
@@ -171,10 +171,9 @@ async def _accept(
     )
     await context.acceptor.submit(submission)
     metrics.ACCEPTED.labels(declared.name).inc()
-    request["job_uuid"] = uuid
+    request[TRACE].job_uuid = uuid
     location = job_location(context.settings, request, uuid)
     if wait_s > 0:
-        request["wait_s"] = wait_s
         from zstack_mgmt.web.api_jobs import answer_job
 
         return await answer_job(request, context, call, uuid, wait_s)
