@@ -1,0 +1,261 @@
+"""The plan: a query with every name resolved, every value parsed and the caller's scope added.
+
+A plan has two halves. `Select` is its shape, made of identifiers only; equal shapes have equal SQL, so the
+text is compiled once and PostgreSQL prepares it once. `values` is what the shape's slots are bound to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from zstack_mgmt.inventory import Field, Kind, Link, ListColumn, Meta
+from zstack_mgmt.query import catalog
+from zstack_mgmt.query.catalog import TAGS, Column
+from zstack_mgmt.query.coerce import Value, bound_values
+from zstack_mgmt.query.parser import Direction, Query
+from zstack_mgmt.query.tree import Condition, Op, Tree
+
+BUILTIN_ADMIN = "36c27e8ff05c4780bf6d2fa65700f22e"
+"""The one account that sees every row. Other accounts of type SystemAdmin are filtered like anybody."""
+
+_POSITIVE = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN, Op.NOT_LIKE: Op.LIKE, Op.IS_NULL: Op.NOT_NULL}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose eyes the query looks through."""
+
+    account_uuid: str
+    sees_all: bool
+
+    @classmethod
+    def of(cls, account_uuid: str) -> Scope:
+        """The scope of a session of this account or of one of its users."""
+        return cls(account_uuid, account_uuid == BUILTIN_ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A column against the values from `slot` on."""
+
+    column: Column
+    op: Op
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListTest:
+    """The elements of a list field against the values from `slot` on."""
+
+    table: str
+    owner_column: str
+    element: Column
+    op: Op
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class TagTest:
+    """The row has a tag that matches, or with `negated` has none; `types` is the slot of resource types."""
+
+    tag_type: str
+    op: Op
+    negated: bool
+    types: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """The account sees the row: it owns it, or it is shared with it or with the public. Both are slots."""
+
+    account: int
+    resource_type: int
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """The row belongs to the account that its column names."""
+
+    column: str
+    account: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one table that pass every test."""
+
+    table: str
+    key: Column
+    tests: tuple[Compare | ListTest | TagTest, ...] = ()
+    scope: Visible | Private | None = None
+    hops: tuple[Hop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """There is a linked row among `rows`."""
+
+    name: str
+    own_column: str
+    target_column: str
+    through: tuple[str, str, str] | None
+    rows: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    column: Column
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """The shape of a query: what to read, from which rows, in which order. `slots` counts the values."""
+
+    columns: tuple[Column, ...]
+    rows: Rows
+    order: tuple[Order, ...]
+    group_by: Column | None = None
+    slots: int = 0
+    paged: bool = True  # limit and start are the two values after the last slot
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A shape, the values of its slots, and what to answer with."""
+
+    select: Select
+    values: tuple[Value, ...]
+    meta: Meta = field(repr=False)
+    fields: tuple[Field, ...] = field(repr=False)
+    limit: int = 0
+    start: int = 0
+    count: bool = False
+    with_total: bool = False
+
+
+def make_plan(query: Query, scope: Scope, zone: ZoneInfo) -> Plan:
+    """Resolve a query against the catalog.
+
+    Raises:
+        InvalidArgument: an unknown or hidden field of the root, or a bad name in `fields`.
+        InternalError: an unknown nested name, sort or groupBy field, or a value that does not parse.
+    """
+    meta = catalog.meta_of(query.inventory)
+    fields = catalog.output_fields(meta, query.fields)
+    build = _Builder(scope, zone)
+    key = catalog.key_of(meta)
+    columns = (
+        *(catalog.column_of(meta, f) for f in fields if reads_column(meta, f)),
+        *hidden_columns(meta, fields),
+    )
+    if query.uuid is not None:
+        slot = build.bind(bound_values(key.name, Op.EQ, query.uuid, zone, kind=key.kind))
+        rows = Rows(meta.table, key, (Compare(key, Op.EQ, slot),), build.scope(meta))
+        select = Select(columns, rows, (), None, len(build.values), paged=False)
+        return Plan(select, tuple(build.values), meta, fields, limit=1)
+    rows = build.rows(meta, query.where)
+    group = query.group_by and catalog.column_of(meta, catalog.order_field(meta, query.group_by, "groupBy"))
+    order = (Order(key),)
+    if query.sort is not None:
+        column = catalog.column_of(meta, catalog.order_field(meta, query.sort.field, "sort"))
+        descending = query.sort.direction is Direction.DESC
+        order = (Order(column, descending), Order(key, descending))
+        if column.name == key.name:
+            order = order[1:]
+    select = Select(columns, rows, order, group or None, len(build.values))
+    return Plan(
+        select,
+        tuple(build.values),
+        meta,
+        fields,
+        query.limit,
+        query.start,
+        query.count,
+        query.with_total,
+    )
+
+
+def read_columns(meta: Meta, fields: tuple[Field, ...]) -> tuple[Column, ...]:
+    """What to read of a row for these fields: theirs first, then those that only we need."""
+    shown = tuple(catalog.column_of(meta, f) for f in fields if reads_column(meta, f))
+    return shown + hidden_columns(meta, fields)
+
+
+def reads_column(meta: Meta, f: Field) -> bool:
+    """Whether the field comes from the row itself and not from rows of another table."""
+    return f.name not in meta.lists and f.name not in meta.nested
+
+
+def hidden_columns(meta: Meta, fields: tuple[Field, ...]) -> tuple[Column, ...]:
+    """Columns that are read without being returned: those by which lists and nested inventories are found."""
+    names = {meta.links[meta.nested[f.name]].own_column for f in fields if f.name in meta.nested}
+    if any(f.name in meta.lists for f in fields):
+        names.add(meta.primary_key)
+    return tuple(own_column(meta, name) for name in sorted(names))
+
+
+def own_column(meta: Meta, name: str) -> Column:
+    """A column by its own name, which may be that of no field."""
+    declared = next((f for f in meta.fields if f.attribute == name), None)
+    if declared is not None:
+        return catalog.column_of(meta, declared)
+    return Column(name, "text")
+
+
+class _Builder:
+    """Collects the values while the shape grows, so that each condition knows its slot."""
+
+    def __init__(self, scope: Scope, zone: ZoneInfo) -> None:
+        self._scope = scope
+        self._zone = zone
+        self._account = -1
+        self.values: list[Value] = []
+
+    def bind(self, values: tuple[Value, ...]) -> int:
+        """Append the values; returns the slot of the first."""
+        self.values.extend(values)
+        return len(self.values) - len(values)
+
+    def rows(self, meta: Meta, tree: Tree, path: tuple[str, ...] = ()) -> Rows:
+        tests = tuple(self._test(meta, condition) for condition in tree.conditions)
+        scope = self.scope(meta)
+        hops: list[Hop] = []
+        for name, branch in tree.links:
+            target = catalog.link_target(meta, name, (*path, name))
+            link: Link = meta.links[name]
+            rows = self.rows(target, branch, (*path, name))
+            hops.append(Hop(name, link.own_column, link.target_column, link.through, rows))
+        return Rows(meta.table, catalog.key_of(meta), tests, scope, tuple(hops))
+
+    def scope(self, meta: Meta) -> Visible | Private | None:
+        """The filter of this inventory's rows, the same at the root and behind a link."""
+        if self._scope.sees_all or not (meta.owned or meta.account_column):
+            return None
+        if self._account < 0:
+            self._account = self.bind((self._scope.account_uuid,))
+        if meta.account_column:
+            return Private(meta.account_column, self._account)
+        return Visible(self._account, self.bind((meta.base_type,)))
+
+    def _test(self, meta: Meta, condition: Condition) -> Compare | ListTest | TagTest:
+        found = catalog.condition_field(meta, condition.path)
+        if found is None:
+            positive = _POSITIVE.get(condition.op)
+            op = positive or condition.op
+            types = self.bind((tuple(dict.fromkeys((meta.resource_type, meta.base_type))),))
+            slot = self._bind_text(condition, op, "text", ())
+            return TagTest(TAGS[condition.name], op, positive is not None, types, slot)
+        if isinstance(found, ListColumn):
+            slot = self._bind_text(condition, condition.op, found.kind, ())
+            element = Column(found.value_column, found.kind)
+            return ListTest(found.table, found.owner_column, element, condition.op, slot)
+        slot = self._bind_text(condition, condition.op, found.kind, found.choices)
+        return Compare(catalog.column_of(meta, found), condition.op, slot)
+
+    def _bind_text(self, condition: Condition, op: Op, kind: Kind, choices: tuple[str, ...]) -> int:
+        label = ".".join(condition.path)
+        values = bound_values(label, op, condition.value, self._zone, kind=kind, choices=choices)
+        return self.bind(values)

@@ -1,0 +1,146 @@
+"""Running a query: rows for a plan, and the answer in the product's shape."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from zstack_mgmt.inventory import Meta
+from zstack_mgmt.query import catalog
+from zstack_mgmt.query.coerce import parse_value
+from zstack_mgmt.query.compile import count_sql, list_sql
+from zstack_mgmt.query.encode import Body, Encoder, Row, encoder_of
+from zstack_mgmt.query.parser import Query
+from zstack_mgmt.query.plan import Plan, Scope, make_plan
+
+if TYPE_CHECKING:
+    from zstack_mgmt.registry import Conn
+
+Answer = dict[str, Any]
+"""`inventories` (or only `total`), `total` when asked for, and `schema`."""
+
+SINGLE_FETCH = 1000  # rows; a page that can be larger is read through a cursor
+CHUNK = 500  # rows of a larger page that are in memory at once
+_UTC = ZoneInfo("UTC")
+
+
+async def run(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:
+    """The answer to a query as JSON values, all of it in memory.
+
+    Args:
+        conn: any connection; a transaction is not needed.
+        zone: of the dates in conditions and in the answer.
+
+    Raises:
+        InvalidArgument: SYS.1007, an unknown or hidden field, or `fields` names a field that is not native.
+        InternalError: SYS.1000, an unknown nested name, a value, sort or groupBy that cannot be used.
+
+    Source: manual, "Query API"; a grouped query's totals count the groups, which the product does not.
+    """
+    if query.uuid is not None:
+        return await _one(conn, query, scope, zone)
+    plan = make_plan(query, scope, zone)
+    if plan.count:
+        return {"total": await conn.fetchval(count_sql(plan.select), *plan.values), "schema": {}}
+    rows = await conn.fetch(list_sql(plan.select), *plan.values, plan.limit, plan.start)
+    encoder = encoder_of(plan.meta, plan.fields)
+    bodies = await _load(conn, encoder, rows, zone)
+    answer: Answer = {"inventories": bodies}
+    if plan.with_total:
+        answer["total"] = await _total(conn, plan, len(rows))
+    answer["schema"] = encoder.schema(bodies)
+    return answer
+
+
+async def answer_bytes(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> bytes:
+    """The answer as JSON text, all of it in memory; a large page only as text. Raises as `run`.
+
+    The connection is free again when this returns, however slowly the client reads.
+    """
+    if _is_small(query):
+        return orjson.dumps(await run(conn, query, scope, zone))
+    return b"".join([chunk async for chunk in stream(conn, query, scope, zone)])
+
+
+async def stream(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> AsyncIterator[bytes]:
+    """The answer as pieces of JSON text; of a large page only one chunk of rows is in memory.
+
+    Whatever is wrong with the query is raised before the first piece. The connection is in use, inside a
+    transaction of one snapshot, until the last piece has been taken. Raises as `run`.
+    """
+    if _is_small(query):
+        yield orjson.dumps(await run(conn, query, scope, zone))
+        return
+    plan = make_plan(query, scope, zone)
+    encoder = encoder_of(plan.meta, plan.fields)
+    fresh = not conn.is_in_transaction()
+    async with conn.transaction(isolation="repeatable_read", readonly=True) if fresh else nullcontext():
+        cursor = await conn.cursor(list_sql(plan.select), *plan.values, plan.limit, plan.start)
+        opening = b'{"inventories":['
+        schemas: list[bytes] = []
+        seen = 0
+        while rows := await cursor.fetch(CHUNK):
+            bodies = await _load(conn, encoder, rows, zone)
+            schemas.append(orjson.dumps(encoder.schema(bodies, seen))[1:-1])
+            seen += len(rows)
+            yield opening + orjson.dumps(bodies)[1:-1]
+            opening = b","
+            if len(rows) < CHUNK:
+                break
+        total = b',"total":%d' % await _total(conn, plan, seen) if plan.with_total else b""
+    start = opening if not seen else b""
+    yield start + b"]" + total + b',"schema":{' + b",".join(schemas) + b"}}"
+
+
+def _is_small(query: Query) -> bool:
+    return query.uuid is not None or query.count or query.limit <= SINGLE_FETCH
+
+
+async def _total(conn: Conn, plan: Plan, seen: int) -> int:
+    """All rows that match. A page that shows them all need not be counted again."""
+    if plan.start == 0 and seen < plan.limit:
+        return seen
+    total: int = await conn.fetchval(count_sql(plan.select), *plan.values)
+    return total
+
+
+async def _one(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:
+    """GET by uuid, the most frequent query of all: everything but the row itself is ready."""
+    meta = catalog.meta_of(query.inventory)
+    sql, encoder, filters = _one_statement(meta, query.fields, scope.sees_all)
+    key = catalog.key_of(meta)
+    uuid = parse_value(key.name, key.kind, query.uuid or "")
+    rows = await conn.fetch(sql, uuid, *((scope.account_uuid, *filters[1:]) if filters else ()))
+    bodies = await _load(conn, encoder, rows, zone)
+    return {"inventories": bodies, "schema": encoder.schema(bodies)}
+
+
+@lru_cache(1024)
+def _one_statement(
+    meta: Meta, names: tuple[str, ...], sees_all: bool
+) -> tuple[str, Encoder, tuple[object, ...]]:
+    """SQL and encoder of GET by uuid, and the values after the uuid, the first to be the caller's account."""
+    plan = make_plan(Query(meta.name, uuid="0", fields=names), Scope("", sees_all), _UTC)
+    return list_sql(plan.select), encoder_of(meta, plan.fields), plan.values[1:]
+
+
+async def _load(conn: Conn, encoder: Encoder, rows: Sequence[Row], zone: ZoneInfo) -> list[Body]:
+    """The objects of these rows with their lists and nested inventories, one further statement for each."""
+    bodies = encoder.bodies(rows, zone)
+    for child in encoder.children:
+        owners = [row[child.owner] for row in rows]
+        found: dict[Any, list[Any]] = {owner: [] for owner in owners if owner is not None}
+        linked = await conn.fetch(child.sql, list(found)) if found else []
+        items = [row[0] for row in linked]
+        if child.encoder is not None:
+            items = await _load(conn, child.encoder, linked, zone)
+        for row, item in zip(linked, items, strict=True):
+            found[row[-1]].append(item)
+        for body, owner in zip(bodies, owners, strict=True):
+            body[child.name] = found.get(owner, [])
+    return bodies
