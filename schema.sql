@@ -20,10 +20,114 @@ CREATE TABLE IF NOT EXISTS accounts (
     description    text,
     type           text NOT NULL CONSTRAINT accounts_type_check CHECK (type IN ('SystemAdmin', 'Normal')),
     password_hash  text NOT NULL,  -- argon2id of the canonical password
+    password_expires_at  timestamptz,
     enabled        boolean NOT NULL DEFAULT true,
+    email          text,
+    options        jsonb NOT NULL DEFAULT '{}',  -- of the account as a login, for the Keystone facade
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now()
 );
+
+CREATE TABLE IF NOT EXISTS users (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    name           text COLLATE "C" NOT NULL,
+    description    text,
+    password_hash  text NOT NULL,
+    password_expires_at  timestamptz,
+    enabled        boolean NOT NULL DEFAULT true,
+    email          text,
+    options        jsonb NOT NULL DEFAULT '{}',
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT users_account_name_key UNIQUE (account_uuid, name)
+);
+CREATE INDEX IF NOT EXISTS users_name_idx ON users (name);
+
+-- Earlier password hashes of an account or user, the newest first, for reuse rules.
+CREATE TABLE IF NOT EXISTS password_history (
+    owner_uuid     text COLLATE "C" NOT NULL,
+    password_hash  text NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (owner_uuid, created_at)
+);
+
+CREATE TABLE IF NOT EXISTS user_groups (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    name           text COLLATE "C" NOT NULL,
+    description    text,
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT user_groups_account_name_key UNIQUE (account_uuid, name)
+);
+CREATE INDEX IF NOT EXISTS user_groups_name_idx ON user_groups (name);
+
+CREATE TABLE IF NOT EXISTS policies (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    name           text COLLATE "C" NOT NULL,
+    description    text,
+    statements     jsonb NOT NULL,  -- in their wire form; never changed after the insert
+    create_date    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS policies_account_idx ON policies (account_uuid);
+CREATE INDEX IF NOT EXISTS policies_name_idx ON policies (name);
+
+CREATE TABLE IF NOT EXISTS group_members (
+    group_uuid  text COLLATE "C" NOT NULL REFERENCES user_groups (uuid) ON DELETE CASCADE,
+    user_uuid   text COLLATE "C" NOT NULL REFERENCES users (uuid) ON DELETE CASCADE,
+    PRIMARY KEY (group_uuid, user_uuid)
+);
+CREATE INDEX IF NOT EXISTS group_members_user_idx ON group_members (user_uuid);
+
+CREATE TABLE IF NOT EXISTS user_policies (
+    user_uuid    text COLLATE "C" NOT NULL REFERENCES users (uuid) ON DELETE CASCADE,
+    policy_uuid  text COLLATE "C" NOT NULL REFERENCES policies (uuid) ON DELETE CASCADE,
+    PRIMARY KEY (user_uuid, policy_uuid)
+);
+CREATE INDEX IF NOT EXISTS user_policies_policy_idx ON user_policies (policy_uuid);
+
+CREATE TABLE IF NOT EXISTS group_policies (
+    group_uuid   text COLLATE "C" NOT NULL REFERENCES user_groups (uuid) ON DELETE CASCADE,
+    policy_uuid  text COLLATE "C" NOT NULL REFERENCES policies (uuid) ON DELETE CASCADE,
+    PRIMARY KEY (group_uuid, policy_uuid)
+);
+CREATE INDEX IF NOT EXISTS group_policies_policy_idx ON group_policies (policy_uuid);
+
+-- The value that a new account starts with. Changing a default leaves existing accounts alone.
+CREATE TABLE IF NOT EXISTS quota_defaults (
+    name   text COLLATE "C" PRIMARY KEY,
+    value  bigint NOT NULL CONSTRAINT quota_defaults_value_check CHECK (value >= 0)
+);
+INSERT INTO quota_defaults (name, value) VALUES
+    ('vm.totalNum', 20), ('vm.num', 20), ('vm.cpuNum', 80), ('vm.memorySize', 85899345920),
+    ('volume.data.num', 40), ('volume.capacity', 10995116277760), ('image.num', 20), ('image.size', 10995116277760),
+    ('snapshot.volume.num', 200), ('securityGroup.num', 20), ('l3.num', 20), ('loadBalancer.num', 20), ('eip.num', 20),
+    ('portForwarding.num', 20), ('vip.num', 20), ('vxlan.num', 8)
+ON CONFLICT DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS quotas (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    name           text COLLATE "C" NOT NULL,
+    identity_uuid  text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    identity_type  text NOT NULL DEFAULT 'AccountVO',
+    value          bigint NOT NULL CONSTRAINT quotas_value_check CHECK (value >= 0),
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT quotas_identity_name_key UNIQUE (identity_uuid, name)
+);
+
+-- Failed logins of one name from one address. Both logins and the Keystone facade count here.
+CREATE TABLE IF NOT EXISTS login_failures (
+    subject        bytea NOT NULL,  -- keyed hash of kind, account and name, whether or not they exist
+    address        text NOT NULL,   -- empty: from all addresses, for the lockout
+    failures       int NOT NULL,
+    last_at        timestamptz NOT NULL DEFAULT now(),
+    blocked_until  timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (subject, address)
+);
+CREATE INDEX IF NOT EXISTS login_failures_last_idx ON login_failures (last_at);
 
 -- One row per login. The token itself is never stored: `token_hash` is its keyed hash.
 CREATE TABLE IF NOT EXISTS sessions (
@@ -31,18 +135,61 @@ CREATE TABLE IF NOT EXISTS sessions (
     account_uuid  text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
     user_uuid     text COLLATE "C" NOT NULL,  -- the account's own uuid for an account session
     create_date   timestamptz NOT NULL DEFAULT now(),
-    expired_date  timestamptz NOT NULL
+    expired_date  timestamptz NOT NULL,
+    -- What a Keystone token knows besides; a ZStack session is scoped to its account.
+    origin        text NOT NULL DEFAULT 'zstack' CONSTRAINT sessions_origin_check CHECK (origin IN ('zstack', 'keystone', 'ldap')),
+    renewable     boolean NOT NULL DEFAULT true,
+    scope_kind    text,
+    scope_uuid    text COLLATE "C",
+    methods       text[] NOT NULL DEFAULT '{password}',
+    audit_id      text,
+    parent_audit_id  text
 );
 CREATE INDEX IF NOT EXISTS sessions_user_idx ON sessions (account_uuid, user_uuid);
 CREATE INDEX IF NOT EXISTS sessions_expired_idx ON sessions (expired_date);
 
 ------------------------------------------------------------------------------------------------------------------------
--- Tags, owners and shares of resources
+-- Resources: uuid, name and type of each; tags, owners and shares, which go with them
 ------------------------------------------------------------------------------------------------------------------------
+
+-- Kept by triggers on the tables of the resources, so that a uuid is used once over all types.
+CREATE TABLE IF NOT EXISTS resources (
+    uuid           text COLLATE "C" CONSTRAINT resources_pkey PRIMARY KEY,
+    resource_name  text,
+    resource_type  text COLLATE "C" NOT NULL,  -- the concrete type, `UserVO`
+    base_type      text COLLATE "C" NOT NULL   -- what ownership rows show
+);
+
+CREATE OR REPLACE FUNCTION note_resource() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO resources (uuid, resource_name, resource_type, base_type)
+        VALUES (NEW.uuid, to_jsonb(NEW) ->> 'name', TG_ARGV[0], coalesce(TG_ARGV[1], TG_ARGV[0]));
+    ELSIF TG_OP = 'UPDATE' THEN
+        UPDATE resources SET resource_name = NEW.name WHERE uuid = NEW.uuid;
+    ELSE
+        DELETE FROM resources WHERE uuid = OLD.uuid;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Declares that the rows of a table are resources of a type.
+CREATE OR REPLACE FUNCTION resources_of(p_table text, p_type text, p_base text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE TRIGGER note_resource AFTER INSERT OR DELETE ON %I
+                    FOR EACH ROW EXECUTE FUNCTION note_resource(%L, %L)', p_table, p_type, coalesce(p_base, p_type));
+    IF EXISTS (SELECT FROM information_schema.columns
+               WHERE table_schema = current_schema() AND table_name = p_table AND column_name = 'name') THEN
+        EXECUTE format('CREATE OR REPLACE TRIGGER note_resource_name AFTER UPDATE OF name ON %I
+                        FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name)
+                        EXECUTE FUNCTION note_resource(%L, %L)', p_table, p_type, coalesce(p_base, p_type));
+    END IF;
+END $$;
 
 CREATE TABLE IF NOT EXISTS tags (
     uuid           text COLLATE "C" PRIMARY KEY,
-    resource_uuid  text COLLATE "C" NOT NULL,
+    resource_uuid  text COLLATE "C" NOT NULL CONSTRAINT tags_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
     resource_type  text COLLATE "C" NOT NULL,
     tag            text COLLATE "C" NOT NULL,
     type           text NOT NULL CONSTRAINT tags_type_check CHECK (type IN ('System', 'User')),
@@ -55,9 +202,10 @@ CREATE INDEX IF NOT EXISTS tags_tag_idx ON tags (resource_type, type, tag);
 -- The owner of each resource of an owned type.
 CREATE TABLE IF NOT EXISTS resource_owners (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    resource_uuid  text COLLATE "C" NOT NULL CONSTRAINT resource_owners_resource_key UNIQUE,
+    resource_uuid  text COLLATE "C" NOT NULL CONSTRAINT resource_owners_resource_key UNIQUE
+                   CONSTRAINT resource_owners_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
     resource_type  text COLLATE "C" NOT NULL,
-    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid),
+    account_uuid   text COLLATE "C" NOT NULL CONSTRAINT resource_owners_account_fkey REFERENCES accounts (uuid),
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now()
 );
@@ -66,7 +214,8 @@ CREATE INDEX IF NOT EXISTS resource_owners_account_idx ON resource_owners (accou
 -- A share without a receiver is to the public.
 CREATE TABLE IF NOT EXISTS resource_shares (
     id                     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    resource_uuid          text COLLATE "C" NOT NULL,
+    resource_uuid          text COLLATE "C" NOT NULL CONSTRAINT resource_shares_resource_fkey
+                           REFERENCES resources (uuid) ON DELETE CASCADE,
     resource_type          text COLLATE "C" NOT NULL,
     owner_account_uuid     text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
     receiver_account_uuid  text COLLATE "C" REFERENCES accounts (uuid) ON DELETE CASCADE,
@@ -77,6 +226,14 @@ CREATE TABLE IF NOT EXISTS resource_shares (
     CONSTRAINT resource_shares_key UNIQUE NULLS NOT DISTINCT (resource_uuid, owner_account_uuid, receiver_account_uuid)
 );
 CREATE INDEX IF NOT EXISTS resource_shares_receiver_idx ON resource_shares (receiver_account_uuid, resource_uuid);
+
+SELECT resources_of('accounts', 'AccountVO'), resources_of('users', 'UserVO'), resources_of('user_groups', 'UserGroupVO'),
+       resources_of('policies', 'PolicyVO'), resources_of('quotas', 'QuotaVO');
+
+-- The quota of an account is checked and used up by one transaction at a time: its row is locked until the commit.
+CREATE OR REPLACE FUNCTION lock_quota(p_account text, p_name text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT value FROM quotas WHERE identity_uuid = p_account AND name = p_name FOR UPDATE
+$$;
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Compute inventory
@@ -92,6 +249,7 @@ CREATE TABLE IF NOT EXISTS zones (
     last_op_date  timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS zones_name_idx ON zones (name);
+SELECT resources_of('zones', 'ZoneVO');
 
 ------------------------------------------------------------------------------------------------------------------------
 -- API jobs: the ledger. Redis only rings; every truth about a job is here.
@@ -111,6 +269,8 @@ CREATE TABLE IF NOT EXISTS api_jobs (
     fingerprint   bytea NOT NULL,   -- keyed hash of method, path and body: tells a repeat from another request
     request       text,             -- the validated request as JSON, secrets hashed or sealed
     request_id    text,
+    remote        text,             -- address of the client
+    target        text,             -- uuid in the path
     keyed         boolean NOT NULL, -- it has rows in api_job_keys
     outside       boolean NOT NULL, -- it acts outside the database
     with_schema   boolean NOT NULL DEFAULT false,
@@ -139,6 +299,24 @@ CREATE INDEX IF NOT EXISTS api_jobs_account_idx ON api_jobs (account_uuid, seq);
 CREATE INDEX IF NOT EXISTS api_jobs_seq_idx ON api_jobs (seq);
 CREATE INDEX IF NOT EXISTS api_jobs_expires_idx ON api_jobs (expires_at) WHERE expires_at IS NOT NULL;
 
+-- Who changed what, from where, and how it ended: every mutating call, also those refused for want of permission.
+CREATE TABLE IF NOT EXISTS audits (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    account_uuid  text COLLATE "C",
+    user_uuid     text COLLATE "C",
+    api           text COLLATE "C" NOT NULL,
+    target        text COLLATE "C",
+    job_uuid      text COLLATE "C",
+    request_id    text COLLATE "C",
+    remote        text,
+    outcome       text NOT NULL,
+    error_code    text
+);
+CREATE INDEX IF NOT EXISTS audits_date_idx ON audits (create_date);
+CREATE INDEX IF NOT EXISTS audits_account_idx ON audits (account_uuid, id);
+CREATE INDEX IF NOT EXISTS audits_target_idx ON audits (target) WHERE target IS NOT NULL;
+
 -- The resources that an unfinished job names. Jobs with a shared row run beside each other; any other pair in order of seq.
 CREATE TABLE IF NOT EXISTS api_job_keys (
     key       text COLLATE "C" NOT NULL,
@@ -155,7 +333,7 @@ CREATE INDEX IF NOT EXISTS api_job_keys_seq_idx ON api_job_keys (seq);
 CREATE OR REPLACE FUNCTION accept_jobs(
     p_uuids text[], p_accounts text[], p_users text[], p_admins boolean[], p_apis text[], p_fingerprints bytea[],
     p_requests text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[], p_hooks text[],
-    p_timeouts_s int[]
+    p_timeouts_s int[], p_remotes text[], p_targets text[]
 ) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -166,13 +344,13 @@ BEGIN
         FROM unnest(p_keys) AS job_keys, string_to_table(job_keys, ' ') AS key ORDER BY 1) k;
     WITH made AS (
         INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, request_id, keyed,
-                              outside, with_schema, web_hook, deadline_at)
+                              outside, with_schema, web_hook, deadline_at, remote, target)
         SELECT n.uuid, n.account, n.usr, n.is_admin, n.api, n.fingerprint, n.request, n.request_id, n.keys IS NOT NULL,
-               n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s)
+               n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target
         FROM unnest(p_uuids, p_accounts, p_users, p_admins, p_apis, p_fingerprints, p_requests, p_request_ids, p_keys,
-                    p_outside, p_schemas, p_hooks, p_timeouts_s)
+                    p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets)
              AS n (uuid, account, usr, is_admin, api, fingerprint, request, request_id, keys, outside, with_schema,
-                   hook, timeout_s)
+                   hook, timeout_s, remote, target)
         ON CONFLICT DO NOTHING
         RETURNING uuid, seq, keyed
     ), keyed AS (
@@ -276,6 +454,10 @@ BEGIN
         DELETE FROM api_job_keys k WHERE k.seq = ANY (p_keyed);
         UPDATE api_jobs j SET waits_for = NULL WHERE j.waits_for = ANY (p_uuids);
     END IF;
+    INSERT INTO audits (account_uuid, user_uuid, api, target, job_uuid, request_id, remote, outcome, error_code)
+    SELECT j.account_uuid, j.user_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
+           CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
+    FROM api_jobs j WHERE j.uuid = ANY (p_uuids);
     IF p_hooked THEN
         INSERT INTO webhook_deliveries (id, job_uuid, account_uuid, url, receiver, success, body)
         SELECT 'msg_' || j.uuid, j.uuid, j.account_uuid, j.web_hook,
@@ -385,7 +567,7 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
     created_at    timestamptz NOT NULL DEFAULT now(),
     finished_at   timestamptz,
     not_before    timestamptz                    -- the receiver's Retry-After: no probe and no drain comes earlier
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);  -- room for the claimed version beside the first
 
 -- Walked by lane, which is one account at one receiver; it also gives the earliest delivery of a lane.
 CREATE INDEX IF NOT EXISTS webhook_deliveries_lane_idx
@@ -393,8 +575,9 @@ CREATE INDEX IF NOT EXISTS webhook_deliveries_lane_idx
 -- What a redelivery since T looks for.
 CREATE INDEX IF NOT EXISTS webhook_deliveries_failed_idx
     ON webhook_deliveries (account_uuid, created_at) WHERE state <> 'delivered';
-CREATE INDEX IF NOT EXISTS webhook_deliveries_finished_idx
-    ON webhook_deliveries (finished_at) WHERE finished_at IS NOT NULL;
+-- For the purge. Rows are born in order and their versions stay close, so block ranges tell enough at almost no cost.
+CREATE INDEX IF NOT EXISTS webhook_deliveries_created_idx
+    ON webhook_deliveries USING brin (created_at) WITH (pages_per_range = 16);
 
 -- The attempt log: at most one row for each claim of a delivery. No foreign key: rows come in by the thousand, and both
 -- tables are purged together.

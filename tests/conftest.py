@@ -89,4 +89,6 @@ def settings(services: Services, database_url: str, redis_prefix: str, tmp_path:
         data_dir=tmp_path,
         admin_password="password",
         webhook_allow=LOOPBACK,
+        password_time_cost=1,
+        password_memory_kib=64,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from zstack_mgmt.audit import trail as audit
+from zstack_mgmt.auth import throttle
 from zstack_mgmt.jobs import store as jobs
 from zstack_mgmt.sessions import store as sessions
 
@@ -29,4 +31,11 @@ async def nudge(ctx: dict[str, Any]) -> None:
     ctx["bell"].ring("webhooks")
 
 
-TASKS = (expire_results, expire_sessions, nudge)
+async def expire_trails(ctx: dict[str, Any]) -> None:
+    """Drop audit lines past their time, and failure counters that no longer count."""
+    async with ctx["pool"].acquire() as conn:
+        await throttle.forget_old(conn, ctx["settings"])
+        await audit.delete_old(conn, ctx["settings"].audit_retention_s, _BATCH)
+
+
+TASKS = (expire_results, expire_sessions, expire_trails, nudge)

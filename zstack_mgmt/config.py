@@ -55,6 +55,14 @@ class Settings:
     session_max_concurrent: int = 500
     session_cache_s: float = 0.8
     login_hash_concurrency: int = 2
+    password_time_cost: int = 2  # argon2id passes over the memory
+    password_memory_kib: int = 19 * 1024
+    login_free_failures: int = 5  # failed logins of one name from one address before each further one must wait
+    login_max_delay_s: int = 300
+    login_forget_s: int = 3600
+    login_lockout_failures: int = 0  # failures from anywhere that lock a name; 0: never
+    login_lockout_s: int = 900
+    audit_retention_s: int = 400 * 86400
     admin_password: str = (
         ""  # of the built-in admin at its creation; empty: one is generated and printed once
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import ApiError, DuplicateResource, InternalError, ResourceNotFound
+from zstack_mgmt.errors import ApiError, DuplicateResource, InternalError, InvalidArgument, ResourceNotFound
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[Any]
@@ -21,11 +21,19 @@ else:  # at run time the classes take no parameters
 
 SCHEMA_VERSION = 1
 
+_UUID_TAKEN = (DuplicateResource, "another resource has this uuid")
+
 CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
-    "accounts_name_key": (DuplicateResource, "another account has this name"),
-    "accounts_pkey": (DuplicateResource, "another resource has this uuid"),
-    "zones_pkey": (DuplicateResource, "another resource has this uuid"),
-    "resource_owners_resource_key": (DuplicateResource, "another resource has this uuid"),
+    "resources_pkey": _UUID_TAKEN,
+    "accounts_pkey": _UUID_TAKEN,
+    "users_pkey": _UUID_TAKEN,
+    "user_groups_pkey": _UUID_TAKEN,
+    "policies_pkey": _UUID_TAKEN,
+    "zones_pkey": _UUID_TAKEN,
+    "resource_owners_resource_key": _UUID_TAKEN,
+    "accounts_name_key": (InvalidArgument, "another account has this name"),
+    "users_account_name_key": (InvalidArgument, "another user of the account has this name"),
+    "user_groups_account_name_key": (InvalidArgument, "another group of the account has this name"),
 }
 """What the breach of a constraint means. A test holds these names against the live schema."""
 

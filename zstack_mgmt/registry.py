@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
@@ -63,6 +64,12 @@ class Hasher(Protocol):
     async def verify(self, stored: str | None, password: str) -> bool: ...
 
 
+class Policies(Protocol):
+    """The compiled policies of a user; `auth.policy` has the real one."""
+
+    def allows(self, offered: tuple[str, ...]) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What a handler may use besides its connection; one per process."""
@@ -83,6 +90,7 @@ class Call:
     request_id: str = ""
     remote: str = ""
     job_uuid: str = ""
+    policies: Policies | None = None  # of a user session
     session_token: str = ""  # as the client sent it; never stored or logged
     services: Services = field(default=None, repr=False, compare=False)  # pyright: ignore[reportArgumentType]
 
@@ -95,7 +103,7 @@ Handler = Callable[[Call, Any, Any], Awaitable[Any]]
 """(call, connection or Outside, request) -> Inventory, list of them, other JSON value or None."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Api:
     """One API as declared."""
 
@@ -123,7 +131,7 @@ class Api:
     query: Any = None  # the inventory's class when this is a Query API
     bare: bool = False  # old clients send the parameters under an empty key or without a wrapper
 
-    @property
+    @cached_property
     def permissions(self) -> tuple[str, ...]:
         """The strings that policies can match, in the manual's order."""
         if not self.category:

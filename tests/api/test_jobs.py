@@ -14,6 +14,7 @@ from zstack_mgmt import db
 from zstack_mgmt.config import Settings
 from zstack_mgmt.jobs import store
 from zstack_mgmt.jobs.bell import Bell
+from zstack_mgmt.jobs.model import Submission
 from zstack_mgmt.process import build_services
 
 
@@ -325,12 +326,8 @@ async def test_stale_worker_cannot_finish(idle: Service, settings: Settings) -> 
 
 async def test_shared_names_run_beside_each_other_and_wait_for_exclusive_ones(idle: Service) -> None:
     async def put(name: str, keys: str) -> None:
-        await idle.db.execute(
-            "SELECT accept_jobs(ARRAY[$1], ARRAY['a'], ARRAY['a'], ARRAY[false], ARRAY['X'], ARRAY[''::bytea], ARRAY['{}'],"
-            " ARRAY[''], ARRAY[$2], ARRAY[false], ARRAY[false], ARRAY[null], ARRAY[100])",
-            name,
-            keys,
-        )
+        job = Submission(name, "a", "a", False, "X", b"", "{}", "", keys, False, False, None, 100, "", None)
+        assert await store.accept(idle.db, [job]) == []
 
     for name, keys in (("s1", "~k"), ("s2", "~k other"), ("x", "k"), ("s3", "~k"), ("free", "elsewhere")):
         await put(name, keys)

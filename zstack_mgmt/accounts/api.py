@@ -7,8 +7,12 @@ from typing import Any
 from zstack_mgmt.accounts import store
 from zstack_mgmt.accounts.model import ADMIN_UUID, Account, AccountType
 from zstack_mgmt.errors import InvalidArgument, OperationError, ResourceNotFound
+from zstack_mgmt.policies.model import default_statements
+from zstack_mgmt.policies.store import insert_policy
 from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.quotas.store import create_quotas
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import own, tag
 from zstack_mgmt.values import (
     DeleteMode,
     Description,

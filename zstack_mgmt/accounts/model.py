@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from zstack_mgmt.inventory import Inventory, inventory
+from zstack_mgmt.inventory import Inventory, Link, inventory
 
 ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 """The built-in administrator, made at the first start."""
@@ -13,7 +13,16 @@ ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 AccountType = Literal["SystemAdmin", "Normal"]
 
 
-@inventory("org.zstack.header.identity.AccountInventory", table="accounts")
+@inventory(
+    "org.zstack.header.identity.AccountInventory",
+    table="accounts",
+    links=(
+        Link("user", "User", "uuid", "account_uuid"),
+        Link("group", "UserGroup", "uuid", "account_uuid"),
+        Link("policy", "Policy", "uuid", "account_uuid"),
+        Link("quota", "Quota", "uuid", "identity_uuid"),
+    ),
+)
 class Account(Inventory):
     """A tenant, and the login of its owner. Source: manual, "Identity > CreateAccount"."""
 

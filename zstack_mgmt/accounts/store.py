@@ -58,9 +58,12 @@ async def update_account(
 
 
 async def delete_account(conn: Any, uuid: str) -> None:
-    """Delete the account with its sessions and shares; what it owned passes to the built-in admin."""
+    """Delete the account with its users, groups, policies, quotas, sessions and shares; what else it owned passes to the admin."""
+    for table in ("users", "user_groups", "policies", "quotas"):
+        column = "identity_uuid" if table == "quotas" else "account_uuid"
+        await conn.execute(f"DELETE FROM {table} WHERE {column} = $1", uuid)  # noqa: S608 (names are ours)
     await conn.execute(
-        "UPDATE resource_owners SET account_uuid = $2 WHERE account_uuid = $1", uuid, ADMIN_UUID
+        "UPDATE resource_owners SET account_uuid = $2, last_op_date = now() WHERE account_uuid = $1", uuid, ADMIN_UUID
     )
     await conn.execute("DELETE FROM accounts WHERE uuid = $1", uuid)
 

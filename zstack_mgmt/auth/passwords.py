@@ -41,8 +41,10 @@ def digest(clear: str) -> str:
 class PasswordService:
     """Hashes and checks passwords in its own threads, so that a login never delays another request."""
 
-    def __init__(self, settings: Settings, *, time_cost: int = 2, memory_cost_kib: int = 19 * 1024) -> None:
-        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost_kib, parallelism=1)
+    def __init__(self, settings: Settings) -> None:
+        self._hasher = PasswordHasher(
+            time_cost=settings.password_time_cost, memory_cost=settings.password_memory_kib, parallelism=1
+        )
         self._threads = ThreadPoolExecutor(settings.login_hash_concurrency, thread_name_prefix="argon2")
         self._waiting = 0
         self._decoy = self._hasher.hash("no account has this password")

@@ -1,4 +1,5 @@
-"""Sealing of secrets that are needed again, keyed hashes of those that are only compared, and the key for both.
+"""Sealing of secrets that are needed again, keyed hashes of those that are only compared, and the key for
+both.
 
 The key is not in the database: a copy of the database alone opens nothing.
 """
@@ -12,7 +13,6 @@ import os
 import re
 import secrets
 import tempfile
-from functools import cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -38,8 +38,9 @@ class Sealer:
     def __init__(self, key: bytes) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError(f"the key must have {KEY_BYTES} bytes")
-        self._derive = cache(lambda purpose: _derived(key, purpose))
+        self._key = key
         self._aead = AESGCM(self._derive("seal"))
+        self._hash_keys: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
         return "Sealer(...)"
@@ -47,8 +48,8 @@ class Sealer:
     def seal(self, clear: str, context: str) -> str:
         """The ciphertext as printable text; it opens only with the same context.
 
-        Args: context: what the secret is and whose, like `webhook-secret:<account uuid>`, so that a sealed text that
-        is copied to another row does not open there.
+        Args: context: what the secret is and whose, like `webhook-secret:<account uuid>`, so that a sealed
+        text that is copied to another row does not open there.
         """
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = nonce + self._aead.encrypt(nonce, clear.encode(), _bound(context))
@@ -76,13 +77,20 @@ class Sealer:
 
         Args: purpose: keeps the hashes of different uses apart, like `session-token`.
         """
-        return hmac.digest(self._derive(f"hash:{purpose}"), data, "sha256")
+        key = self._hash_keys.get(purpose)
+        if key is None:
+            key = self._hash_keys[purpose] = self._derive(f"hash:{purpose}")
+        return hmac.digest(key, data, "sha256")
+
+    def _derive(self, purpose: str) -> bytes:
+        return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"zstack-mgmt/{purpose}".encode()).derive(self._key)
 
 
 def load_key(settings: Settings) -> bytes:
     """The installation's key: SECRET_KEY, else DATA_DIR/secret.key, made at the first start.
 
-    Processes that start at once all get the same key: the file appears whole or not at all, and the first one stays.
+    Processes that start at once all get the same key: the file appears whole or not at all, and the first
+    one stays.
 
     Raises: ConfigError when the setting or the file does not hold 64 hex digits; nothing was written.
     """
@@ -114,10 +122,6 @@ def _parsed(text: str, where: str) -> bytes:
     if _KEY_PATTERN.fullmatch(text) is None:
         raise ConfigError(f"{where} must hold 64 hex digits, as `openssl rand -hex 32` prints them")
     return bytes.fromhex(text)
-
-
-def _derived(key: bytes, purpose: str) -> bytes:
-    return HKDF(SHA256(), KEY_BYTES, salt=None, info=f"zstack-mgmt/{purpose}".encode()).derive(key)
 
 
 def _bound(context: str) -> bytes:

@@ -11,16 +11,34 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from zstack_mgmt.auth.policy import policy_set
 from zstack_mgmt.db import Pool
 from zstack_mgmt.errors import InvalidSession
-from zstack_mgmt.registry import Sealer
+from zstack_mgmt.registry import Policies, Sealer
 
 _MAX_CACHED = 20_000
 _SELECT = """
 SELECT s.account_uuid, s.user_uuid, a.type = 'SystemAdmin' AS is_admin
 FROM sessions s JOIN accounts a ON a.uuid = s.account_uuid
+LEFT JOIN users u ON u.uuid = s.user_uuid AND u.account_uuid = s.account_uuid
 WHERE s.token_hash = $1 AND s.expired_date >= now() AND a.enabled
+  AND (s.user_uuid = s.account_uuid OR u.enabled)
 """
+
+
+async def statements_of(conn: Any, user_uuid: str) -> list[tuple[str, str]]:
+    """uuid and statements (as JSON text) of the policies of the user and of its groups, in a fixed order."""
+    rows = await conn.fetch(
+        """
+        SELECT p.uuid, p.statements::text FROM policies p
+        WHERE p.uuid IN (SELECT policy_uuid FROM user_policies WHERE user_uuid = $1
+                         UNION SELECT gp.policy_uuid FROM group_members m
+                         JOIN group_policies gp ON gp.group_uuid = m.group_uuid WHERE m.user_uuid = $1)
+        ORDER BY p.uuid
+        """,
+        user_uuid,
+    )
+    return [(row[0], row[1]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +48,7 @@ class Identity:
     account_uuid: str
     user_uuid: str
     is_admin: bool
+    policies: Policies | None = None
 
 
 def token_hash(sealer: Sealer, token: str) -> bytes:
@@ -75,14 +94,17 @@ class Sessions:
 
     async def _load(self, token: str) -> Identity | None:
         row: Any = None
+        policies: Policies | None = None
         if 0 < len(token) <= 64:
             async with self._pool.acquire() as conn:
                 row = await conn.fetchrow(_SELECT, token_hash(self._sealer, token))
+                if row is not None and row["user_uuid"] != row["account_uuid"]:
+                    policies = policy_set(tuple(await statements_of(conn, row["user_uuid"])))
         if row is None:
             self._cached.pop(token, None)
             return None
         if len(self._cached) >= _MAX_CACHED:
             self._cached.clear()
-        identity = Identity(row["account_uuid"], row["user_uuid"], row["is_admin"])
+        identity = Identity(row["account_uuid"], row["user_uuid"], row["is_admin"], policies)
         self._cached[token] = (time.monotonic() + self._cache_s, identity)
         return identity

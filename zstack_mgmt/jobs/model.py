@@ -32,6 +32,8 @@ class Submission:
     with_schema: bool
     web_hook: str | None
     timeout_s: int
+    remote: str
+    target: str | None  # uuid in the path
 
 
 @dataclass(frozen=True, slots=True)

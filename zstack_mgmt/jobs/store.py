@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 from zstack_mgmt.config import Settings
 from zstack_mgmt.jobs.model import ClaimedJob, JobView, Outcome, Submission
 
-_ACCEPT: LiteralString = "SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+_ACCEPT: LiteralString = "SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4)"
 _FINISH: LiteralString = "SELECT finish_jobs($1, $2, $3, $4, $5)"
 _REAP: LiteralString = "SELECT * FROM reap_jobs($1, $2, $3, $4, $5)"
@@ -34,7 +34,7 @@ async def accept(conn: Any, batch: Sequence[Submission]) -> list[tuple[str, str,
                 s.request_id,
                 s.keys,
             )
-            + (s.outside, s.with_schema, s.web_hook, s.timeout_s)
+            + (s.outside, s.with_schema, s.web_hook, s.timeout_s, s.remote, s.target)
             for s in batch
         ),
         strict=True,

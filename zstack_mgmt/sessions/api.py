@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from zstack_mgmt.auth.sessions import token_hash
+from zstack_mgmt.auth.throttle import forget_failures, is_blocked, note_failure, subject_of
 from zstack_mgmt.errors import (
     AuthenticationFailed,
     InvalidSession,
@@ -50,13 +51,74 @@ class LogInByAccount(ApiRequest):
     outside=True,
 )
 async def log_in_by_account(call: Call, work: Direct, request: LogInByAccount) -> Session:
+    subject = subject_of(call.services.sealer, "account", request.account_name)
     async with work.transaction() as conn:
         account = await store.find_account(conn, request.account_name)
-    matches = await call.services.hasher.verify(account and account["password_hash"], request.password)
-    if not matches:
-        raise AuthenticationFailed(WRONG)
+    return await log_in(call, work, subject, account, request.password)
+
+
+class LogInByUser(ApiRequest):
+    """Open a session of a user. The account is named by uuid or by name; the uuid wins.
+
+    Source: manual, "Identity > LogInByUser".
+    """
+
+    account_uuid: LoginName | None = None
+    account_name: LoginName | None = None
+    user_name: LoginName
+    password: ClearPassword
+
+    @model_validator(mode="after")
+    def _names_an_account(self) -> LogInByUser:
+        if self.account_uuid is None and self.account_name is None:
+            raise ValueError("accountUuid or accountName must be given")
+        return self
+
+
+@api(
+    LogInByUser,
+    http="PUT /v1/accounts/users/login",
+    mode="sync",
+    access="public",
+    category="identity",
+    java=JAVA,
+    returns=Session,
+    raises=(AuthenticationFailed, TooManySessions),
+    outside=True,
+)
+async def log_in_by_user(call: Call, work: Direct, request: LogInByUser) -> Session:
     async with work.transaction() as conn:
-        return await open_session(call, conn, account["uuid"], account["uuid"])
+        account_uuid = request.account_uuid
+        if account_uuid is None:
+            account = await store.find_account(conn, request.account_name or "")
+            account_uuid = account["account_uuid"] if account else f"name:{request.account_name}"
+        user = await store.find_user(conn, account_uuid, request.user_name)
+    subject = subject_of(call.services.sealer, "user", account_uuid, request.user_name)
+    return await log_in(call, work, subject, user, request.password)
+
+
+async def log_in(call: Call, work: Direct, subject: bytes, login: Any, password: str) -> Session:
+    """Check the password and open a session.
+
+    Args:
+        subject: what failures are counted under.
+        login: account_uuid, user_uuid and password_hash, or None when there is no such login.
+
+    Raises:
+        AuthenticationFailed: unknown, wrong or blocked, told and timed alike; the failure is counted.
+        TooManySessions: nothing is stored.
+    """
+    services = call.services
+    async with work.transaction() as conn:
+        blocked = await is_blocked(conn, subject, call.remote)
+    matches = await services.hasher.verify(login and login["password_hash"], password)
+    async with work.transaction() as conn:
+        if matches and not blocked:
+            await forget_failures(conn, subject, call.remote)
+            return await open_session(call, conn, login["account_uuid"], login["user_uuid"])
+        if not blocked:
+            await note_failure(conn, services.settings, subject, call.remote)
+    raise AuthenticationFailed(WRONG)
 
 
 async def open_session(call: Call, conn: Any, account_uuid: str, user_uuid: str) -> Session:

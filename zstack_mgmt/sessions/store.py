@@ -6,8 +6,23 @@ from typing import Any
 
 
 async def find_account(conn: Any, name: str) -> Any:
-    """uuid and password_hash of the enabled account of this name, or None."""
-    return await conn.fetchrow("SELECT uuid, password_hash FROM accounts WHERE name = $1 AND enabled", name)
+    """account_uuid, user_uuid and password_hash of the enabled account of this name, or None."""
+    return await conn.fetchrow(
+        "SELECT uuid AS account_uuid, uuid AS user_uuid, password_hash FROM accounts WHERE name = $1 AND enabled", name
+    )
+
+
+async def find_user(conn: Any, account_uuid: str, name: str) -> Any:
+    """account_uuid, user_uuid and password_hash of the enabled user of an enabled account, or None."""
+    return await conn.fetchrow(
+        """
+        SELECT u.account_uuid, u.uuid AS user_uuid, u.password_hash
+        FROM users u JOIN accounts a ON a.uuid = u.account_uuid
+        WHERE u.account_uuid = $1 AND u.name = $2 AND u.enabled AND a.enabled
+        """,
+        account_uuid,
+        name,
+    )
 
 
 async def insert_session(

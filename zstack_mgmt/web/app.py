@@ -14,6 +14,7 @@ from aiohttp import web
 
 from zstack_mgmt import db, metrics
 from zstack_mgmt.auth.sessions import Sessions
+from zstack_mgmt.audit.trail import Trail
 from zstack_mgmt.config import Settings
 from zstack_mgmt.errors import ApiError, BodyTooLarge, MethodNotAllowed, UnknownPath
 from zstack_mgmt.features import load
@@ -24,9 +25,9 @@ from zstack_mgmt.jobs.watch import Watcher
 from zstack_mgmt.process import build_services, wait_for_database
 from zstack_mgmt.registry import APIS
 from zstack_mgmt.values import new_uuid
-from zstack_mgmt.web import api_jobs
+from zstack_mgmt.web import jobs as job_routes
 from zstack_mgmt.web.context import CONTEXT, TRACE, Context, Trace
-from zstack_mgmt.web.dispatch import dispatch, translate
+from zstack_mgmt.web.dispatch import authenticate, dispatch, translate
 from zstack_mgmt.web.replies import error_reply
 from zstack_mgmt.web.routes import Routes
 
@@ -39,13 +40,14 @@ def build_app(settings: Settings) -> web.Application:
     """The application of one API process. It connects to its services when it starts."""
     load()
     app = web.Application(middlewares=[boundary], client_max_size=settings.max_body_bytes)
+    app[job_routes.AUTHENTICATE] = authenticate
     app.cleanup_ctx.append(_context(settings))
     router = app.router
     for prefix in ("/zstack/v1", "/v1"):
         jobs = f"{prefix}/api-jobs"
-        _route(router, jobs, {"GET": api_jobs.list_jobs})
-        _route(router, f"{jobs}/{{uuid}}", {"GET": api_jobs.poll_job, "DELETE": api_jobs.cancel_job})
-        _route(router, f"{jobs}/{{uuid}}/events", {"GET": api_jobs.follow_job})
+        _route(router, jobs, {"GET": job_routes.list_jobs})
+        _route(router, f"{jobs}/{{uuid}}", {"GET": job_routes.poll_job, "DELETE": job_routes.cancel_job})
+        _route(router, f"{jobs}/{{uuid}}/events", {"GET": job_routes.follow_job})
         router.add_route("*", f"{prefix}/{{path:.*}}", dispatch)
     _route(router, "/healthz", {"GET": healthz})
     _route(router, "/readyz", {"GET": readyz})
@@ -84,15 +86,18 @@ def _context(settings: Settings) -> Callable[[web.Application], AsyncIterator[No
             acceptor=Acceptor(settings, bell),
             watcher=Watcher(settings, pool),
             bell=bell,
+            trail=Trail(pool),
             routes=Routes(APIS.values()),
         )
         app[CONTEXT] = context
         bell.start()
         context.acceptor.start()
         context.watcher.start()
+        context.trail.start()
         yield
         await context.watcher.stop()
         await context.acceptor.stop()
+        await context.trail.stop()
         await bell.stop()
         try:
             async with asyncio.timeout(3):
@@ -130,6 +135,8 @@ async def boundary(request: web.Request, handler: Route) -> web.StreamResponse:
         reply.headers["Server"] = "zstack-mgmt"
     metrics.REQUESTS.labels(trace.api, reply.status).inc()
     metrics.REQUEST_SECONDS.labels(request.method).observe(seconds)
+    if trace.api == "-" and reply.status < 400:
+        return reply  # probes and scrapes
     log.info(
         "request",
         action="request",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from zstack_mgmt.audit.trail import Trail
 from zstack_mgmt.auth.sessions import Sessions
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import Pool
@@ -27,6 +28,7 @@ class Context:
     acceptor: Acceptor
     watcher: Watcher
     bell: Bell
+    trail: Trail
     routes: Routes
 
 

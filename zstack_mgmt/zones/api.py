@@ -7,6 +7,7 @@ from typing import Any
 from zstack_mgmt.errors import DuplicateResource, ResourceNotFound
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import tag
 from zstack_mgmt.values import (
     DeleteMode,
     Description,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -18,12 +19,26 @@ from zstack_mgmt.jobs.model import FINAL, JobView, failure_body
 from zstack_mgmt.registry import APIS, Call
 from zstack_mgmt.values import is_uuid
 from zstack_mgmt.web.context import CONTEXT, Context
-from zstack_mgmt.web.dispatch import authenticate, preferred_wait
 from zstack_mgmt.web.replies import job_location, json_reply, text_reply
 
+_MAX_WAIT_S = 30.0
 _HOLD_S = 5.0  # how long a poll bridges the database's absence before it answers 202
 _HEARTBEAT_S = 15.0
 _STATES = frozenset({"queued", "running", "succeeded", "failed", "canceled", "expired"})
+
+
+Authenticate = Callable[[web.Request, Context], Awaitable[Call]]
+AUTHENTICATE = web.AppKey("authenticate", Authenticate)
+"""How the caller is found; the dispatcher's, which in turn needs the answers of this module."""
+
+
+def preferred_wait(request: web.Request) -> float:
+    """The seconds of `Prefer: wait=N` (RFC 7240), at most 30; 0 without it."""
+    for preference in request.headers.get("Prefer", "").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name.strip().lower() == "wait" and value.strip().isascii() and value.strip().isdigit():
+            return min(_MAX_WAIT_S, float(value))
+    return 0.0
 
 
 async def poll_job(request: web.Request) -> web.Response:
@@ -33,7 +48,7 @@ async def poll_job(request: web.Request) -> web.Response:
     until = time.monotonic() + _HOLD_S
     while True:
         try:
-            call = await authenticate(request, context)
+            call = await request.app[AUTHENTICATE](request, context)
             return await answer_job(request, context, call, uuid, preferred_wait(request))
         except db.UNAVAILABLE:
             if time.monotonic() >= until:
@@ -95,7 +110,7 @@ def _final(request: web.Request, job: JobView) -> web.Response:
 async def cancel_job(request: web.Request) -> web.Response:
     """DELETE: ends a queued job, asks a running one to stop: 202. A final job answers 409."""
     context = request.app[CONTEXT]
-    call = await authenticate(request, context)
+    call = await request.app[AUTHENTICATE](request, context)
     job = await _find(context, call, request.match_info["uuid"])
     body = failure_body(JobCanceled("the job was canceled before it ran"))
     async with context.pool.acquire() as conn:
@@ -112,7 +127,7 @@ async def cancel_job(request: web.Request) -> web.Response:
 async def list_jobs(request: web.Request) -> web.Response:
     """GET `/api-jobs`: the account's jobs (an admin's: all), newest first, in pages that `next` continues."""
     context = request.app[CONTEXT]
-    call = await authenticate(request, context)
+    call = await request.app[AUTHENTICATE](request, context)
     query = request.query
     state = query.get("state")
     if state is not None and state not in _STATES:
@@ -162,7 +177,7 @@ async def follow_job(request: web.Request) -> web.StreamResponse:
     Event ids grow with the stored state (accepted 0, claim n 2n-1, end 2n), so `Last-Event-ID` resumes anywhere.
     """
     context = request.app[CONTEXT]
-    call = await authenticate(request, context)
+    call = await request.app[AUTHENTICATE](request, context)
     uuid = request.match_info["uuid"]
     last = request.headers.get("Last-Event-ID", "")
     seen = int(last) if last.isascii() and last.isdigit() else -1
@@ -183,7 +198,7 @@ async def follow_job(request: web.Request) -> web.StreamResponse:
             beat = time.monotonic()
         await context.watcher.wait(uuid, 1.0)
         try:
-            await authenticate(request, context)
+            await request.app[AUTHENTICATE](request, context)
             job = await _find(context, call, uuid)
         except (*db.UNAVAILABLE, asyncpg.PostgresError):
             continue

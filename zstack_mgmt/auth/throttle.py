@@ -1,0 +1,91 @@
+"""Login protection: one counter of failures for all doors, per name and address, with a growing delay.
+
+The name is counted whether or not it exists, and a blocked attempt is answered like a wrong password, after the same work.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
+
+from zstack_mgmt.config import Settings
+from zstack_mgmt.registry import Sealer
+
+
+def subject_of(sealer: Sealer, kind: str, *names: str) -> bytes:
+    """What failures are counted under: a keyed hash, so that the table tells no names."""
+    return sealer.keyed_hash("\0".join((kind, *names)).encode(), "login")
+
+
+def network_of(address: str) -> str:
+    """The address, an IPv6 one cut to its /64: one client has all of that."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+async def is_blocked(conn: Any, subject: bytes, address: str) -> bool:
+    """Whether attempts for the name from this address, or from anywhere, must wait."""
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT true FROM login_failures
+            WHERE subject = $1 AND address IN ($2, '') AND blocked_until > now() LIMIT 1
+            """,
+            subject,
+            network_of(address),
+        )
+    )
+
+
+async def note_failure(conn: Any, settings: Settings, subject: bytes, address: str) -> None:
+    """Count a failure: past the free ones each doubles the delay; with the lockout on, the name is blocked everywhere."""
+    await conn.execute(
+        """
+        INSERT INTO login_failures AS f (subject, address, failures, blocked_until)
+        VALUES ($1, $2, 1, CASE WHEN $3::int < 1 THEN now() + interval '1 s' ELSE '-infinity' END)
+        ON CONFLICT (subject, address) DO UPDATE SET last_at = now(),
+            failures = CASE WHEN f.last_at < now() - make_interval(secs => $5) THEN 1 ELSE f.failures + 1 END,
+            blocked_until = CASE WHEN f.failures + 1 < $3 OR f.last_at < now() - make_interval(secs => $5)
+                THEN f.blocked_until
+                ELSE now() + make_interval(secs => least($4, power(2, least(f.failures + 1 - $3, 20)))) END
+        """,
+        subject,
+        network_of(address),
+        settings.login_free_failures,
+        float(settings.login_max_delay_s),
+        float(settings.login_forget_s),
+    )
+    if settings.login_lockout_failures > 0:
+        await conn.execute(
+            """
+            INSERT INTO login_failures AS f (subject, address, failures, blocked_until)
+            VALUES ($1, '', 1, CASE WHEN $2::int <= 1 THEN now() + make_interval(secs => $3) ELSE '-infinity' END)
+            ON CONFLICT (subject, address) DO UPDATE SET last_at = now(),
+                failures = CASE WHEN f.last_at < now() - make_interval(secs => $3) THEN 1 ELSE f.failures + 1 END,
+                blocked_until = CASE WHEN f.last_at >= now() - make_interval(secs => $3) AND f.failures + 1 >= $2
+                    THEN now() + make_interval(secs => $3) ELSE f.blocked_until END
+            """,
+            subject,
+            settings.login_lockout_failures,
+            float(settings.login_lockout_s),
+        )
+
+
+async def forget_failures(conn: Any, subject: bytes, address: str) -> None:
+    """Start again at zero after a success."""
+    await conn.execute(
+        "DELETE FROM login_failures WHERE subject = $1 AND address IN ($2, '')", subject, network_of(address)
+    )
+
+
+async def forget_old(conn: Any, settings: Settings) -> None:
+    """Drop counters that no longer count."""
+    await conn.execute(
+        "DELETE FROM login_failures WHERE last_at < now() - make_interval(secs => $1) AND blocked_until < now()",
+        float(max(settings.login_forget_s, settings.login_lockout_s)),
+    )

@@ -1,0 +1,1 @@
+"""User groups, which lend their policies to their members."""

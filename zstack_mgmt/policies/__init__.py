@@ -1,0 +1,1 @@
+"""Policies: lists of statements that allow or deny APIs."""

@@ -1,0 +1,49 @@
+"""The SQL of policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from zstack_mgmt.errors import InvalidArgument, ResourceNotFound
+from zstack_mgmt.policies.model import Policy
+from zstack_mgmt.registry import Call
+
+
+async def insert_policy(
+    conn: Any, uuid: str, account_uuid: str, name: str, description: str | None, statements: Sequence[dict[str, Any]]
+) -> Policy:
+    """Insert the policy; names need not be unique."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO policies (uuid, account_uuid, name, description, statements) VALUES ($1, $2, $3, $4, $5::text::jsonb)
+        RETURNING uuid, account_uuid, name, description
+        """,
+        uuid,
+        account_uuid,
+        name,
+        description,
+        orjson.dumps(statements).decode(),
+    )
+    return Policy(**dict(row), statements=list(statements))  # pyright: ignore[reportArgumentType]
+
+
+async def delete_policy(conn: Any, uuid: str, account_uuid: str | None) -> None:
+    """Delete the policy with its bindings; None: of any account."""
+    await conn.execute(
+        "DELETE FROM policies WHERE uuid = $1 AND ($2::text IS NULL OR account_uuid = $2)", uuid, account_uuid
+    )
+
+
+async def check_policies(conn: Any, call: Call, uuids: Sequence[str]) -> None:
+    """Raise ResourceNotFound unless all are the calling account's; InvalidArgument where an admin can see they are not."""
+    rows = await conn.fetch("SELECT uuid, account_uuid FROM policies WHERE uuid = ANY ($1) FOR KEY SHARE", list(uuids))
+    owners = {row["uuid"]: row["account_uuid"] for row in rows}
+    for uuid in uuids:
+        owner = owners.get(uuid)
+        if owner is None or (owner != call.account_uuid and not call.is_admin):
+            raise ResourceNotFound(f"no policy has the uuid {uuid}")
+        if owner != call.account_uuid:
+            raise InvalidArgument(f"the policy {uuid} belongs to another account")

@@ -1,0 +1,1 @@
+"""Quotas: how much of each kind of resource an account may have."""

@@ -1,0 +1,1 @@
+"""Who owns a resource, with whom it is shared, and what it is called."""
