@@ -33,6 +33,10 @@ CREATE INDEX qt_vms_host_idx ON qt_vms (host_uuid);
 CREATE INDEX qt_vms_name_idx ON qt_vms (name);
 CREATE INDEX qt_nics_vm_idx ON qt_nics (vm_uuid);
 CREATE INDEX qt_nics_ip_idx ON qt_nics (ip);
+-- The rows of these tables are not among the resources.
+ALTER TABLE tags DROP CONSTRAINT IF EXISTS tags_resource_fkey;
+ALTER TABLE resource_owners DROP CONSTRAINT IF EXISTS resource_owners_resource_fkey;
+ALTER TABLE resource_shares DROP CONSTRAINT IF EXISTS resource_shares_resource_fkey;
 """
 
 State = Literal["Running", "Stopped", "Paused"]

@@ -1,10 +1,13 @@
 """Text of queries: operators, parameters, and what is refused at the door."""
 
+import doctest
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zstack_mgmt.errors import ApiError, BadRequest, InternalError, InvalidArgument
+from zstack_mgmt.query import catalog, coerce, compile, parser, tree  # noqa: A004
 from zstack_mgmt.query.parser import (
     DEFAULT_LIMIT,
     Direction,
@@ -247,3 +250,10 @@ def test_every_refusal_can_be_printed():
             parse(("q", text))
         assert isinstance(caught.value, InvalidArgument)
         assert len(caught.value.details) < 500
+
+
+@pytest.mark.parametrize("module", [parser, tree, coerce, catalog, compile])
+def test_the_examples_in_docstrings(module):
+    failed, attempted = doctest.testmod(module)
+    assert attempted > 0
+    assert failed == 0

@@ -48,9 +48,9 @@ def column_of(meta: Meta, field: Field) -> Column:
 
 
 def key_of(meta: Meta) -> Column:
-    """The primary key, which need not be among the fields."""
+    """The primary key. One that is not among the fields is a number that the database gave."""
     field = next((f for f in meta.fields if f.attribute == meta.primary_key), None)
-    return Column(meta.primary_key, field.kind if field else "text", nullable=False)
+    return Column(meta.primary_key, field.kind if field else "integer", nullable=False)
 
 
 def is_native(meta: Meta, field: Field) -> bool:

@@ -198,11 +198,11 @@ def hidden_columns(meta: Meta, fields: tuple[Field, ...]) -> tuple[Column, ...]:
 
 
 def own_column(meta: Meta, name: str) -> Column:
-    """A column by its own name, which may be that of no field."""
+    """A column by its own name, which may be that of no field; it is then a key or a uuid."""
     declared = next((f for f in meta.fields if f.attribute == name), None)
     if declared is not None:
         return catalog.column_of(meta, declared)
-    return Column(name, "text")
+    return catalog.key_of(meta) if name == meta.primary_key else Column(name, "text")
 
 
 class _Builder:
