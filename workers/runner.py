@@ -15,13 +15,12 @@ from redis.exceptions import RedisError
 
 from workers.deliver import DeliveryLoop
 from workers.execute import JobLoop
-from workers.settings import make_worker
-from zstack_mgmt import db
+from workers.settings import connect, make_worker
 from zstack_mgmt.config import Settings
 from zstack_mgmt.features import load
 from zstack_mgmt.jobs.bell import Bell, Queue, wake_channel
 from zstack_mgmt.metrics import DeliveryMetrics
-from zstack_mgmt.process import build_services, wait_for_database
+from zstack_mgmt.process import build_services, open_pool
 
 log = structlog.get_logger()
 
@@ -42,10 +41,7 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     """Run one worker until SIGTERM, SIGINT or the event, then end or hand back what it holds."""
     load()
     stop = stop or _stop_on_signals()
-    await wait_for_database(settings)
-    pool = await db.create_pool(
-        settings, application=f"zstack-worker-{queue}", size=settings.worker_slots + 4
-    )
+    pool = await open_pool(settings, application=f"zstack-{queue}", size=settings.worker_slots + 4)
     services = build_services(settings)
     bell = Bell(settings)
     bell.start()
@@ -89,18 +85,18 @@ def _stop_on_signals() -> asyncio.Event:
 async def _run_arq(settings: Settings, queue: Queue, context: dict[str, Any]) -> None:
     """Host arq's worker; a lost Redis ends it, so it is made anew until it can run again."""
     while True:
-        worker = make_worker(settings, queue, dict(context))
+        client = connect(settings, queue)
+        worker = make_worker(settings, queue, dict(context), client)
         try:
             await worker.async_run()
-        except (TimeoutError, RedisError, OSError) as error:
+        except (RedisError, OSError, asyncio.TimeoutError) as error:
             log.warning("arq lost redis", action="arq", queue=queue, error=type(error).__name__)
         finally:
-            for task in worker.tasks.values():
+            tasks = [*worker.tasks.values(), *([worker.main_task] if worker.main_task is not None else [])]
+            for task in tasks:
                 task.cancel()
-            if worker.main_task is not None:
-                worker.main_task.cancel()
-            if worker._pool is not None:  # pyright: ignore[reportPrivateUsage]
-                await worker._pool.aclose(close_connection_pool=True)  # pyright: ignore[reportPrivateUsage]
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await client.aclose(close_connection_pool=True)
         await asyncio.sleep(_RETRY_S)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arq.connections import RedisSettings
+from arq.connections import ArqRedis
 from arq.cron import CronJob, cron
 from arq.worker import Worker, func
 
@@ -26,7 +26,15 @@ async def wake(ctx: dict[str, Any]) -> None:
     ctx["loop"].wake()
 
 
-def make_worker(settings: Settings, queue: Queue, ctx: dict[str, Any]) -> Worker:
+def connect(settings: Settings, queue: Queue) -> ArqRedis:
+    """arq's client; whoever makes it closes it."""
+    client: ArqRedis = ArqRedis.from_url(settings.redis_url, socket_connect_timeout=1)  # pyright: ignore[reportAssignmentType, reportUnknownMemberType]
+    client.job_serializer, client.job_deserializer = dumps, loads
+    client.default_queue_name = queue_name(settings, queue)
+    return client
+
+
+def make_worker(settings: Settings, queue: Queue, ctx: dict[str, Any], redis: ArqRedis) -> Worker:
     """arq's worker for one kind of queue. `ctx` holds `loop`, `pool`, `settings` and `bell`."""
     cron_jobs: list[CronJob] = []
     if queue == "jobs":
@@ -45,7 +53,7 @@ def make_worker(settings: Settings, queue: Queue, ctx: dict[str, Any]) -> Worker
     return Worker(
         functions=[func(wake, name="wake", timeout=5, keep_result=0, max_tries=1)],
         queue_name=queue_name(settings, queue),
-        redis_settings=RedisSettings.from_dsn(settings.redis_url),
+        redis_pool=redis,
         cron_jobs=cron_jobs,
         ctx=ctx,
         handle_signals=False,

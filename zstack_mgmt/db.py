@@ -63,7 +63,7 @@ async def create_pool(settings: Settings, *, application: str, size: int | None 
     count = size or settings.db_pool_size
     return await asyncpg.create_pool(
         settings.database_url,
-        min_size=min(2, count),
+        min_size=1,
         max_size=count,
         reset=_keep,
         **_options(settings, application),

@@ -22,19 +22,27 @@ def build_services(settings: Settings) -> Services:
     return Services(settings=settings, sealer=Sealer(load_key(settings)), hasher=PasswordService(settings))
 
 
-async def wait_for_database(settings: Settings, timeout_s: float = 60.0) -> None:
-    """Return once the database has the schema; raises TimeoutError when it does not come."""
+async def open_pool(
+    settings: Settings, *, application: str, size: int | None = None, timeout_s: float = 60.0
+) -> db.Pool:
+    """A pool on a database that has the schema; waits for both, and raises TimeoutError when they do not come."""
     until = time.monotonic() + timeout_s
     while True:
         try:
-            conn = await db.connect(settings, application="zstack-start")
-            try:
-                if await conn.fetchval("SELECT max(version) FROM schema_version") == db.SCHEMA_VERSION:
-                    return
-            finally:
-                await conn.close(timeout=2)
+            pool = await db.create_pool(settings, application=application, size=size)
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
             log.info("waiting for the database", action="start", error=type(error).__name__)
+        else:
+            if await _has_schema(pool):
+                return pool
+            await pool.close()
         if time.monotonic() > until:
             raise TimeoutError("the database or its schema did not come")
         await asyncio.sleep(0.1)
+
+
+async def _has_schema(pool: db.Pool) -> bool:
+    try:
+        return await pool.fetchval("SELECT max(version) FROM schema_version") == db.SCHEMA_VERSION
+    except (*db.UNAVAILABLE, asyncpg.PostgresError):
+        return False

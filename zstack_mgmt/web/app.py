@@ -22,7 +22,7 @@ from zstack_mgmt.jobs import store
 from zstack_mgmt.jobs.accept import Acceptor
 from zstack_mgmt.jobs.bell import Bell
 from zstack_mgmt.jobs.watch import Watcher
-from zstack_mgmt.process import build_services, wait_for_database
+from zstack_mgmt.process import build_services, open_pool
 from zstack_mgmt.registry import APIS
 from zstack_mgmt.values import new_uuid
 from zstack_mgmt.web import jobs as job_routes
@@ -72,8 +72,7 @@ def _route(router: web.UrlDispatcher, path: str, methods: dict[str, Route]) -> N
 
 def _context(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]]:
     async def run(app: web.Application) -> AsyncIterator[None]:
-        await wait_for_database(settings)
-        pool = await db.create_pool(settings, application="zstack-api")
+        pool = await open_pool(settings, application="zstack-api")
         services = build_services(settings)
         sessions = Sessions(pool, services.sealer, settings.session_cache_s)
         services = replace(services, forget_session=sessions.forget)
