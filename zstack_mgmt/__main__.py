@@ -11,6 +11,7 @@ docs [DIR]               write the generated documentation pages
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import sys
@@ -67,9 +68,11 @@ def _serve(settings: Settings) -> None:
 
     from zstack_mgmt.web.app import build_app
 
-    uvloop.install()
+    app = build_app(settings)
+    gc.collect()
+    gc.freeze()  # what is there now stays; the collector need not walk it again and again
     web.run_app(
-        build_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         reuse_port=True,

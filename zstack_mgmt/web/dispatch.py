@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -24,7 +26,7 @@ from zstack_mgmt.errors import (
 from zstack_mgmt.jobs.answer import body_of, schema_of
 from zstack_mgmt.jobs.outside import Direct
 from zstack_mgmt.query.plan import Scope
-from zstack_mgmt.query.run import SINGLE_FETCH, run, stream
+from zstack_mgmt.query.run import SINGLE_FETCH, answer_bytes, run, stream
 from zstack_mgmt.registry import Api, ApiRequest, Call
 from zstack_mgmt.web.accept import accept_job, target_of
 from zstack_mgmt.web.context import CONTEXT, TRACE, Context
@@ -32,6 +34,9 @@ from zstack_mgmt.web.parameters import check_text, choose_api, from_body, from_q
 from zstack_mgmt.web.replies import JSON, client_address, json_reply
 
 log = structlog.get_logger()
+
+_BUFFERED_ROWS = 20_000  # pages up to this are read from the database before the client takes any of it
+_READER_PATIENCE_S = 5.0
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
@@ -145,23 +150,33 @@ async def _answer(
 async def _answer_query(
     request: web.Request, context: Context, call: Call, parameters: Any
 ) -> web.StreamResponse:
-    """The rows of a query; a large page is streamed, so that it never is in memory as a whole."""
+    """The rows of a query; a page that can be very large is streamed, and never is in memory as a whole."""
     query, scope, zone = parameters.query, Scope.of(call.account_uuid), context.settings.time_zone
-    async with context.pool.acquire() as conn:
-        if query.uuid is not None or query.count or query.limit <= SINGLE_FETCH:
+    if query.uuid is not None or query.count or query.limit <= SINGLE_FETCH:
+        async with context.pool.acquire() as conn:
             body = await run(conn, query, scope, zone)
-            if query.uuid is not None and body["inventories"]:
-                body["inventory"] = body["inventories"][0]  # the manual's overview shows this form
-            return json_reply(body)
-        pieces = stream(conn, query, scope, zone)
+        if query.uuid is not None and body["inventories"]:
+            body["inventory"] = body["inventories"][0]  # the manual's overview shows this form
+        return json_reply(body)
+    if query.limit <= _BUFFERED_ROWS:
+        async with context.pool.acquire() as conn:
+            text = await answer_bytes(conn, query, scope, zone)
+        return web.Response(body=text, content_type=JSON)
+    async with context.pool.acquire() as conn, aclosing(stream(conn, query, scope, zone)) as pieces:
         first = await anext(pieces)
         reply = web.StreamResponse(headers={"Content-Type": JSON, "X-Request-ID": call.request_id})
         await reply.prepare(request)
-        await reply.write(first)
+        await _write(reply, first)
         async for piece in pieces:
-            await reply.write(piece)
+            await _write(reply, piece)
     await reply.write_eof()
     return reply
+
+
+async def _write(reply: web.StreamResponse, piece: bytes) -> None:
+    """Send one piece; a reader that takes none of it for long must not keep a connection to the database."""
+    async with asyncio.timeout(_READER_PATIENCE_S):
+        await reply.write(piece)
 
 
 def _line(
