@@ -1,4 +1,4 @@
-"""The aiohttp application: its parts, their life, its few fixed routes, and the boundary where errors take shape."""
+"""The aiohttp application: its parts, their life, its fixed routes, the boundary where errors take shape."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import structlog
 from aiohttp import web
 
 from zstack_mgmt import db, metrics
-from zstack_mgmt.auth.sessions import Sessions
 from zstack_mgmt.audit.trail import Trail
+from zstack_mgmt.auth.sessions import Sessions
 from zstack_mgmt.config import Settings
 from zstack_mgmt.errors import ApiError, BodyTooLarge, MethodNotAllowed, UnknownPath
 from zstack_mgmt.features import load
@@ -25,6 +25,7 @@ from zstack_mgmt.jobs.watch import Watcher
 from zstack_mgmt.process import build_services, open_pool
 from zstack_mgmt.registry import APIS
 from zstack_mgmt.values import new_uuid
+from zstack_mgmt.web import index
 from zstack_mgmt.web import jobs as job_routes
 from zstack_mgmt.web.context import CONTEXT, TRACE, Context, Trace
 from zstack_mgmt.web.dispatch import authenticate, dispatch, translate
@@ -48,7 +49,10 @@ def build_app(settings: Settings) -> web.Application:
         _route(router, jobs, {"GET": job_routes.list_jobs})
         _route(router, f"{jobs}/{{uuid}}", {"GET": job_routes.poll_job, "DELETE": job_routes.cancel_job})
         _route(router, f"{jobs}/{{uuid}}/events", {"GET": job_routes.follow_job})
+        _route(router, f"{prefix}/openapi.json", {"GET": index.serve_openapi})
         router.add_route("*", f"{prefix}/{{path:.*}}", dispatch)
+    _route(router, "/docs", {"GET": index.serve_index})
+    _route(router, "/docs/errors", {"GET": index.serve_errors})
     _route(router, "/healthz", {"GET": healthz})
     _route(router, "/readyz", {"GET": readyz})
     _route(router, "/metrics", {"GET": scrape})

@@ -1,7 +1,7 @@
 """The examples of the documentation: per feature a short story of calls, kept in its `examples.json`.
 
-tests/docs plays each story against a running service and compares the answers with the recorded ones, in which uuids,
-dates and other values of the moment are replaced. docs/contributing.md says how to add one.
+tests/docs plays each story against a running service and compares the answers with the recorded ones, in
+which uuids, dates and other values of the moment are replaced. docs/contributing.md says how to add one.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
@@ -66,7 +67,7 @@ def shown_uuid(name: str) -> str:
     """The uuid that stands for a variable, always the same.
 
     >>> shown_uuid("zone")
-    '7acc42f65e4b48a0aa5a1d2a77fb68f2'
+    '543e33c48b3c43d3a3ef151358533bc2'
     """
     digits = hashlib.sha256(name.encode()).hexdigest()
     return f"{digits[:12]}4{digits[13:16]}a{digits[17:32]}"
@@ -74,10 +75,14 @@ def shown_uuid(name: str) -> str:
 
 def shown(value: Any) -> Any:
     """The text or JSON value as the pages show it: each variable replaced by a fixed value."""
-    return fill(value, lambda name: FIXED.get(name) or shown_uuid(name))
+
+    def of(name: str) -> str:
+        return FIXED.get(name) or shown_uuid(name)
+
+    return fill(value, of)
 
 
-def fill(value: Any, of: Any) -> Any:
+def fill(value: Any, of: Callable[[str], str]) -> Any:
     """The value with each `{name}` in its texts replaced by `of(name)`."""
     if isinstance(value, str):
         return _PLACEHOLDER.sub(lambda match: of(match[1]), value)

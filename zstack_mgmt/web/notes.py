@@ -1,4 +1,4 @@
-"""What the source says beside a field: its docstring, or the comment at the end of its line.
+"""What the source says beside a field: its docstring, the comment on its line, or the docstring of its type.
 
 A field is described once, where it is declared; documents quote that sentence.
 """
@@ -11,13 +11,17 @@ import io
 import textwrap
 import tokenize
 from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+from zstack_mgmt import values
 
 _PRAGMAS = ("noqa", "pyright:", "type:")
 
 
 @cache
 def field_notes(kind: type) -> dict[str, str]:
-    """Attribute -> the sentence beside it, of the class and of the classes it inherits from; without, it is absent.
+    """Attribute -> the sentence beside it, in the class and in those it inherits from.
 
     >>> from zstack_mgmt.config import Settings
     >>> field_notes(Settings)["time_zone"]
@@ -45,13 +49,34 @@ def _own_notes(kind: type) -> dict[str, str]:
             docstring = _text_of(after)
             lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
             beside = " ".join(comments[line] for line in lines if line in comments)
-            if docstring or beside:
-                notes[node.target.id] = docstring or beside
+            note = docstring or beside or _of_type(node.annotation)
+            if note:
+                notes[node.target.id] = note
     return notes
 
 
+def _of_type(annotation: ast.expr) -> str:
+    names = [node.id for node in ast.walk(annotation) if isinstance(node, ast.Name)]
+    return next((_type_notes()[name] for name in names if name in _type_notes()), "")
+
+
+@cache
+def _type_notes() -> dict[str, str]:
+    """What stands below the field types that requests share."""
+    body = ast.parse(Path(values.__file__).read_text("utf-8")).body
+    return {
+        node.targets[0].id: _text_of(after)
+        for node, after in pairwise(body)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and _text_of(after)
+    }
+
+
 def _text_of(node: ast.stmt | None) -> str:
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+    if (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ):
         return " ".join(node.value.value.split())
     return ""
 

@@ -15,11 +15,13 @@ from zstack_mgmt.web.schemas import REF, Components, Schema
 _INTRODUCTION = """\
 Accounts, users, policies, quotas, sharing, sessions and jobs of a private cloud, over ZStack's REST API.
 
-Every change is an asynchronous job: the call answers 202 with the job's `location`. Poll that until it answers 200 (done)
-or 503 (failed), send `Prefer: wait=30` to wait for the end, or name a receiver in `X-Web-Hook`. Reads answer 200 at once.
+Every change is an asynchronous job: the call answers 202 with the job's `location`. Poll that until it
+answers 200 (done) or 503 (failed), send `Prefer: wait=30` to wait for the end, or name a receiver in
+`X-Web-Hook`. Reads answer 200 at once.
 
-`/v1` is another name of `/zstack/v1`. Unknown parameters are ignored, and a null counts as not given. Conditions on text
-compare case-sensitively. Errors have the body `{"error": {...}}`; with `Accept: application/problem+json`, that of RFC 9457."""
+`/v1` is another name of `/zstack/v1`. Unknown parameters are ignored, and a null counts as not given.
+Conditions on text compare case-sensitively. Errors have the body `{"error": {...}}`, or that of RFC 9457 with
+`Accept: application/problem+json`."""
 
 _ERRORS = {
     "400": ("Malformed", "The request is malformed; nothing was stored."),
@@ -29,21 +31,21 @@ _ERRORS = {
     "413": ("TooLarge", "The body is larger than 1 MiB."),
     "503": (
         "Failed",
-        "Refused or failed; `error.code` says why. ID.1001: no valid session. ID.1002: not permitted. SYS.1010, with "
-        "`Retry-After`: too busy, try again. A failed job answers with this status too.",
+        """Refused or failed; `error.code` says why. ID.1001: no valid session. ID.1002: not permitted.
+SYS.1010, with `Retry-After`: too busy, try again. A failed job answers with this status too.""",
     ),
 }
 _HEADERS: dict[str, tuple[str, Schema, str]] = {
     "jobUuid": (
         "X-Job-UUID",
         {"type": "string", "pattern": "^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$"},
-        "The job's uuid, chosen by the client (version 4, no dashes). The same call under it is accepted once, however "
-        "often it is sent. `Idempotency-Key` is an alias.",
+        """The job's uuid, chosen by the client (version 4, no dashes). The same call under it is accepted
+once, however often it is sent. `Idempotency-Key` is an alias.""",
     ),
     "webHook": (
         "X-Web-Hook",
         {"type": "string", "format": "uri", "maxLength": 2048},
-        "Where the result is posted when the job ends. The receiver must be one that the operator's address rules allow.",
+        "Where the result is posted when the job ends: an address that the operator's rules allow.",
     ),
     "apiTimeout": (
         "X-API-Timeout",
@@ -58,7 +60,7 @@ _HEADERS: dict[str, tuple[str, Schema, str]] = {
     "jsonSchema": (
         "X-JSON-Schema",
         {"type": "string", "enum": ["true", "false"]},
-        "`true` adds `schema`, a map from the paths of the body to the server's class names, as ZStack's SDKs need it.",
+        "`true` adds `schema`, a map from paths of the body to class names, as ZStack's SDKs need it.",
     ),
     "lastEvent": ("Last-Event-ID", {"type": "string"}, "The id of the last event that was seen."),
 }
@@ -119,7 +121,11 @@ def _operation(components: Components, path: str, served: list[Operation]) -> di
     first = served[0]
     names = [o.name for o in served]
     variables = [p for p in first.of("path") if f"{{{p.name}}}" in path]
-    suffix = "" if path == first.paths[0] else "By" + "And".join(p.name[:1].upper() + p.name[1:] for p in variables)
+    suffix = (
+        ""
+        if path == first.paths[0]
+        else "By" + "And".join(p.name[:1].upper() + p.name[1:] for p in variables)
+    )
     by_key = bool(suffix) and bool(first.fields)
     described = [_describe(o) for o in served]
     entry: dict[str, Any] = {
@@ -213,7 +219,10 @@ def _responses(served: list[Operation]) -> dict[str, Any]:
     modes = {o.mode for o in served}
     found: dict[str, Any] = {}
     if first.mode == "stream":
-        found["200"] = {"description": "The events.", "content": {"text/event-stream": {"schema": first.result}}}
+        found["200"] = {
+            "description": "The events.",
+            "content": {"text/event-stream": {"schema": first.result}},
+        }
     elif first.mode != "cancel":
         results: list[Schema] = []
         for operation in served:
@@ -227,7 +236,10 @@ def _responses(served: list[Operation]) -> dict[str, Any]:
             "description": "The job is stored, and has not ended yet.",
             "headers": {
                 "Location": {"schema": {"type": "string"}},
-                "Retry-After": {"schema": {"type": "integer"}, "description": "seconds to wait before the next poll"},
+                "Retry-After": {
+                    "schema": {"type": "integer"},
+                    "description": "seconds to wait before the next poll",
+                },
                 "X-Job-UUID": {"schema": {"type": "string"}},
             },
             "content": {"application/json": {"schema": LOCATION}},
@@ -237,7 +249,11 @@ def _responses(served: list[Operation]) -> dict[str, Any]:
 
 
 def _error_response(status: str, text: str) -> dict[str, Any]:
-    error: Schema = {"type": "object", "properties": {"error": {"$ref": REF + "ErrorCode"}}, "required": ["error"]}
+    error: Schema = {
+        "type": "object",
+        "properties": {"error": {"$ref": REF + "ErrorCode"}},
+        "required": ["error"],
+    }
     response: dict[str, Any] = {
         "description": text,
         "content": {

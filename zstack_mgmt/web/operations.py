@@ -1,4 +1,4 @@
-"""Everything that the service answers under `/zstack/v1`, in one form: what the documents are written from."""
+"""All that the service answers under `/zstack/v1`, in one form: what the documents are written from."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ QUERY_PARAMETERS = (
         _CONDITIONS,
         "A condition: field, operator, value; all given ones must hold. Operators: "
         "`=` `!=` `>` `>=` `<` `<=` `?=` (one of a comma list) `!?=` `~=` (like, with `%` and `_`) `!~=` "
-        "`is null` `not null`. `link.field` reaches other resources; `__userTag__` and `__systemTag__` name tags.",
+        "`is null` `not null`. `link.field` reaches other rows; `__userTag__`, `__systemTag__` name tags.",
     ),
     _query("condition", _CONDITIONS, "The same as `q`, in the manual's spelling."),
     _query("limit", _COUNT | {"default": 1000}, "Rows to return at most."),
@@ -132,7 +132,9 @@ QUERY_PARAMETERS = (
     _query("groupBy", {"type": "string"}, "A field: one row for each of its values."),
     _query("sort", {"type": "string"}, "A field to order by, after `+` (ascending, the default) or `-`."),
     _query("sortBy", {"type": "string"}, "The field of `sort`, in the manual's spelling."),
-    _query("sortDirection", {"type": "string", "enum": ["asc", "desc"]}, "The direction that goes with `sortBy`."),
+    _query(
+        "sortDirection", {"type": "string", "enum": ["asc", "desc"]}, "The direction that goes with `sortBy`."
+    ),
     _query("fields", {"type": "string"}, "Fields to return, separated by commas; all by default."),
 )
 
@@ -176,7 +178,7 @@ def _jobs() -> list[Operation]:
             access="user",
             summary=summary,
             details=details,
-            source="manual, \"Overview\"" if name == "PollApiJob" else "ours",
+            source='manual, "Overview"' if name == "PollApiJob" else "ours",
             parameters=((_UUID_IN_PATH,) if "{uuid}" in path else ()) + parameters,
             result=result,
             raises=tuple(e for e in more if isinstance(e, type)),
@@ -188,9 +190,9 @@ def _jobs() -> list[Operation]:
             "GET /api-jobs/{uuid}",
             "poll",
             "Read how a job stands: 202 while it runs, then its result, 200 or 503.\n"
-            "With `Prefer: wait=N` the answer comes as soon as the job ends, after N seconds at the latest (N ≤ 30). "
+            "With `Prefer: wait=N` the answer comes when the job ends, after N ≤ 30 seconds at the latest. "
             "A job shows itself to its account and to system administrators; to others it does not exist. "
-            "404: never existed (`opaque.reason` is `neverExisted`), or its result is no longer kept (`expired`).",
+            "404: never existed (`opaque.reason`: `neverExisted`), or its result is not kept (`expired`).",
             {"type": "object", "description": "the body that the job's API describes"},
             JobNotFound,
         ),
@@ -198,7 +200,7 @@ def _jobs() -> list[Operation]:
             "ListApiJobs",
             "GET /api-jobs",
             "sync",
-            "List the account's jobs, the newest first; a system administrator's list has those of all accounts.\n"
+            "List the account's jobs, the newest first; for a system administrator, those of all accounts.\n"
             "A full page has `next`, the path of the page that follows.",
             {
                 "type": "object",
@@ -209,14 +211,22 @@ def _jobs() -> list[Operation]:
             _query("api", {"type": "string"}, "Jobs of this API only, `CreateZone`."),
             _query("resource", {"type": "string"}, "Unfinished jobs that name this uuid."),
             _query("account", {"type": "string"}, "Jobs of this account; for system administrators."),
-            _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}, "Jobs of one page."),
-            _query("before", {"type": "integer", "minimum": 0, "maximum": 2**62}, "Where the page starts; from `next`."),
+            _query(
+                "limit",
+                {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+                "Jobs of one page.",
+            ),
+            _query(
+                "before",
+                {"type": "integer", "minimum": 0, "maximum": 2**62},
+                "Where the page starts; from `next`.",
+            ),
         ),
         fixed(
             "CancelApiJob",
             "DELETE /api-jobs/{uuid}",
             "cancel",
-            "Cancel a job.\nA queued one ends at once; a running one that acts outside the database is asked to stop. "
+            "Cancel a job.\nA queued one ends at once; a running one is asked to stop. "
             "One that has ended answers 409.",
             {},
             JobNotFound,
@@ -227,7 +237,7 @@ def _jobs() -> list[Operation]:
             "GET /api-jobs/{uuid}/events",
             "stream",
             "Follow a job's states as server-sent events until it has ended.\n"
-            "Events: `accepted`, `running`, then the final state with the result as data. `Last-Event-ID` resumes.",
+            "Events: `accepted`, `running`, then the final state with the result. `Last-Event-ID` resumes.",
             {"type": "string"},
             JobNotFound,
         ),

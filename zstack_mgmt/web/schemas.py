@@ -73,7 +73,8 @@ class Components:
             return {}
         if get_origin(hint) is dict and get_args(hint)[1] is Any:
             return {"type": "object"}
-        return self.adopt(TypeAdapter(hint).json_schema(by_alias=True, ref_template=REF + "{model}"))
+        adapter: TypeAdapter[Any] = TypeAdapter(typing.cast("Any", hint))
+        return self.adopt(adapter.json_schema(by_alias=True, ref_template=REF + "{model}"))
 
     def adopt(self, schema: Schema) -> Schema:
         """A schema of pydantic's without its titles and nulls; its definitions become components."""
@@ -96,7 +97,7 @@ class Components:
 
 
 def parameters_of(components: Components, request: type[ApiRequest]) -> tuple[dict[str, Schema], list[str]]:
-    """The properties of a request by their names on the wire, tags left out, and which of them are required."""
+    """The properties of a request by their names on the wire, without the tags; and the required ones."""
     schema = components.adopt(request.model_json_schema(by_alias=True, ref_template=REF + "{model}"))
     wires = {(info.alias or name): name for name, info in request.model_fields.items()}
     notes = field_notes(request)

@@ -1,0 +1,65 @@
+"""Every API has an example in the documentation, and every example is what the service answers.
+
+RECORD_EXAMPLES=1 writes the answers into the stories instead of comparing them.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import zstack_mgmt
+from app import Service
+from example_player import Player, pretty
+from receivers import receiver
+from zstack_mgmt.features import FEATURES, load
+from zstack_mgmt.web.examples import load_story
+from zstack_mgmt.web.operations import operations
+from zstack_mgmt.web.schemas import Components
+
+PACKAGE = Path(zstack_mgmt.__file__).parent
+STORIES = [name for name in (*FEATURES, "jobs") if (PACKAGE / name / "examples.json").exists()]
+RECORD = bool(os.environ.get("RECORD_EXAMPLES"))
+RERECORD = (
+    "RECORD_EXAMPLES=1 make test ARGS=tests/docs/test_examples.py, look at the difference, then `make docs`"
+)
+
+
+@pytest.mark.parametrize("feature", STORIES)
+async def test_example_is_what_the_service_answers(service: Service, feature: str) -> None:
+    path = PACKAGE / feature / "examples.json"
+    written: list[dict[str, Any]] = json.loads(path.read_text())
+    async with receiver() as received:
+        player = Player(service, received.url, feature)
+        for entry, step in zip(written, load_story(feature), strict=True):
+            status, answer = await player.play(step)
+            if not step.api:
+                assert status in (200, 202), f"{feature}: the step {step.call} answers {status}: {answer}"
+            elif RECORD:
+                entry.update(status=status, answer=answer)
+            else:
+                recorded = (step.status, step.answer)
+                assert (status, answer) == recorded, (
+                    f"the answer to {step.call} has changed; if rightly: {RERECORD}"
+                )
+        await player.hold("")
+    if RECORD:
+        path.write_text(pretty(written))
+
+
+def test_every_api_has_an_example() -> None:
+    load()
+    shown = {step.api for feature in STORIES for step in load_story(feature)}
+    missing = [f"{o.feature}: {o.name}" for o in operations(Components()) if o.name not in shown]
+    assert not missing, f"no example in zstack_mgmt/<feature>/examples.json (docs/contributing.md): {missing}"
+
+
+def test_every_example_belongs_to_an_api_of_its_feature() -> None:
+    load()
+    known = {(o.feature, o.name): o for o in operations(Components())}
+    for feature in STORIES:
+        for step in load_story(feature):
+            if step.api:
+                assert known[feature, step.api].method == step.method, step

@@ -1,0 +1,130 @@
+"""Plays the stories of the documentation against a running service."""
+
+import asyncio
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app import ADMIN, Answer, Client, Service
+from zstack_mgmt.web.examples import FIXED, Step, fill, shown_uuid
+
+UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+RULES: list[tuple[re.Pattern[str], str]] = [
+    (re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M"), "Nov 14, 2026 10:30:00 AM"),
+    (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)"), "2026-11-14T10:30:00+00:00"),
+    (re.compile(r"whsec_[A-Za-z0-9+/=]+"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+]
+NUMBERS = {"durationMs": 12, "id": 1}
+TEXTS = {"requestId": "6f1c0a52d7e94b3c", "expiredDate": "Nov 14, 2026 12:30:00 PM"}
+
+
+@dataclass
+class Normaliser:
+    """Replaces what differs from run to run. The same value gets the same replacement throughout a story."""
+
+    salt: str
+    known: dict[str, str] = field(default_factory=dict)
+    unnamed: int = 0
+
+    def __call__(self, value: Any, *, trim: bool = False) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            kept = value[:2] if trim and len(value) > 2 else value
+            return [self(item, trim=trim) for item in kept] + (["…"] if len(kept) < len(value) else [])
+        if isinstance(value, dict):
+            return {self.text(key): self.member(key, item, trim) for key, item in value.items()}
+        return value
+
+    def member(self, key: str, value: Any, trim: bool) -> Any:
+        if key in NUMBERS and isinstance(value, int):
+            return NUMBERS[key]
+        return TEXTS[key] if key in TEXTS else self(value, trim=trim)
+
+    def text(self, text: str) -> str:
+        for real, replacement in self.known.items():
+            text = text.replace(real, replacement)
+        for pattern, replacement in RULES:
+            text = pattern.sub(replacement, text)
+        return UUID.sub(self.uuid, text)
+
+    def uuid(self, match: re.Match[str]) -> str:
+        if match[0] in self.known.values():
+            return match[0]
+        self.unnamed += 1
+        self.known[match[0]] = shown_uuid(f"{self.salt} {self.unnamed}")
+        return self.known[match[0]]
+
+
+class Player:
+    """One run of one story."""
+
+    def __init__(self, service: Service, receiver: str, salt: str) -> None:
+        self.service = service
+        self.variables = {
+            "root": service.admin.token,
+            "admin": ADMIN,
+            "origin": service.origin,
+            "receiver": receiver,
+        }
+        self.normalise = Normaliser(salt)
+        self.normalise.known = {receiver: FIXED["receiver"], service.origin: FIXED["origin"], ADMIN: ADMIN}
+        self.normalise.known |= {
+            receiver.removeprefix("http://"): FIXED["receiver"].removeprefix("http://"),
+            service.admin.token: shown_uuid("root"),
+        }
+        self.lock: Any = None
+
+    async def play(self, step: Step) -> tuple[int, Any]:
+        """Make the call; its status and its normalised answer."""
+        if step.hold is not None:
+            await self.hold(step.hold)
+        answer = await self.exchange(step)
+        for name, place in step.keep.items():
+            value = answer.headers["X-Job-UUID"] if place == "@job" else find(answer.body, place)
+            self.variables[name] = value
+            self.normalise.known[value] = shown_uuid(name)
+        body = answer.body.decode() if isinstance(answer.body, bytes) else answer.body
+        return answer.status, self.normalise(body, trim=step.trim)
+
+    async def exchange(self, step: Step) -> Answer:
+        of: Callable[[str], str] = self.variables.__getitem__
+        client = self.service.anonymous
+        if step.session:
+            client = Client(client.http, client.base, self.variables[step.session])
+        call = client.call if step.accepted else client.job
+        async with asyncio.timeout(20):
+            while True:
+                answer = await call(
+                    step.method, fill(step.path, of), fill(step.body, of), headers=fill(step.headers, of)
+                )
+                if all(find(answer.body, place) == value for place, value in step.until.items()):
+                    return answer
+                await asyncio.sleep(0.05)
+
+    async def hold(self, table: str) -> None:
+        """Lock a table, so that jobs which change it stay unfinished; an empty name lets go."""
+        if self.lock is not None:
+            await self.lock.rollback()
+            self.lock = None
+        if table:
+            self.lock = self.service.db.transaction()
+            await self.lock.start()
+            await self.service.db.execute(f'LOCK TABLE "{table}" IN ACCESS EXCLUSIVE MODE')
+
+
+def find(body: Any, place: str) -> Any:
+    """The value at a dotted place, `inventories.0.uuid`; None if there is none."""
+    for part in place.split("."):
+        try:
+            body = body[int(part)] if isinstance(body, list) else body[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return body
+
+
+def pretty(steps: list[dict[str, Any]]) -> str:
+    """A story as its file holds it."""
+    return json.dumps(steps, indent=1, ensure_ascii=False) + "\n"
