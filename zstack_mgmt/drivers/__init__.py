@@ -1,0 +1,1 @@
+"""Drivers: how power, disk and console actions reach a hypervisor."""

@@ -1,0 +1,1 @@
+"""Clusters and hosts: where virtual machines run."""
