@@ -42,6 +42,7 @@ UNAVAILABLE = (
     asyncio.TimeoutError,
     asyncpg.exceptions.PostgresConnectionError,
     asyncpg.exceptions.InterfaceError,
+    asyncpg.exceptions.InternalClientError,
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CrashShutdownError,
@@ -63,7 +64,7 @@ async def create_pool(settings: Settings, *, application: str, size: int | None 
     count = size or settings.db_pool_size
     return await asyncpg.create_pool(
         settings.database_url,
-        min_size=1,
+        min_size=0,
         max_size=count,
         reset=_keep,
         **_options(settings, application),

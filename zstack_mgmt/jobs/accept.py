@@ -75,8 +75,14 @@ class Acceptor:
             del self._pending[: len(batch)]
             if not self._pending:
                 self._work.clear()
-            if batch:
+            if not batch:
+                continue
+            try:
                 await self._store(batch)
+            except Exception as error:  # noqa: BLE001 (this task must outlive whatever a batch meets)
+                log.error("a batch was dropped", action="accept", jobs=len(batch), exc_info=error)
+                self._conn = None
+                self._fail([future for _, future in batch])
 
     async def _store(self, batch: list[tuple[Submission, asyncio.Future[None]]]) -> None:
         jobs = [submission for submission, _ in batch]
@@ -119,7 +125,7 @@ class Acceptor:
             try:
                 conn = await self._connection()
                 found = await store.fingerprints(conn, [submission.uuid for submission, _ in batch])
-            except db.UNAVAILABLE:
+            except (*db.UNAVAILABLE, asyncpg.PostgresError):
                 self._conn = None
                 await asyncio.sleep(0.2)
                 continue
