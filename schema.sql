@@ -251,6 +251,441 @@ CREATE TABLE IF NOT EXISTS zones (
 CREATE INDEX IF NOT EXISTS zones_name_idx ON zones (name);
 SELECT resources_of('zones', 'ZoneVO');
 
+CREATE TABLE IF NOT EXISTS clusters (
+    uuid             text COLLATE "C" PRIMARY KEY,
+    name             text COLLATE "C" NOT NULL,
+    description      text,
+    state            text NOT NULL DEFAULT 'Enabled' CONSTRAINT clusters_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    hypervisor_type  text NOT NULL CONSTRAINT clusters_hypervisor_check CHECK (hypervisor_type IN ('KVM', 'Simulator')),
+    zone_uuid        text COLLATE "C" NOT NULL CONSTRAINT clusters_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
+    type             text NOT NULL DEFAULT 'zstack',
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    last_op_date     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS clusters_zone_idx ON clusters (zone_uuid);
+CREATE INDEX IF NOT EXISTS clusters_name_idx ON clusters (name);
+
+-- available_*: the total minus what the VMs with this host_uuid have; kept by the trigger charge_host alone.
+CREATE TABLE IF NOT EXISTS hosts (
+    uuid                       text COLLATE "C" PRIMARY KEY,
+    name                       text COLLATE "C" NOT NULL,
+    description                text,
+    zone_uuid                  text COLLATE "C" NOT NULL CONSTRAINT hosts_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
+    cluster_uuid               text COLLATE "C" NOT NULL CONSTRAINT hosts_cluster_fkey REFERENCES clusters (uuid) ON DELETE CASCADE,
+    management_ip              text COLLATE "C" NOT NULL CONSTRAINT hosts_management_ip_key UNIQUE,
+    hypervisor_type            text NOT NULL CONSTRAINT hosts_hypervisor_check CHECK (hypervisor_type IN ('KVM', 'Simulator')),
+    state                      text NOT NULL DEFAULT 'Enabled' CONSTRAINT hosts_state_check
+                               CHECK (state IN ('Enabled', 'Disabled', 'PreMaintenance', 'Maintenance')),
+    status                     text NOT NULL CONSTRAINT hosts_status_check CHECK (status IN ('Connecting', 'Connected', 'Disconnected')),
+    cpu_sockets                int NOT NULL DEFAULT 1,
+    cpu_num                    int NOT NULL DEFAULT 1,
+    total_cpu_capacity         bigint NOT NULL,  -- virtual CPUs that VMs may have in all
+    available_cpu_capacity     bigint NOT NULL,
+    total_memory_capacity      bigint NOT NULL,  -- bytes
+    available_memory_capacity  bigint NOT NULL,
+    username                   text,
+    password                   text,             -- sealed
+    ssh_port                   int,
+    create_date                timestamptz NOT NULL DEFAULT now(),
+    last_op_date               timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT hosts_capacity_check CHECK (available_cpu_capacity >= 0 AND available_memory_capacity >= 0)
+) WITH (fillfactor = 50);
+CREATE INDEX IF NOT EXISTS hosts_cluster_idx ON hosts (cluster_uuid);
+CREATE INDEX IF NOT EXISTS hosts_zone_idx ON hosts (zone_uuid);
+CREATE INDEX IF NOT EXISTS hosts_name_idx ON hosts (name);
+
+CREATE TABLE IF NOT EXISTS images (
+    uuid            text COLLATE "C" PRIMARY KEY,
+    name            text COLLATE "C" NOT NULL,
+    description     text,
+    state           text NOT NULL DEFAULT 'Enabled' CONSTRAINT images_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    status          text NOT NULL DEFAULT 'Ready' CONSTRAINT images_status_check
+                    CHECK (status IN ('Creating', 'Downloading', 'Ready', 'Error', 'Deleted', 'Migrating')),
+    size            bigint NOT NULL,  -- bytes, as a guest sees it
+    actual_size     bigint NOT NULL,
+    md5_sum         text,
+    url             text NOT NULL,
+    media_type      text NOT NULL CONSTRAINT images_media_type_check
+                    CHECK (media_type IN ('RootVolumeTemplate', 'DataVolumeTemplate', 'ISO')),
+    guest_os_type   text,
+    type            text NOT NULL DEFAULT 'zstack',
+    platform        text NOT NULL,
+    format          text NOT NULL,
+    system          boolean NOT NULL,
+    export_url      text,
+    export_md5_sum  text,
+    create_date     timestamptz NOT NULL DEFAULT now(),
+    last_op_date    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS images_name_idx ON images (name);
+
+-- The storage is named, not kept: nothing here moves image data.
+CREATE TABLE IF NOT EXISTS image_backup_storages (
+    id                   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    image_uuid           text COLLATE "C" NOT NULL CONSTRAINT image_backup_storages_image_fkey REFERENCES images (uuid) ON DELETE CASCADE,
+    backup_storage_uuid  text COLLATE "C" NOT NULL,
+    install_path         text NOT NULL,
+    status               text NOT NULL DEFAULT 'Ready',
+    create_date          timestamptz NOT NULL DEFAULT now(),
+    last_op_date         timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT image_backup_storages_key UNIQUE (image_uuid, backup_storage_uuid)
+);
+
+CREATE TABLE IF NOT EXISTS instance_offerings (
+    uuid                text COLLATE "C" PRIMARY KEY,
+    name                text COLLATE "C" NOT NULL,
+    description         text,
+    cpu_num             int NOT NULL,
+    cpu_speed           int NOT NULL DEFAULT 0,
+    memory_size         bigint NOT NULL,  -- bytes
+    type                text NOT NULL DEFAULT 'UserVm',
+    allocator_strategy  text NOT NULL,
+    sort_key            int NOT NULL DEFAULT 0,
+    state               text NOT NULL DEFAULT 'Enabled' CONSTRAINT instance_offerings_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    create_date         timestamptz NOT NULL DEFAULT now(),
+    last_op_date        timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS instance_offerings_name_idx ON instance_offerings (name);
+
+CREATE TABLE IF NOT EXISTS disk_offerings (
+    uuid                text COLLATE "C" PRIMARY KEY,
+    name                text COLLATE "C" NOT NULL,
+    description         text,
+    disk_size           bigint NOT NULL,  -- bytes
+    sort_key            int NOT NULL DEFAULT 0,
+    state               text NOT NULL DEFAULT 'Enabled' CONSTRAINT disk_offerings_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    type                text NOT NULL DEFAULT 'DefaultDiskOfferingType',
+    allocator_strategy  text NOT NULL,
+    create_date         timestamptz NOT NULL DEFAULT now(),
+    last_op_date        timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS disk_offerings_name_idx ON disk_offerings (name);
+
+CREATE TABLE IF NOT EXISTS l2_networks (
+    uuid                text COLLATE "C" PRIMARY KEY,
+    name                text COLLATE "C" NOT NULL,
+    description         text,
+    zone_uuid           text COLLATE "C" NOT NULL CONSTRAINT l2_networks_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
+    physical_interface  text NOT NULL,
+    type                text NOT NULL CONSTRAINT l2_networks_type_check CHECK (type IN ('L2NoVlanNetwork', 'L2VlanNetwork')),
+    vlan                int,
+    create_date         timestamptz NOT NULL DEFAULT now(),
+    last_op_date        timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT l2_networks_vlan_check CHECK ((type = 'L2VlanNetwork') = (vlan IS NOT NULL))
+);
+CREATE INDEX IF NOT EXISTS l2_networks_zone_idx ON l2_networks (zone_uuid);
+CREATE INDEX IF NOT EXISTS l2_networks_name_idx ON l2_networks (name);
+CREATE OR REPLACE VIEW l2_vlan_networks AS SELECT * FROM l2_networks WHERE type = 'L2VlanNetwork';
+
+CREATE TABLE IF NOT EXISTS l2_network_clusters (
+    l2_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l2_network_clusters_l2_fkey REFERENCES l2_networks (uuid) ON DELETE CASCADE,
+    cluster_uuid     text COLLATE "C" NOT NULL CONSTRAINT l2_network_clusters_cluster_fkey REFERENCES clusters (uuid) ON DELETE CASCADE,
+    CONSTRAINT l2_network_clusters_pkey PRIMARY KEY (l2_network_uuid, cluster_uuid)
+);
+CREATE INDEX IF NOT EXISTS l2_network_clusters_cluster_idx ON l2_network_clusters (cluster_uuid);
+
+CREATE TABLE IF NOT EXISTS l3_networks (
+    uuid             text COLLATE "C" PRIMARY KEY,
+    name             text COLLATE "C" NOT NULL,
+    description      text,
+    type             text NOT NULL DEFAULT 'L3BasicNetwork',
+    zone_uuid        text COLLATE "C" NOT NULL CONSTRAINT l3_networks_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
+    l2_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l3_networks_l2_fkey REFERENCES l2_networks (uuid) ON DELETE CASCADE,
+    state            text NOT NULL DEFAULT 'Enabled' CONSTRAINT l3_networks_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    dns_domain       text,
+    system           boolean NOT NULL DEFAULT false,
+    category         text NOT NULL DEFAULT 'Private' CONSTRAINT l3_networks_category_check
+                     CHECK (category IN ('Public', 'Private', 'System')),
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    last_op_date     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS l3_networks_l2_idx ON l3_networks (l2_network_uuid);
+CREATE INDEX IF NOT EXISTS l3_networks_zone_idx ON l3_networks (zone_uuid);
+CREATE INDEX IF NOT EXISTS l3_networks_name_idx ON l3_networks (name);
+
+CREATE TABLE IF NOT EXISTS l3_network_dns (
+    id               bigint GENERATED ALWAYS AS IDENTITY,
+    l3_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l3_network_dns_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
+    dns              text COLLATE "C" NOT NULL,
+    CONSTRAINT l3_network_dns_pkey PRIMARY KEY (l3_network_uuid, dns)
+);
+
+-- Whoever takes an address locks the row of the range. All addresses below next_value are taken, so the search for a gap
+-- begins there; the trigger free_address moves it back.
+CREATE TABLE IF NOT EXISTS ip_ranges (
+    uuid             text COLLATE "C" PRIMARY KEY,
+    name             text COLLATE "C" NOT NULL,
+    description      text,
+    l3_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT ip_ranges_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
+    start_ip         text COLLATE "C" NOT NULL,
+    end_ip           text COLLATE "C" NOT NULL,
+    netmask          text NOT NULL,
+    gateway          text NOT NULL,
+    network_cidr     text NOT NULL,
+    start_value      bigint NOT NULL,  -- the addresses as numbers
+    end_value        bigint NOT NULL,
+    next_value       bigint NOT NULL,
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    last_op_date     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT ip_ranges_order_check CHECK (start_value <= end_value)
+) WITH (fillfactor = 50);
+CREATE INDEX IF NOT EXISTS ip_ranges_l3_idx ON ip_ranges (l3_network_uuid);
+
+-- driver work: job_uuid names the job that changed the state last, so that its second run knows its own traces.
+CREATE TABLE IF NOT EXISTS vm_instances (
+    uuid                    text COLLATE "C" PRIMARY KEY,
+    name                    text COLLATE "C" NOT NULL,
+    description             text,
+    zone_uuid               text COLLATE "C" CONSTRAINT vm_instances_zone_fkey REFERENCES zones (uuid),
+    cluster_uuid            text COLLATE "C" CONSTRAINT vm_instances_cluster_fkey REFERENCES clusters (uuid) ON DELETE SET NULL,
+    image_uuid              text COLLATE "C" CONSTRAINT vm_instances_image_fkey REFERENCES images (uuid) ON DELETE SET NULL,
+    host_uuid               text COLLATE "C" CONSTRAINT vm_instances_host_fkey REFERENCES hosts (uuid),
+    last_host_uuid          text COLLATE "C" CONSTRAINT vm_instances_last_host_fkey REFERENCES hosts (uuid) ON DELETE SET NULL,
+    instance_offering_uuid  text COLLATE "C" CONSTRAINT vm_instances_offering_fkey
+                            REFERENCES instance_offerings (uuid) ON DELETE SET NULL,
+    root_volume_uuid        text COLLATE "C",
+    platform                text NOT NULL,
+    default_l3_network_uuid text COLLATE "C" CONSTRAINT vm_instances_default_l3_fkey REFERENCES l3_networks (uuid) ON DELETE SET NULL,
+    type                    text NOT NULL DEFAULT 'UserVm',
+    hypervisor_type         text,
+    memory_size             bigint NOT NULL,  -- bytes
+    cpu_num                 int NOT NULL,
+    cpu_speed               int NOT NULL DEFAULT 0,
+    allocator_strategy      text,
+    state                   text NOT NULL CONSTRAINT vm_instances_state_check CHECK (state IN (
+                                'Created', 'Starting', 'Running', 'Stopping', 'Stopped', 'Rebooting', 'Destroying', 'Destroyed',
+                                'Migrating', 'Expunging', 'Pausing', 'Paused', 'Resuming', 'VolumeMigrating', 'Unknown')),
+    job_uuid                text COLLATE "C",
+    create_date             timestamptz NOT NULL DEFAULT now(),
+    last_op_date            timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT vm_instances_host_check CHECK (host_uuid IS NOT NULL OR state NOT IN ('Running', 'Paused'))
+) WITH (fillfactor = 70);
+CREATE INDEX IF NOT EXISTS vm_instances_name_idx ON vm_instances (name);
+CREATE INDEX IF NOT EXISTS vm_instances_host_idx ON vm_instances (host_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_last_host_idx ON vm_instances (last_host_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_cluster_idx ON vm_instances (cluster_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_zone_idx ON vm_instances (zone_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_image_idx ON vm_instances (image_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_offering_idx ON vm_instances (instance_offering_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_default_l3_idx ON vm_instances (default_l3_network_uuid);
+-- VMs on their way to another state; those whose job is gone are settled.
+CREATE INDEX IF NOT EXISTS vm_instances_transit_idx ON vm_instances (last_op_date)
+    WHERE state IN ('Starting', 'Stopping', 'Rebooting', 'Destroying', 'Pausing', 'Resuming', 'Expunging');
+
+CREATE OR REPLACE FUNCTION charge_host() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' AND OLD.host_uuid IS NOT NULL THEN
+        UPDATE hosts SET available_cpu_capacity = available_cpu_capacity + OLD.cpu_num,
+               available_memory_capacity = available_memory_capacity + OLD.memory_size WHERE uuid = OLD.host_uuid;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.host_uuid IS NOT NULL THEN
+        UPDATE hosts SET available_cpu_capacity = available_cpu_capacity - NEW.cpu_num,
+               available_memory_capacity = available_memory_capacity - NEW.memory_size WHERE uuid = NEW.host_uuid;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER charge_host_row AFTER INSERT OR DELETE ON vm_instances FOR EACH ROW EXECUTE FUNCTION charge_host();
+CREATE OR REPLACE TRIGGER charge_host_change AFTER UPDATE OF host_uuid, cpu_num, memory_size ON vm_instances FOR EACH ROW
+    WHEN (OLD.host_uuid IS DISTINCT FROM NEW.host_uuid OR OLD.cpu_num <> NEW.cpu_num OR OLD.memory_size <> NEW.memory_size)
+    EXECUTE FUNCTION charge_host();
+
+-- A number is taken once and never again, also not after its NIC is gone; installations start at different ones.
+DO $$ BEGIN
+    IF to_regclass('mac_numbers') IS NULL THEN
+        CREATE SEQUENCE mac_numbers MINVALUE 0 MAXVALUE 1099511627775 CYCLE;
+        PERFORM setval('mac_numbers', floor(random() * 1099511627775)::bigint);
+    END IF;
+END $$;
+
+CREATE TABLE IF NOT EXISTS vm_nics (
+    uuid              text COLLATE "C" PRIMARY KEY,
+    vm_instance_uuid  text COLLATE "C" NOT NULL CONSTRAINT vm_nics_vm_fkey REFERENCES vm_instances (uuid) ON DELETE CASCADE,
+    l3_network_uuid   text COLLATE "C" NOT NULL CONSTRAINT vm_nics_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
+    ip                text COLLATE "C" NOT NULL,
+    mac               text COLLATE "C" NOT NULL CONSTRAINT vm_nics_mac_key UNIQUE,
+    netmask           text NOT NULL,
+    gateway           text NOT NULL,
+    meta_data         text,
+    device_id         int NOT NULL,
+    create_date       timestamptz NOT NULL DEFAULT now(),
+    last_op_date      timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT vm_nics_device_key UNIQUE (vm_instance_uuid, device_id)
+);
+CREATE INDEX IF NOT EXISTS vm_nics_l3_idx ON vm_nics (l3_network_uuid);
+CREATE INDEX IF NOT EXISTS vm_nics_ip_idx ON vm_nics (ip);
+
+CREATE TABLE IF NOT EXISTS vips (
+    uuid                   text COLLATE "C" PRIMARY KEY,
+    name                   text COLLATE "C" NOT NULL,
+    description            text,
+    l3_network_uuid        text COLLATE "C" NOT NULL CONSTRAINT vips_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
+    ip                     text COLLATE "C" NOT NULL,
+    state                  text NOT NULL DEFAULT 'Enabled' CONSTRAINT vips_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    gateway                text NOT NULL,
+    netmask                text NOT NULL,
+    service_provider       text,
+    peer_l3_network_uuid   text COLLATE "C" CONSTRAINT vips_peer_l3_fkey REFERENCES l3_networks (uuid) ON DELETE SET NULL,
+    use_for                text,
+    create_date            timestamptz NOT NULL DEFAULT now(),
+    last_op_date           timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS vips_l3_idx ON vips (l3_network_uuid);
+CREATE INDEX IF NOT EXISTS vips_peer_l3_idx ON vips (peer_l3_network_uuid);
+CREATE INDEX IF NOT EXISTS vips_ip_idx ON vips (ip);
+
+CREATE TABLE IF NOT EXISTS eips (
+    uuid          text COLLATE "C" PRIMARY KEY,
+    name          text COLLATE "C" NOT NULL,
+    description   text,
+    vm_nic_uuid   text COLLATE "C" CONSTRAINT eips_nic_key UNIQUE CONSTRAINT eips_nic_fkey REFERENCES vm_nics (uuid) ON DELETE SET NULL,
+    vip_uuid      text COLLATE "C" NOT NULL CONSTRAINT eips_vip_key UNIQUE CONSTRAINT eips_vip_fkey REFERENCES vips (uuid) ON DELETE CASCADE,
+    state         text NOT NULL DEFAULT 'Enabled' CONSTRAINT eips_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    vip_ip        text COLLATE "C" NOT NULL,
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    last_op_date  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS eips_vip_ip_idx ON eips (vip_ip);
+
+-- Every address that is taken, by a NIC or by a VIP.
+CREATE TABLE IF NOT EXISTS used_ips (
+    l3_network_uuid  text COLLATE "C" NOT NULL,
+    value            bigint NOT NULL,
+    ip_range_uuid    text COLLATE "C" NOT NULL CONSTRAINT used_ips_range_fkey REFERENCES ip_ranges (uuid) ON DELETE CASCADE,
+    vm_nic_uuid      text COLLATE "C" CONSTRAINT used_ips_nic_key UNIQUE CONSTRAINT used_ips_nic_fkey
+                     REFERENCES vm_nics (uuid) ON DELETE CASCADE,
+    vip_uuid         text COLLATE "C" CONSTRAINT used_ips_vip_key UNIQUE CONSTRAINT used_ips_vip_fkey
+                     REFERENCES vips (uuid) ON DELETE CASCADE,
+    CONSTRAINT used_ips_address_key UNIQUE (l3_network_uuid, value),
+    CONSTRAINT used_ips_holder_check CHECK (num_nonnulls(vm_nic_uuid, vip_uuid) = 1)
+);
+CREATE INDEX IF NOT EXISTS used_ips_range_idx ON used_ips (ip_range_uuid, value);
+
+CREATE OR REPLACE FUNCTION free_address() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE ip_ranges SET next_value = least(next_value, OLD.value) WHERE uuid = OLD.ip_range_uuid;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER free_address AFTER DELETE ON used_ips FOR EACH ROW EXECUTE FUNCTION free_address();
+
+-- The lowest free address of a range, whose row the caller has locked; NULL when none is left.
+CREATE OR REPLACE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT min(v) FROM (
+        SELECT p_next AS v WHERE p_next <= p_end
+               AND NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_next)
+        UNION ALL
+        (SELECT u.value + 1 FROM used_ips u
+         WHERE u.l3_network_uuid = p_l3 AND u.value >= p_next AND u.value < p_end
+           AND NOT EXISTS (SELECT FROM used_ips n WHERE n.l3_network_uuid = p_l3 AND n.value = u.value + 1)
+         ORDER BY u.value LIMIT 1)) free
+$$;
+
+CREATE TABLE IF NOT EXISTS volumes (
+    uuid                  text COLLATE "C" PRIMARY KEY,
+    name                  text COLLATE "C" NOT NULL,
+    description           text,
+    primary_storage_uuid  text COLLATE "C",
+    vm_instance_uuid      text COLLATE "C" CONSTRAINT volumes_vm_fkey REFERENCES vm_instances (uuid),
+    disk_offering_uuid    text COLLATE "C" CONSTRAINT volumes_offering_fkey REFERENCES disk_offerings (uuid) ON DELETE SET NULL,
+    root_image_uuid       text COLLATE "C" CONSTRAINT volumes_image_fkey REFERENCES images (uuid) ON DELETE SET NULL,
+    install_path          text,
+    type                  text NOT NULL CONSTRAINT volumes_type_check CHECK (type IN ('Root', 'Data')),
+    format                text,
+    size                  bigint NOT NULL,  -- bytes
+    actual_size           bigint NOT NULL DEFAULT 0,
+    device_id             int,
+    state                 text NOT NULL DEFAULT 'Enabled' CONSTRAINT volumes_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    status                text NOT NULL CONSTRAINT volumes_status_check
+                          CHECK (status IN ('Creating', 'Ready', 'NotInstantiated', 'Deleted', 'Migrating')),
+    is_shareable          boolean NOT NULL DEFAULT false,
+    job_uuid              text COLLATE "C",
+    create_date           timestamptz NOT NULL DEFAULT now(),
+    last_op_date          timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT volumes_device_key UNIQUE (vm_instance_uuid, device_id)
+);
+CREATE INDEX IF NOT EXISTS volumes_name_idx ON volumes (name);
+CREATE INDEX IF NOT EXISTS volumes_offering_idx ON volumes (disk_offering_uuid);
+CREATE INDEX IF NOT EXISTS volumes_image_idx ON volumes (root_image_uuid);
+
+CREATE TABLE IF NOT EXISTS volume_snapshots (
+    uuid                          text COLLATE "C" PRIMARY KEY,
+    name                          text COLLATE "C" NOT NULL,
+    description                   text,
+    type                          text NOT NULL DEFAULT 'Hypervisor',
+    volume_uuid                   text COLLATE "C" CONSTRAINT volume_snapshots_volume_fkey REFERENCES volumes (uuid) ON DELETE SET NULL,
+    tree_uuid                     text COLLATE "C" NOT NULL,
+    parent_uuid                   text COLLATE "C" CONSTRAINT volume_snapshots_parent_fkey
+                                  REFERENCES volume_snapshots (uuid) ON DELETE SET NULL,
+    primary_storage_uuid          text COLLATE "C",
+    primary_storage_install_path  text,
+    volume_type                   text NOT NULL,
+    format                        text,
+    latest                        boolean NOT NULL,
+    size                          bigint NOT NULL,  -- bytes
+    state                         text NOT NULL DEFAULT 'Enabled' CONSTRAINT volume_snapshots_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    status                        text NOT NULL CONSTRAINT volume_snapshots_status_check CHECK (status IN ('Creating', 'Ready', 'Deleting')),
+    job_uuid                      text COLLATE "C",
+    create_date                   timestamptz NOT NULL DEFAULT now(),
+    last_op_date                  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS volume_snapshots_volume_idx ON volume_snapshots (volume_uuid);
+CREATE INDEX IF NOT EXISTS volume_snapshots_parent_idx ON volume_snapshots (parent_uuid);
+CREATE UNIQUE INDEX IF NOT EXISTS volume_snapshots_latest_key ON volume_snapshots (volume_uuid) WHERE latest;
+CREATE INDEX IF NOT EXISTS volume_snapshots_transit_idx ON volume_snapshots (last_op_date) WHERE status <> 'Ready';
+
+SELECT resources_of('clusters', 'ClusterVO'), resources_of('hosts', 'HostVO'), resources_of('images', 'ImageVO'),
+       resources_of('instance_offerings', 'InstanceOfferingVO'), resources_of('disk_offerings', 'DiskOfferingVO'),
+       resources_of('l2_networks', 'L2NetworkVO'), resources_of('l3_networks', 'L3NetworkVO'),
+       resources_of('ip_ranges', 'IpRangeVO'), resources_of('vm_instances', 'VmInstanceVO'), resources_of('vm_nics', 'VmNicVO'),
+       resources_of('vips', 'VipVO'), resources_of('eips', 'EipVO'), resources_of('volumes', 'VolumeVO'),
+       resources_of('volume_snapshots', 'VolumeSnapshotVO');
+
+-- Domains that a host may still run although their VM has no place here any more: its host was deleted or did not
+-- answer. A periodic task has the driver destroy them. The host's address stays with the row, since the host may be gone.
+CREATE TABLE IF NOT EXISTS stray_domains (
+    vm_uuid          text COLLATE "C" NOT NULL,
+    host_uuid        text COLLATE "C" NOT NULL,
+    hypervisor_type  text NOT NULL,
+    management_ip    text NOT NULL,
+    username         text,
+    password         text,  -- sealed
+    ssh_port         int,
+    attempts         int NOT NULL DEFAULT 0,
+    next_at          timestamptz NOT NULL DEFAULT now(),
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT stray_domains_pkey PRIMARY KEY (vm_uuid, host_uuid)
+);
+CREATE INDEX IF NOT EXISTS stray_domains_next_idx ON stray_domains (next_at);
+
+-- What the simulator's hosts run. It stands for the memory of real hypervisors, so nothing here refers to our own rows.
+CREATE TABLE IF NOT EXISTS simulator_domains (
+    host_uuid    text COLLATE "C" NOT NULL,
+    vm_uuid      text COLLATE "C" NOT NULL,
+    name         text NOT NULL,
+    cpu_num      int NOT NULL,
+    memory_size  bigint NOT NULL,
+    disks        text[] NOT NULL DEFAULT '{}',
+    nics         text[] NOT NULL DEFAULT '{}',
+    power        text NOT NULL DEFAULT 'Stopped' CONSTRAINT simulator_domains_power_check CHECK (power IN ('Running', 'Paused', 'Stopped')),
+    starts       int NOT NULL DEFAULT 0,  -- how often it was really powered on
+    token        text COLLATE "C",        -- of the last reboot
+    CONSTRAINT simulator_domains_pkey PRIMARY KEY (host_uuid, vm_uuid)
+);
+CREATE TABLE IF NOT EXISTS simulator_snapshots (
+    snapshot_uuid  text COLLATE "C" CONSTRAINT simulator_snapshots_pkey PRIMARY KEY,
+    volume_uuid    text COLLATE "C" NOT NULL
+);
+-- Faults on purpose: a NULL matches everything; a row with `remaining` is used up.
+CREATE TABLE IF NOT EXISTS simulator_faults (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action     text,
+    host_uuid  text COLLATE "C",
+    vm_uuid    text COLLATE "C",
+    latency_s  float8 NOT NULL DEFAULT 0,
+    error      text,                          -- NULL: only the latency
+    lost       boolean NOT NULL DEFAULT false,  -- the host does not answer at all
+    remaining  int
+);
+
 ------------------------------------------------------------------------------------------------------------------------
 -- API jobs: the ledger. Redis only rings; every truth about a job is here.
 ------------------------------------------------------------------------------------------------------------------------

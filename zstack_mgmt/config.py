@@ -91,6 +91,11 @@ class Settings:
     )
     webhook_probe_s: float = 60.0
 
+    kvm_driver: str = "simulator"  # what runs the VMs of KVM hosts: simulator or libvirt
+    libvirt_uri: str = "qemu+ssh://{username}@{ip}:{port}/system"  # of a KVM host, for the libvirt driver
+    driver_timeout_s: float = 60.0  # of one action on a hypervisor
+    simulator_latency_s: float = 0.0  # of each action of the simulator
+
     log_level: str = "info"
     metrics_dir: str = ""  # shared by all processes of a machine; empty: this process alone
 

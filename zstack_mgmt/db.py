@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import ApiError, DuplicateResource, InternalError, InvalidArgument, ResourceNotFound
+from zstack_mgmt.errors import (
+    ApiError,
+    DuplicateResource,
+    InternalError,
+    InvalidArgument,
+    OperationError,
+    ResourceNotFound,
+)
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[Any]
@@ -31,6 +38,27 @@ CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
     "policies_pkey": _UUID_TAKEN,
     "zones_pkey": _UUID_TAKEN,
     "resource_owners_resource_key": _UUID_TAKEN,
+    "clusters_pkey": _UUID_TAKEN,
+    "hosts_pkey": _UUID_TAKEN,
+    "images_pkey": _UUID_TAKEN,
+    "instance_offerings_pkey": _UUID_TAKEN,
+    "disk_offerings_pkey": _UUID_TAKEN,
+    "l2_networks_pkey": _UUID_TAKEN,
+    "l3_networks_pkey": _UUID_TAKEN,
+    "ip_ranges_pkey": _UUID_TAKEN,
+    "vm_instances_pkey": _UUID_TAKEN,
+    "vm_nics_pkey": _UUID_TAKEN,
+    "vips_pkey": _UUID_TAKEN,
+    "eips_pkey": _UUID_TAKEN,
+    "volumes_pkey": _UUID_TAKEN,
+    "volume_snapshots_pkey": _UUID_TAKEN,
+    "hosts_management_ip_key": (InvalidArgument, "another host has this managementIp"),
+    "hosts_capacity_check": (OperationError, "the host has not enough free CPU or memory"),
+    "l2_network_clusters_pkey": (InvalidArgument, "the L2 network is attached to the cluster already"),
+    "l3_network_dns_pkey": (InvalidArgument, "the L3 network has this DNS server already"),
+    "used_ips_address_key": (OperationError, "the address is in use"),
+    "eips_vip_key": (InvalidArgument, "another EIP uses the VIP"),
+    "eips_nic_key": (InvalidArgument, "another EIP is attached to the NIC"),
     "accounts_name_key": (InvalidArgument, "another account has this name"),
     "users_account_name_key": (InvalidArgument, "another user of the account has this name"),
     "user_groups_account_name_key": (InvalidArgument, "another group of the account has this name"),

@@ -16,6 +16,12 @@
     ├── QuotaExceeded            ID.1003
     ├── SameOwner                ID.1004
     ├── TooManySessions          ID.1006
+    ├── VmError
+    │   ├── VmStartFailed        VM.1001
+    │   ├── VmStopFailed         VM.1002
+    │   ├── VmRebootFailed       VM.1003
+    │   ├── VmDestroyFailed      VM.1004
+    │   └── VmStateRefused       VM.1010   the VM's state does not allow it; the cause of the four above, or alone
     └── HttpError                           the request reached no API
         ├── UnknownPath          SYS.1009   404
         ├── JobNotFound          SYS.1003   404
@@ -144,6 +150,45 @@ class SameOwner(ApiError):
 class TooManySessions(ApiError):
     code = "ID.1006"
     description = "The limit of concurrent sessions is reached"
+
+
+class VmError(ApiError):
+    """Something that was asked of a VM. `cause` says why it failed, as an ErrorCode of its own."""
+
+    def __init__(self, details: str, cause: ApiError | None = None) -> None:
+        super().__init__(details)
+        self.cause = cause
+
+    def to_json(self) -> dict[str, object]:
+        body = super().to_json()
+        if self.cause is not None:
+            body["cause"] = self.cause.to_json()
+        return body
+
+
+class VmStartFailed(VmError):
+    code = "VM.1001"
+    description = "Failed to start the VM"
+
+
+class VmStopFailed(VmError):
+    code = "VM.1002"
+    description = "Failed to stop the VM"
+
+
+class VmRebootFailed(VmError):
+    code = "VM.1003"
+    description = "Failed to reboot the VM"
+
+
+class VmDestroyFailed(VmError):
+    code = "VM.1004"
+    description = "Failed to destroy the VM"
+
+
+class VmStateRefused(VmError):
+    code = "VM.1010"
+    description = "The state of the VM does not allow the operation"
 
 
 class HttpError(ApiError):
