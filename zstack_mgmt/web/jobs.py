@@ -19,6 +19,7 @@ from zstack_mgmt.jobs.model import FINAL, JobView, failure_body
 from zstack_mgmt.registry import APIS, Call
 from zstack_mgmt.values import is_uuid
 from zstack_mgmt.web.context import CONTEXT, Context
+from zstack_mgmt.web.parameters import check_text
 from zstack_mgmt.web.replies import job_location, json_reply, text_reply
 
 _MAX_WAIT_S = 30.0
@@ -129,6 +130,8 @@ async def list_jobs(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     call = await request.app[AUTHENTICATE](request, context)
     query = request.query
+    for text in query.values():
+        check_text(text)
     state = query.get("state")
     if state is not None and state not in _STATES:
         raise BadRequest(f"state must be one of {', '.join(sorted(_STATES))}")
