@@ -686,6 +686,27 @@ CREATE TABLE IF NOT EXISTS simulator_faults (
     remaining  int
 );
 
+-- The faults that hit an action; those with a number of times left have one less.
+CREATE OR REPLACE FUNCTION simulator_faults_for(p_action text, p_host text, p_vm text)
+RETURNS TABLE (latency_s float8, error text, lost boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM simulator_faults) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY WITH hit AS (
+        SELECT f.id FROM simulator_faults f
+        WHERE (f.action IS NULL OR f.action = p_action) AND (f.host_uuid IS NULL OR f.host_uuid = p_host)
+          AND (f.vm_uuid IS NULL OR f.vm_uuid = p_vm) AND (f.remaining IS NULL OR f.remaining > 0)
+    ), used AS (
+        UPDATE simulator_faults f SET remaining = f.remaining - 1 FROM hit h WHERE f.id = h.id AND f.remaining > 0
+        RETURNING f.id, f.latency_s, f.error, f.lost
+    )
+    SELECT u.latency_s, u.error, u.lost FROM used u
+    UNION ALL
+    SELECT f.latency_s, f.error, f.lost FROM simulator_faults f JOIN hit h ON h.id = f.id WHERE f.remaining IS NULL;
+END $$;
+
 ------------------------------------------------------------------------------------------------------------------------
 -- API jobs: the ledger. Redis only rings; every truth about a job is here.
 ------------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,186 @@
+"""The APIs of webhooks. All are ours: the manual sends webhooks but shows nothing of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from zstack_mgmt.errors import BadRequest, ResourceNotFound
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.values import Reference, parse_date
+from zstack_mgmt.webhooks import secrets, store
+from zstack_mgmt.webhooks.model import WebhookDelivery, WebhookSecret
+
+JAVA = "org.zstack.webhook"
+CATEGORY = "webhook"
+DAY_S = 86400
+MAX_REDELIVERIES = 10_000
+
+
+class GetWebhookSecret(ApiRequest):
+    """Read the secret that signs the account's webhooks: its clear text the first time, later what is known
+    about it.
+
+    Source: ours; the signatures follow Standard Webhooks 1.0.0.
+    """
+
+
+@api(
+    GetWebhookSecret,
+    http="GET /v1/webhooks/secret",
+    mode="sync",
+    access="account",
+    java=JAVA,
+    category=CATEGORY,
+    returns=WebhookSecret,
+)
+async def get_secret(call: Call, conn: Any, request: GetWebhookSecret) -> WebhookSecret:
+    return await secrets.read(conn, call.services.sealer, call.account_uuid)
+
+
+class RotateWebhookSecret(ApiRequest):
+    """Replace the account's signing secret and read the new one, once; the old one signs along for a while.
+
+    Source: ours, so that receivers can change over without missing a delivery.
+    """
+
+    overlap_seconds: Annotated[int, Field(ge=0, le=7 * DAY_S)] = DAY_S
+
+
+@api(
+    RotateWebhookSecret,
+    http="POST /v1/webhooks/secret/rotations",
+    mode="sync",
+    access="account",
+    java=JAVA,
+    category=CATEGORY,
+    returns=WebhookSecret,
+)
+async def rotate_secret(call: Call, conn: Any, request: RotateWebhookSecret) -> WebhookSecret:
+    return await secrets.rotate(conn, call.services.sealer, call.account_uuid, request.overlap_seconds)
+
+
+class GetWebhookDeliveries(ApiRequest):
+    """Read how the delivery of a job's webhook stands, with the log of its attempts.
+
+    Source: ours, so that a lost webhook is not a riddle.
+    """
+
+    uuid: Reference  # of the job
+
+
+@api(
+    GetWebhookDeliveries,
+    http="GET /v1/api-jobs/{uuid}/deliveries",
+    mode="sync",
+    access="user",
+    java=JAVA,
+    category=CATEGORY,
+    is_read=True,
+    response_key="inventories",
+    returns=WebhookDelivery,
+    raises=(ResourceNotFound,),
+)
+async def get_deliveries(call: Call, conn: Any, request: GetWebhookDeliveries) -> list[WebhookDelivery]:
+    await _check_owner(call, conn, request.uuid)
+    return await _deliveries(conn, request.uuid)
+
+
+class RedeliverWebhook(ApiRequest):
+    """Deliver a job's webhook again: a new round of attempts with the same webhook-id and body.
+
+    Source: ours.
+    """
+
+    uuid: Reference  # of the job
+
+
+@api(
+    RedeliverWebhook,
+    http="POST /v1/api-jobs/{uuid}/deliveries/redeliver",
+    mode="sync",
+    access="user",
+    java=JAVA,
+    category=CATEGORY,
+    response_key="inventories",
+    returns=WebhookDelivery,
+    raises=(ResourceNotFound,),
+)
+async def redeliver(call: Call, conn: Any, request: RedeliverWebhook) -> list[WebhookDelivery]:
+    await _check_owner(call, conn, request.uuid)
+    row = await store.redeliver(conn, request.uuid)
+    if row is None:
+        raise ResourceNotFound(f"the job {request.uuid} has no webhook, or has not ended yet")
+    await store.probe_now(conn, row["account_uuid"], [row["receiver"]])
+    return await _deliveries(conn, request.uuid)
+
+
+class RedeliverFailedWebhooks(ApiRequest):
+    """Deliver again what failed since a time: webhooks that were given up, were refused with 410, or wait
+    for a retry.
+
+    Answers `{"redelivered": n, "more": false}`; with `more`, call again: one call takes at most 10000.
+
+    Source: ours, for a receiver that was away.
+    """
+
+    since: Annotated[str, Field(min_length=10, max_length=40)]
+    """ISO 8601, or `yyyy-MM-dd HH:mm:ss` in the server's zone: deliveries created then or later."""
+    receiver: Annotated[str, Field(max_length=2048)] | None = None
+    """scheme://host[:port] as in the deliveries' URLs; without it, every receiver."""
+
+
+@api(
+    RedeliverFailedWebhooks,
+    http="POST /v1/webhooks/redeliveries",
+    mode="sync",
+    access="account",
+    java=JAVA,
+    category=CATEGORY,
+    response_key="",
+    raises=(BadRequest,),
+)
+async def redeliver_failed(call: Call, conn: Any, request: RedeliverFailedWebhooks) -> dict[str, Any]:
+    since = _moment(request.since, call.services.settings.time_zone)
+    receiver = request.receiver.lower().rstrip("/") if request.receiver else None
+    receivers = await store.redeliver_failed(conn, call.account_uuid, receiver, since, MAX_REDELIVERIES)
+    await store.probe_now(conn, call.account_uuid, sorted(set(receivers)))
+    return {"redelivered": len(receivers), "more": len(receivers) == MAX_REDELIVERIES}
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is not None else parse_date(text.replace("T", " "), zone)
+    except ValueError:
+        raise BadRequest(
+            "parameter 'since': write 2026-01-31T12:00:00Z, or 2026-01-31 12:00:00 in the server's zone"
+        ) from None
+
+
+async def _check_owner(call: Call, conn: Any, job_uuid: str) -> None:
+    owner = await store.account_of_job(conn, job_uuid)
+    if owner is None or (owner != call.account_uuid and not call.is_admin):
+        raise ResourceNotFound(f"there is no job {job_uuid}")
+
+
+async def _deliveries(conn: Any, job_uuid: str) -> list[WebhookDelivery]:
+    row = await store.delivery_of_job(conn, job_uuid)
+    if row is None:
+        return []
+    return [
+        WebhookDelivery(
+            id=row["id"],
+            job_uuid=row["job_uuid"],
+            url=row["url"],
+            state=row["state"],
+            attempts=row["attempts"],
+            next_date=row["next_at"] if row["state"] == "pending" else None,
+            create_date=row["created_at"],
+            finish_date=row["finished_at"],
+            log=await store.attempts_of(conn, row["id"]),
+        )
+    ]

@@ -1,0 +1,96 @@
+"""The values that the webhook modules hand to each other, and what clients see of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from zstack_mgmt.inventory import Inventory, inventory
+
+AttemptOutcome = Literal["delivered", "gone", "failed", "unknown"]
+KEPT_REPLY_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A claimed delivery: this process alone may send it, until its lease ends."""
+
+    id: str
+    epoch: int
+    job_uuid: str
+    account_uuid: str
+    url: str
+    receiver: str
+    success: bool
+    body: bytes
+    attempts: int  # used up so far in this round
+    due_in_s: float  # negative: since when its own time has come; positive only for an early probe
+    probe: bool
+    claimed_at: float  # the loop's clock
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What came of one attempt."""
+
+    outcome: AttemptOutcome
+    started_at: float  # the loop's clock
+    ended_at: float
+    error: str | None = None
+    status: int | None = None
+    address: str | None = None
+    reply: bytes = b""
+    retry_after_s: float = 0.0
+
+
+@inventory("org.zstack.webhook.WebhookAttemptInventory", table="")
+class WebhookAttempt(Inventory):
+    """One attempt: `outcome` is delivered, gone, failed, or unknown if the sender died meanwhile."""
+
+    start_date: datetime
+    duration_ms: int | None
+    outcome: str
+    error: (
+        str | None
+    )  # class of the failure: timeout, refused, dns, tls, blocked:<rule>, redirect, http-status, ...
+    status: int | None
+    address: str | None  # the address and port that was dialled
+    reply: str | None  # its first 4 KiB
+
+
+@inventory("org.zstack.webhook.WebhookDeliveryInventory", table="")
+class WebhookDelivery(Inventory):
+    """The delivery of one job's result: `state` is pending, delivered, gone (the receiver answered 410) or
+    dead.
+    """
+
+    id: str  # the webhook-id header
+    job_uuid: str
+    url: str
+    state: str
+    attempts: int  # of the current round
+    next_date: datetime | None  # when a pending one is due; an open breaker may hold it back
+    create_date: datetime
+    finish_date: datetime | None
+    log: list[WebhookAttempt]
+
+
+@inventory("org.zstack.webhook.OlderWebhookSecretInventory", table="")
+class OlderSecret(Inventory):
+    """A secret that was replaced and signs along until `end_date`."""
+
+    uuid: str
+    create_date: datetime
+    end_date: datetime
+
+
+@inventory("org.zstack.webhook.WebhookSecretInventory", table="")
+class WebhookSecret(Inventory):
+    """The signing secret of an account. `secret` is there only in the one reply that hands it out."""
+
+    uuid: str
+    secret: str | None
+    create_date: datetime
+    read_date: datetime | None
+    older: list[OlderSecret]

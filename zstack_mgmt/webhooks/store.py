@@ -1,0 +1,188 @@
+"""The SQL of the webhook APIs and of the signing secrets: one function, one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from zstack_mgmt.webhooks.model import WebhookAttempt
+
+_SECRETS_LOCK = 7316002  # the advisory locks under which an account's secrets are replaced
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRow:
+    """A signing secret as it is stored. `ends_at` None: the current one."""
+
+    uuid: str
+    account_uuid: str
+    sealed: str
+    create_date: datetime
+    read_date: datetime | None
+    ends_at: datetime | None
+
+
+async def live_secrets(conn: Any, accounts: Sequence[str]) -> list[SecretRow]:
+    """The secrets that sign now, each account's current one first, then from the newest to the oldest."""
+    rows = await conn.fetch(
+        """
+        SELECT uuid, account_uuid, sealed, create_date, read_date, ends_at FROM webhook_secrets
+        WHERE account_uuid = ANY ($1) AND (ends_at IS NULL OR ends_at > now())
+        ORDER BY account_uuid, ends_at IS NOT NULL, create_date DESC, uuid
+        """,
+        accounts,
+    )
+    return [SecretRow(**row) for row in rows]
+
+
+async def lock_secrets(conn: Any, account_uuid: str) -> None:
+    """Let one transaction at a time replace this account's secrets."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", _SECRETS_LOCK, account_uuid)
+
+
+async def insert_secret(conn: Any, uuid: str, account_uuid: str, sealed: str, *, read: bool) -> None:
+    """Make it the account's current secret, unless there is one already."""
+    await conn.execute(
+        """
+        INSERT INTO webhook_secrets (uuid, account_uuid, sealed, read_date)
+        VALUES ($1, $2, $3, CASE WHEN $4 THEN now() END)
+        ON CONFLICT (account_uuid) WHERE ends_at IS NULL DO NOTHING
+        """,
+        uuid,
+        account_uuid,
+        sealed,
+        read,
+    )
+
+
+async def take_secret(conn: Any, account_uuid: str) -> str | None:
+    """The current secret's sealed text if it was never handed out; from now on it was."""
+    return await conn.fetchval(
+        """
+        UPDATE webhook_secrets SET read_date = now()
+        WHERE account_uuid = $1 AND ends_at IS NULL AND read_date IS NULL RETURNING sealed
+        """,
+        account_uuid,
+    )
+
+
+async def retire_secrets(conn: Any, account_uuid: str, overlap_s: int, kept: int) -> None:
+    """Give the current secret an end, and delete what no longer signs: ended ones, and all but the newest
+    `kept`.
+    """
+    await conn.execute(
+        """
+        WITH placed AS (
+            SELECT s.uuid, row_number() OVER (ORDER BY s.ends_at IS NOT NULL, s.create_date DESC, s.uuid) AS
+            place FROM webhook_secrets s WHERE s.account_uuid = $1
+        ), deleted AS (
+            DELETE FROM webhook_secrets s USING placed p
+            WHERE s.uuid = p.uuid AND (p.place > $3 OR s.ends_at <= now() OR $2 = 0 AND s.ends_at IS NULL)
+        )
+        UPDATE webhook_secrets s SET ends_at = now() + make_interval(secs => $2)
+        WHERE s.account_uuid = $1 AND s.ends_at IS NULL AND $2 > 0
+        """,
+        account_uuid,
+        overlap_s,
+        kept,
+    )
+
+
+async def account_of_job(conn: Any, job_uuid: str) -> str | None:
+    """The account that the job, or a delivery that outlived it, belongs to."""
+    return await conn.fetchval(
+        """
+        SELECT account_uuid FROM api_jobs WHERE uuid = $1
+        UNION ALL SELECT account_uuid FROM webhook_deliveries WHERE job_uuid = $1 LIMIT 1
+        """,
+        job_uuid,
+    )
+
+
+async def delivery_of_job(conn: Any, job_uuid: str) -> Any | None:
+    """The delivery's row, without its body."""
+    return await conn.fetchrow(
+        """
+        SELECT id, job_uuid, url, state, attempts, next_at, created_at, finished_at
+        FROM webhook_deliveries WHERE job_uuid = $1
+        """,
+        job_uuid,
+    )
+
+
+async def attempts_of(conn: Any, delivery_id: str) -> list[WebhookAttempt]:
+    """The attempt log, oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT outcome, error, status, address, started_at, duration_ms, reply FROM webhook_attempts
+        WHERE delivery_id = $1 ORDER BY epoch
+        """,
+        delivery_id,
+    )
+    return [
+        WebhookAttempt(
+            start_date=row["started_at"],
+            duration_ms=row["duration_ms"],
+            outcome=row["outcome"],
+            error=row["error"],
+            status=row["status"],
+            address=row["address"],
+            reply=None if row["reply"] is None else row["reply"].decode(errors="replace"),
+        )
+        for row in rows
+    ]
+
+
+async def redeliver(conn: Any, job_uuid: str) -> Any | None:
+    """Start a new round of attempts now; the receiver and account of the delivery, or None without one.
+
+    An attempt that is under way is logged when it ends, but no longer decides.
+    """
+    return await conn.fetchrow(
+        """
+        UPDATE webhook_deliveries SET state = 'pending', epoch = epoch + 1, attempts = 0, next_at = now(),
+               not_before = NULL, finished_at = NULL, owner = NULL, lease_until = NULL
+        WHERE job_uuid = $1 RETURNING receiver, account_uuid
+        """,
+        job_uuid,
+    )
+
+
+async def redeliver_failed(
+    conn: Any, account_uuid: str, receiver: str | None, since: datetime, limit: int
+) -> list[str]:
+    """Start a new round for the account's deliveries that failed and were created since then; their
+    receivers.
+    """
+    rows = await conn.fetch(
+        """
+        UPDATE webhook_deliveries SET state = 'pending', epoch = epoch + 1, attempts = 0, next_at = now(),
+               not_before = NULL, finished_at = NULL
+        WHERE id IN (
+            SELECT d.id FROM webhook_deliveries d
+            WHERE d.account_uuid = $1 AND d.created_at >= $3 AND d.state <> 'delivered'
+              AND ($2::text IS NULL OR d.receiver = $2) AND (d.state <> 'pending' OR d.attempts > 0 AND
+              (d.lease_until IS NULL OR d.lease_until < now()))
+            ORDER BY d.created_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+        RETURNING receiver
+        """,
+        account_uuid,
+        receiver,
+        since,
+        limit,
+    )
+    return [row["receiver"] for row in rows]
+
+
+async def probe_now(conn: Any, account_uuid: str, receivers: Sequence[str]) -> None:
+    """Let open breakers probe at once: somebody says that the receiver is back."""
+    await conn.execute(
+        """
+        UPDATE webhook_breakers SET probe_at = now(), probe_by = now()
+        WHERE account_uuid = $1 AND receiver = ANY ($2) AND opened_at IS NOT NULL
+        """,
+        account_uuid,
+        receivers,
+    )
