@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
+"""The built-in administrator: made at the first start, never renamed or deleted, and the only one who sees every row."""
+
 UUID_PATTERN = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
 _JOB_UUID_PATTERN = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -103,6 +106,8 @@ Reference = Annotated[str, StringConstraints(max_length=255)]
 """The uuid of a resource that should exist. Its form is not checked: what does not exist is not found."""
 Password = Annotated[str, StringConstraints(max_length=255), Secret("password")]
 """At most 255 characters: clear text, or the hex sha512 that ZStack's clients send. Hashed before it is stored."""
+ClearPassword = Annotated[str, StringConstraints(max_length=255), Secret("sealed")]
+"""A password that the handler compares with a stored one."""
 SessionToken = Annotated[str, StringConstraints(max_length=128), Secret("token")]
 """The uuid of a session, which is its bearer token."""
 DeleteMode = Annotated[Literal["Permissive", "Enforcing", ""], Field()]

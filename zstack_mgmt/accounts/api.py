@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from zstack_mgmt.accounts import store
-from zstack_mgmt.accounts.model import ADMIN_UUID, Account, AccountType
+from zstack_mgmt.accounts.model import Account, AccountType
+from zstack_mgmt.auth.passwords import check_old_password
 from zstack_mgmt.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.policies.model import default_statements
 from zstack_mgmt.policies.store import insert_policy
@@ -14,6 +15,8 @@ from zstack_mgmt.quotas.store import create_quotas
 from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import own, tag
 from zstack_mgmt.values import (
+    ADMIN_UUID,
+    ClearPassword,
     DeleteMode,
     Description,
     Password,
@@ -28,7 +31,7 @@ JAVA = "org.zstack.header.identity"
 
 
 class CreateAccount(ApiRequest):
-    """Create an account.
+    """Create an account with its default policies and, unless it is an administrator, its quotas.
 
     Source: manual, "Identity > CreateAccount".
     """
@@ -54,13 +57,22 @@ async def create_account(call: Call, conn: Any, request: CreateAccount) -> Accou
     uuid = request.resource_uuid or new_uuid()
     if await store.name_is_taken(conn, request.name, uuid):
         raise InvalidArgument(f"another account is called {request.name!r}")
-    return await store.insert_account(
+    account = await store.insert_account(
         conn, uuid, request.name, request.description, request.type, request.password
     )
+    await tag(conn, uuid, request)
+    for name, statements in default_statements(uuid):
+        policy = await insert_policy(conn, new_uuid(), uuid, name, None, statements)
+        await own(conn, policy.uuid, uuid)
+    if request.type == "Normal":  # administrators have no limits
+        await create_quotas(conn, uuid)
+    return account
 
 
 class UpdateAccount(ApiRequest):
     """Change an account's name, description or password. A new password ends the account's sessions.
+
+    With `oldPassword` the change is refused unless it fits.
 
     Source: manual, "Identity > UpdateAccount".
     """
@@ -69,6 +81,7 @@ class UpdateAccount(ApiRequest):
     name: ResourceName | None = None
     description: Description | None = None
     password: Password | None = None
+    old_password: ClearPassword | None = None
 
 
 @api(
@@ -92,6 +105,10 @@ async def update_account(call: Call, conn: Any, request: UpdateAccount) -> Accou
             raise OperationError("the built-in admin cannot be renamed")
         if await store.name_is_taken(conn, request.name, account.uuid):
             raise InvalidArgument(f"another account is called {request.name!r}")
+    if request.old_password is not None and not await check_old_password(
+        call.services, await store.password_of(conn, account.uuid), request.old_password
+    ):
+        raise OperationError("the old password is wrong")
     if request.password is not None:
         await store.end_sessions(conn, account.uuid)
     if request.name is None and request.description is None and request.password is None:

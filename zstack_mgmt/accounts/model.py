@@ -7,9 +7,6 @@ from typing import Literal
 
 from zstack_mgmt.inventory import Inventory, Link, inventory
 
-ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
-"""The built-in administrator, made at the first start."""
-
 AccountType = Literal["SystemAdmin", "Normal"]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zstack_mgmt.accounts.model import ADMIN_UUID, Account
+from zstack_mgmt.accounts.model import Account
+from zstack_mgmt.values import ADMIN_UUID
 
 
 async def insert_account(
@@ -42,7 +43,15 @@ async def name_is_taken(conn: Any, name: str, but_by: str) -> bool:
 async def update_account(
     conn: Any, uuid: str, name: str | None, description: str | None, password_hash: str | None
 ) -> Account:
-    """Set what is not None; lastOpDate moves."""
+    """Set what is not None; lastOpDate moves. A new password puts the old one into the history."""
+    if password_hash is not None:
+        await conn.execute(
+            """
+            INSERT INTO password_history (owner_uuid, password_hash)
+            SELECT uuid, password_hash FROM accounts WHERE uuid = $1
+            """,
+            uuid,
+        )
     row = await conn.fetchrow(
         """
         UPDATE accounts SET name = coalesce($2, name), description = coalesce($3, description),
@@ -58,14 +67,35 @@ async def update_account(
 
 
 async def delete_account(conn: Any, uuid: str) -> None:
-    """Delete the account with its users, groups, policies, quotas, sessions and shares; what else it owned passes to the admin."""
-    for table in ("users", "user_groups", "policies", "quotas"):
-        column = "identity_uuid" if table == "quotas" else "account_uuid"
-        await conn.execute(f"DELETE FROM {table} WHERE {column} = $1", uuid)  # noqa: S608 (names are ours)
+    """Delete the account with its users, groups, policies, quotas, sessions and shares.
+
+    What else it owned passes to the built-in admin.
+    """
+    # Whoever makes something for the account meanwhile waits here, and then finds no account to own it.
+    if await conn.fetchval("SELECT true FROM accounts WHERE uuid = $1 FOR UPDATE", uuid) is None:
+        return
     await conn.execute(
-        "UPDATE resource_owners SET account_uuid = $2, last_op_date = now() WHERE account_uuid = $1", uuid, ADMIN_UUID
+        """
+        DELETE FROM password_history
+        WHERE owner_uuid = $1 OR owner_uuid IN (SELECT uuid FROM users WHERE account_uuid = $1)
+        """,
+        uuid,
+    )
+    await conn.execute("DELETE FROM users WHERE account_uuid = $1", uuid)
+    await conn.execute("DELETE FROM user_groups WHERE account_uuid = $1", uuid)
+    await conn.execute("DELETE FROM policies WHERE account_uuid = $1", uuid)
+    await conn.execute("DELETE FROM quotas WHERE identity_uuid = $1", uuid)
+    await conn.execute(
+        "UPDATE resource_owners SET account_uuid = $2, last_op_date = now() WHERE account_uuid = $1",
+        uuid,
+        ADMIN_UUID,
     )
     await conn.execute("DELETE FROM accounts WHERE uuid = $1", uuid)
+
+
+async def password_of(conn: Any, uuid: str) -> str | None:
+    """The stored hash of the account's password; None when there is no such account."""
+    return await conn.fetchval("SELECT password_hash FROM accounts WHERE uuid = $1", uuid)
 
 
 async def end_sessions(conn: Any, account_uuid: str) -> None:

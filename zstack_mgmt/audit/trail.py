@@ -56,7 +56,9 @@ class Trail:
             self._lines.append(line)
             self._work.set()
         else:
-            log.error("an audit line was dropped", action="audit", api=line.api, account_uuid=line.account_uuid)
+            log.error(
+                "an audit line was dropped", action="audit", api=line.api, account_uuid=line.account_uuid
+            )
 
     async def _run(self) -> None:
         while True:
@@ -77,12 +79,26 @@ class Trail:
                     VALUES (nullif($1, ''), nullif($2, ''), $3, $4, $5, $6, $7, $8)
                     """,
                     [
-                        (x.account_uuid, x.user_uuid, x.api, x.target, x.request_id, x.remote, x.outcome, x.error_code)
+                        (
+                            x.account_uuid,
+                            x.user_uuid,
+                            x.api,
+                            x.target,
+                            x.request_id,
+                            x.remote,
+                            x.outcome,
+                            x.error_code,
+                        )
                         for x in lines
                     ],
                 )
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-            log.warning("audit lines wait for the database", action="audit", lines=len(lines), error=type(error).__name__)
+            log.warning(
+                "audit lines wait for the database",
+                action="audit",
+                lines=len(lines),
+                error=type(error).__name__,
+            )
             self._lines = (lines + self._lines)[:_MAX_WAITING]
             self._work.set()
 

@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.errors import TooBusy
+from zstack_mgmt.registry import Services
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{128}")
 _MAX_WAITING = 200
@@ -36,6 +37,11 @@ def canonical(password: str) -> str:
 def digest(clear: str) -> str:
     """The lower-case hex sha512 of a clear text, never taking it for a digest."""
     return hashlib.sha512(clear.encode()).hexdigest()
+
+
+async def check_old_password(services: Services, stored: str | None, sealed: str) -> bool:
+    """Whether the `oldPassword` of a request, sealed as it is kept with the job, fits the stored hash."""
+    return await services.hasher.verify(stored, services.sealer.open(sealed, "old_password"))
 
 
 class PasswordService:

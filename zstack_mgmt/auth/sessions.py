@@ -26,19 +26,18 @@ WHERE s.token_hash = $1 AND s.expired_date >= now() AND a.enabled
 """
 
 
-async def statements_of(conn: Any, user_uuid: str) -> list[tuple[str, str]]:
-    """uuid and statements (as JSON text) of the policies of the user and of its groups, in a fixed order."""
+async def statements_of(conn: Any, user_uuid: str) -> list[str]:
+    """The statements, as JSON text, of each policy of the user and of its groups."""
     rows = await conn.fetch(
         """
-        SELECT p.uuid, p.statements::text FROM policies p
+        SELECT p.statements::text FROM policies p
         WHERE p.uuid IN (SELECT policy_uuid FROM user_policies WHERE user_uuid = $1
                          UNION SELECT gp.policy_uuid FROM group_members m
                          JOIN group_policies gp ON gp.group_uuid = m.group_uuid WHERE m.user_uuid = $1)
-        ORDER BY p.uuid
         """,
         user_uuid,
     )
-    return [(row[0], row[1]) for row in rows]
+    return [row[0] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class Sessions:
             async with self._pool.acquire() as conn:
                 row = await conn.fetchrow(_SELECT, token_hash(self._sealer, token))
                 if row is not None and row["user_uuid"] != row["account_uuid"]:
-                    policies = policy_set(tuple(await statements_of(conn, row["user_uuid"])))
+                    policies = policy_set(await statements_of(conn, row["user_uuid"]))
         if row is None:
             self._cached.pop(token, None)
             return None

@@ -24,8 +24,15 @@ def network_of(address: str) -> str:
     except ValueError:
         return ""
     if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:  # how a dual-stack socket shows its IPv4 clients
+            return str(parsed.ipv4_mapped)
         return str(ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+async def take_turn(conn: Any, subject: bytes) -> None:
+    """Let the attempts for one name be judged one after the other, until the transaction ends."""
+    await conn.execute("SELECT pg_advisory_xact_lock(7316004, hashtext(encode($1, 'hex')))", subject)
 
 
 async def is_blocked(conn: Any, subject: bytes, address: str) -> bool:

@@ -12,7 +12,15 @@ from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import found, own, scope_of
 from zstack_mgmt.users.store import get_user
-from zstack_mgmt.values import DeleteMode, Description, Reference, ResourceName, ResourceUuid, is_uuid, new_uuid
+from zstack_mgmt.values import (
+    DeleteMode,
+    Description,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    is_uuid,
+    new_uuid,
+)
 
 JAVA = "org.zstack.header.identity"
 
@@ -128,7 +136,7 @@ async def add_user_to_group(call: Call, conn: Any, request: AddUserToGroup) -> N
 
 
 class RemoveUserFromGroup(ApiRequest):
-    """End a membership. One that is not there is no error.
+    """End a membership. One that is not there is no error. An administrator may do so in any account.
 
     Source: manual, "Identity > RemoveUserFromGroup".
     """
@@ -150,6 +158,9 @@ async def remove_user_from_group(call: Call, conn: Any, request: RemoveUserFromG
     group = await store.get_group(conn, request.group_uuid)
     if group is None or (group.account_uuid != call.account_uuid and not call.is_admin):
         raise ResourceNotFound(f"no group has the uuid {request.group_uuid}")
+    user = await get_user(conn, request.user_uuid)
+    if user is None or (user.account_uuid != call.account_uuid and not call.is_admin):
+        raise ResourceNotFound(f"no user has the uuid {request.user_uuid}")
     await store.remove_member(conn, request.group_uuid, request.user_uuid)
 
 

@@ -9,7 +9,9 @@ from zstack_mgmt.groups.model import UserGroup
 _COLUMNS: LiteralString = "uuid, account_uuid, name, description, create_date, last_op_date"
 
 
-async def insert_group(conn: Any, uuid: str, account_uuid: str, name: str, description: str | None) -> UserGroup:
+async def insert_group(
+    conn: Any, uuid: str, account_uuid: str, name: str, description: str | None
+) -> UserGroup:
     """Insert the group; a name that is taken in the account breaks user_groups_account_name_key."""
     row = await conn.fetchrow(
         f"INSERT INTO user_groups (uuid, account_uuid, name, description) VALUES ($1, $2, $3, $4) RETURNING {_COLUMNS}",
@@ -44,20 +46,26 @@ async def update_group(conn: Any, uuid: str, name: str | None, description: str 
 async def delete_group(conn: Any, uuid: str, account_uuid: str | None) -> None:
     """Delete the group with its memberships and bindings; None: of any account."""
     await conn.execute(
-        "DELETE FROM user_groups WHERE uuid = $1 AND ($2::text IS NULL OR account_uuid = $2)", uuid, account_uuid
+        "DELETE FROM user_groups WHERE uuid = $1 AND ($2::text IS NULL OR account_uuid = $2)",
+        uuid,
+        account_uuid,
     )
 
 
 async def add_member(conn: Any, group_uuid: str, user_uuid: str) -> None:
     """Make the user a member; a member stays one."""
     await conn.execute(
-        "INSERT INTO group_members (group_uuid, user_uuid) VALUES ($1, $2) ON CONFLICT DO NOTHING", group_uuid, user_uuid
+        "INSERT INTO group_members (group_uuid, user_uuid) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        group_uuid,
+        user_uuid,
     )
 
 
 async def remove_member(conn: Any, group_uuid: str, user_uuid: str) -> None:
     """End the membership, if there is one."""
-    await conn.execute("DELETE FROM group_members WHERE group_uuid = $1 AND user_uuid = $2", group_uuid, user_uuid)
+    await conn.execute(
+        "DELETE FROM group_members WHERE group_uuid = $1 AND user_uuid = $2", group_uuid, user_uuid
+    )
 
 
 async def bind_policy(conn: Any, group_uuid: str, policy_uuid: str) -> None:
@@ -71,4 +79,6 @@ async def bind_policy(conn: Any, group_uuid: str, policy_uuid: str) -> None:
 
 async def unbind_policy(conn: Any, group_uuid: str, policy_uuid: str) -> None:
     """Take the binding away, if there is one."""
-    await conn.execute("DELETE FROM group_policies WHERE group_uuid = $1 AND policy_uuid = $2", group_uuid, policy_uuid)
+    await conn.execute(
+        "DELETE FROM group_policies WHERE group_uuid = $1 AND policy_uuid = $2", group_uuid, policy_uuid
+    )

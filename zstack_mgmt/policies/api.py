@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from zstack_mgmt.auth.permissions import may_call
+from zstack_mgmt.auth.policy import MAX_RULES, check_rules, policy_set
 from zstack_mgmt.auth.sessions import statements_of
-from zstack_mgmt.auth.policy import MAX_RULES, check_rule, policy_set
 from zstack_mgmt.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.policies import store
 from zstack_mgmt.policies.model import Policy
@@ -16,7 +16,15 @@ from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import APIS, Api, ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import own, scope_of
 from zstack_mgmt.users.store import get_user
-from zstack_mgmt.values import DeleteMode, Description, Reference, ResourceName, ResourceUuid, is_uuid, new_uuid
+from zstack_mgmt.values import (
+    DeleteMode,
+    Description,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    is_uuid,
+    new_uuid,
+)
 
 JAVA = "org.zstack.header.identity"
 
@@ -36,7 +44,7 @@ class StatementRequest(BaseModel):
 class CreatePolicy(ApiRequest):
     """Create a policy inside the calling account. Each action is a regular expression for whole permission names.
 
-    Refused: rules over 1024 characters and expressions that no linear-time engine can run.
+    Refused: rules over 1024 characters, and expressions that no linear-time engine can run or that are too complex.
 
     Source: manual, "Identity > CreatePolicy".
     """
@@ -58,11 +66,7 @@ class CreatePolicy(ApiRequest):
     raises=(InvalidArgument,),
 )
 async def create_policy(call: Call, conn: Any, request: CreatePolicy) -> Policy:
-    rules = [rule for statement in request.statements for rule in statement.actions]
-    if len(rules) > MAX_RULES:
-        raise InvalidArgument(f"a policy has at most {MAX_RULES} rules")
-    for rule in rules:
-        check_rule(rule)
+    check_rules([rule for statement in request.statements for rule in statement.actions])
     uuid = request.resource_uuid or new_uuid()
     statements = [statement.model_dump(exclude_none=True) for statement in request.statements]
     policy = await store.insert_policy(
@@ -124,11 +128,13 @@ async def check_api_permission(call: Call, conn: Any, request: CheckApiPermissio
         user = await get_user(conn, request.user_uuid)
         if user is None or (user.account_uuid != call.account_uuid and not call.is_admin):
             raise OperationError(f"no user of the account has the uuid {request.user_uuid}")
-        is_admin = is_admin and user.account_uuid == call.account_uuid
+        is_admin = await store.is_system_admin(conn, user.account_uuid)
         is_account = False
-        policies = policy_set(tuple(await statements_of(conn, user.uuid)))
+        policies = policy_set(await statements_of(conn, user.uuid))
     return {
-        name: "Allow" if may_call(declared, is_admin=is_admin, is_account=is_account, policies=policies) else "Deny"
+        name: "Allow"
+        if may_call(declared, is_admin=is_admin, is_account=is_account, policies=policies)
+        else "Deny"
         for name, declared in asked.items()
     }
 
@@ -136,9 +142,15 @@ async def check_api_permission(call: Call, conn: Any, request: CheckApiPermissio
 def _named(name: str) -> Api:
     short = name.rpartition(".")[2]
     declared = APIS.get(short.removeprefix("API").removesuffix("Msg"))
-    if declared is None or name not in (declared.java_class, declared.java_class.rpartition(".")[2], declared.name):
+    if declared is None or name not in (
+        declared.java_class,
+        declared.java_class.rpartition(".")[2],
+        declared.name,
+    ):
         raise InvalidArgument(f"no API is called {name[:200]!r}")
     return declared
 
 
-query_policy = query_api(Policy, http="GET /v1/accounts/policies", access="user", category="identity", java=JAVA)
+query_policy = query_api(
+    Policy, http="GET /v1/accounts/policies", access="user", category="identity", java=JAVA
+)

@@ -62,10 +62,22 @@ def default_statements(account_uuid: str) -> list[tuple[str, list[dict[str, Any]
     return [
         (
             DEFAULT_READ,
-            [{"name": f"read-permission-for-account-{account_uuid}", "effect": "Allow", "actions": [".*:read"]}],
+            [
+                {
+                    "name": f"read-permission-for-account-{account_uuid}",
+                    "effect": "Allow",
+                    "actions": [".*:read"],
+                }
+            ],
         ),
         (
             USER_RESET_PASSWORD,
-            [{"name": f"user-reset-password-{account_uuid}", "effect": "Allow", "actions": ["identity:APIUpdateUserMsg"]}],
+            [
+                {
+                    "name": f"user-reset-password-{account_uuid}",
+                    "effect": "Allow",
+                    "actions": ["identity:APIUpdateUserMsg"],
+                }
+            ],
         ),
     ]

@@ -13,7 +13,12 @@ from zstack_mgmt.registry import Call
 
 
 async def insert_policy(
-    conn: Any, uuid: str, account_uuid: str, name: str, description: str | None, statements: Sequence[dict[str, Any]]
+    conn: Any,
+    uuid: str,
+    account_uuid: str,
+    name: str,
+    description: str | None,
+    statements: Sequence[dict[str, Any]],
 ) -> Policy:
     """Insert the policy; names need not be unique."""
     row = await conn.fetchrow(
@@ -37,13 +42,31 @@ async def delete_policy(conn: Any, uuid: str, account_uuid: str | None) -> None:
     )
 
 
-async def check_policies(conn: Any, call: Call, uuids: Sequence[str]) -> None:
-    """Raise ResourceNotFound unless all are the calling account's; InvalidArgument where an admin can see they are not."""
-    rows = await conn.fetch("SELECT uuid, account_uuid FROM policies WHERE uuid = ANY ($1) FOR KEY SHARE", list(uuids))
+async def is_system_admin(conn: Any, account_uuid: str) -> bool:
+    """Whether the account is of type SystemAdmin."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM accounts WHERE uuid = $1 AND type = 'SystemAdmin'", account_uuid
+        )
+    )
+
+
+async def check_policies(
+    conn: Any, call: Call, uuids: Sequence[str], *, of_account: str | None = None
+) -> None:
+    """Make sure that all are policies of the account, by default of the calling one; they cannot vanish meanwhile.
+
+    Raises:
+        ResourceNotFound: one does not exist, or is another account's.
+        InvalidArgument: the same, for an administrator, who can see that it exists.
+    """
+    rows = await conn.fetch(
+        "SELECT uuid, account_uuid FROM policies WHERE uuid = ANY ($1) FOR KEY SHARE", list(uuids)
+    )
     owners = {row["uuid"]: row["account_uuid"] for row in rows}
     for uuid in uuids:
         owner = owners.get(uuid)
         if owner is None or (owner != call.account_uuid and not call.is_admin):
             raise ResourceNotFound(f"no policy has the uuid {uuid}")
-        if owner != call.account_uuid:
+        if owner != (of_account or call.account_uuid):
             raise InvalidArgument(f"the policy {uuid} belongs to another account")

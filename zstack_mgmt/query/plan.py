@@ -15,8 +15,9 @@ from zstack_mgmt.query.catalog import TAGS, Column
 from zstack_mgmt.query.coerce import Value, bound_values
 from zstack_mgmt.query.parser import Direction, Query
 from zstack_mgmt.query.tree import Condition, Op, Tree
+from zstack_mgmt.values import ADMIN_UUID
 
-BUILTIN_ADMIN = "36c27e8ff05c4780bf6d2fa65700f22e"
+BUILTIN_ADMIN = ADMIN_UUID
 """The one account that sees every row. Other accounts of type SystemAdmin are filtered like anybody."""
 
 _POSITIVE = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN, Op.NOT_LIKE: Op.LIKE, Op.IS_NULL: Op.NOT_NULL}

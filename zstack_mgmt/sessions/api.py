@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, model_validator
 
 from zstack_mgmt.auth.sessions import token_hash
-from zstack_mgmt.auth.throttle import forget_failures, is_blocked, note_failure, subject_of
+from zstack_mgmt.auth.throttle import forget_failures, is_blocked, note_failure, subject_of, take_turn
 from zstack_mgmt.errors import (
     AuthenticationFailed,
     InvalidSession,
+    OperationError,
     PermissionDenied,
     ResourceNotFound,
     TooManySessions,
@@ -113,6 +114,11 @@ async def log_in(call: Call, work: Direct, subject: bytes, login: Any, password:
         blocked = await is_blocked(conn, subject, call.remote)
     matches = await services.hasher.verify(login and login["password_hash"], password)
     async with work.transaction() as conn:
+        await take_turn(conn, subject)
+        # Looked at again: many attempts at once must not all be free because none of them had failed yet.
+        blocked = blocked or await is_blocked(conn, subject, call.remote)
+        # The same for the password: a change that ended all sessions while we hashed must not miss this one.
+        matches = matches and await store.still_opens(conn, login)
         if matches and not blocked:
             await forget_failures(conn, subject, call.remote)
             return await open_session(call, conn, login["account_uuid"], login["user_uuid"])
@@ -182,7 +188,7 @@ class RenewSession(ApiRequest):
     category="identity",
     java=JAVA,
     returns=Session,
-    raises=(ResourceNotFound, InvalidSession, PermissionDenied),
+    raises=(ResourceNotFound, InvalidSession, PermissionDenied, OperationError),
     exclusive=(),
 )
 async def renew_session(call: Call, conn: Any, request: RenewSession) -> Session:
@@ -194,6 +200,8 @@ async def renew_session(call: Call, conn: Any, request: RenewSession) -> Session
         raise PermissionDenied("a user can renew its own sessions only")
     if not found["alive"]:
         raise InvalidSession("the session has expired")
+    if not found["renewable"]:
+        raise OperationError("the session ends at a fixed time and cannot be renewed")
     duration_s = request.duration or call.services.settings.session_timeout_s
     return Session(uuid=None, **dict(await store.renew_session(conn, stored, duration_s)))
 

@@ -8,7 +8,8 @@ from typing import Any
 async def find_account(conn: Any, name: str) -> Any:
     """account_uuid, user_uuid and password_hash of the enabled account of this name, or None."""
     return await conn.fetchrow(
-        "SELECT uuid AS account_uuid, uuid AS user_uuid, password_hash FROM accounts WHERE name = $1 AND enabled", name
+        "SELECT uuid AS account_uuid, uuid AS user_uuid, password_hash FROM accounts WHERE name = $1 AND enabled",
+        name,
     )
 
 
@@ -22,6 +23,30 @@ async def find_user(conn: Any, account_uuid: str, name: str) -> Any:
         """,
         account_uuid,
         name,
+    )
+
+
+async def still_opens(conn: Any, login: Any) -> bool:
+    """Whether the login still exists with the password that was checked; it stays so until the transaction ends."""
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT true FROM accounts a WHERE a.uuid = $1 AND a.enabled AND ($1 <> $2 OR a.password_hash = $3)
+            FOR SHARE
+            """,
+            login["account_uuid"],
+            login["user_uuid"],
+            login["password_hash"],
+        )
+    ) and (
+        login["account_uuid"] == login["user_uuid"]
+        or bool(
+            await conn.fetchval(
+                "SELECT true FROM users u WHERE u.uuid = $1 AND u.enabled AND u.password_hash = $2 FOR SHARE",
+                login["user_uuid"],
+                login["password_hash"],
+            )
+        )
     )
 
 
@@ -57,7 +82,7 @@ async def is_valid(conn: Any, token_hash: bytes) -> bool:
 async def find_session(conn: Any, token_hash: bytes) -> Any:
     """The session's row, locked, with `alive`; None when there is none."""
     return await conn.fetchrow(
-        "SELECT account_uuid, user_uuid, expired_date >= now() AS alive FROM sessions WHERE token_hash = $1 FOR UPDATE",
+        "SELECT account_uuid, user_uuid, renewable, expired_date >= now() AS alive FROM sessions WHERE token_hash = $1 FOR UPDATE",
         token_hash,
     )
 

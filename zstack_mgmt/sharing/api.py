@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from zstack_mgmt.accounts.model import ADMIN_UUID
 from zstack_mgmt.errors import (
     InvalidArgument,
     OperationError,
@@ -21,7 +20,7 @@ from zstack_mgmt.sharing import store
 from zstack_mgmt.sharing.model import AccountResourceRef, ResourceNameEntry, SharedResource
 from zstack_mgmt.sharing.movers import move
 from zstack_mgmt.sharing.owners import owners_of
-from zstack_mgmt.values import Reference
+from zstack_mgmt.values import ADMIN_UUID, Reference
 
 JAVA = "org.zstack.header.identity"
 Uuids = Annotated[list[Reference], Field(max_length=1000)]
@@ -171,5 +170,10 @@ query_account_resource_ref = query_api(
     by_uuid=False,
 )
 query_shared_resource = query_api(
-    SharedResource, http="GET /v1/accounts/resources", access="admin", category="identity", java=JAVA, by_uuid=False
+    SharedResource,
+    http="GET /v1/accounts/resources",
+    access="admin",
+    category="identity",
+    java=JAVA,
+    by_uuid=False,
 )

@@ -35,7 +35,9 @@ async def move_user(conn: Any, uuid: str, account_uuid: str) -> list[str]:
     await conn.execute("DELETE FROM user_policies WHERE user_uuid = $1", uuid)
     await conn.execute("DELETE FROM group_members WHERE user_uuid = $1", uuid)
     await conn.execute("DELETE FROM sessions WHERE user_uuid = $1", uuid)
-    await conn.execute("UPDATE users SET account_uuid = $2, last_op_date = now() WHERE uuid = $1", uuid, account_uuid)
+    await conn.execute(
+        "UPDATE users SET account_uuid = $2, last_op_date = now() WHERE uuid = $1", uuid, account_uuid
+    )
     return []
 
 

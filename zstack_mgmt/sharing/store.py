@@ -26,7 +26,13 @@ async def share(
 
 
 async def revoke(
-    conn: Any, resource_uuids: Sequence[str], owner_uuid: str | None, receivers: Sequence[str], *, public: bool, every: bool
+    conn: Any,
+    resource_uuids: Sequence[str],
+    owner_uuid: str | None,
+    receivers: Sequence[str],
+    *,
+    public: bool,
+    every: bool,
 ) -> None:
     """Delete shares of the resources given by the owner (None: by any): with the receivers, the public, or all of them."""
     await conn.execute(
@@ -49,7 +55,9 @@ async def missing_accounts(conn: Any, uuids: Sequence[str]) -> list[str]:
     return [uuid for uuid in uuids if uuid not in known]
 
 
-async def names(conn: Any, uuids: Sequence[str], account_uuid: str, *, sees_all: bool) -> list[ResourceNameEntry]:
+async def names(
+    conn: Any, uuids: Sequence[str], account_uuid: str, *, sees_all: bool
+) -> list[ResourceNameEntry]:
     """Names and types of the resources among the uuids that the account can see: unowned, own, shared with it, public."""
     rows = await conn.fetch(
         """

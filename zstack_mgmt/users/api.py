@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from zstack_mgmt.auth.passwords import check_old_password
 from zstack_mgmt.errors import InvalidArgument, ResourceNotFound
 from zstack_mgmt.policies.model import DEFAULT_POLICIES
 from zstack_mgmt.policies.store import check_policies
@@ -14,7 +15,17 @@ from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import found, own, scope_of
 from zstack_mgmt.users import store
 from zstack_mgmt.users.model import User
-from zstack_mgmt.values import DeleteMode, Description, Password, Reference, ResourceName, ResourceUuid, is_uuid, new_uuid
+from zstack_mgmt.values import (
+    ClearPassword,
+    DeleteMode,
+    Description,
+    Password,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    is_uuid,
+    new_uuid,
+)
 
 JAVA = "org.zstack.header.identity"
 
@@ -43,7 +54,9 @@ class CreateUser(ApiRequest):
 )
 async def create_user(call: Call, conn: Any, request: CreateUser) -> User:
     uuid = request.resource_uuid or new_uuid()
-    user = await store.insert_user(conn, uuid, call.account_uuid, request.name, request.description, request.password)
+    user = await store.insert_user(
+        conn, uuid, call.account_uuid, request.name, request.description, request.password
+    )
     await own(conn, uuid, call.account_uuid, request)
     await store.bind_default_policies(conn, uuid, call.account_uuid, DEFAULT_POLICIES)
     return user
@@ -86,6 +99,7 @@ class UpdateUser(ApiRequest):
     name: ResourceName | None = None
     description: Description | None = None
     password: Password | None = None
+    old_password: ClearPassword | None = None
 
 
 @api(
@@ -108,6 +122,10 @@ async def update_user(call: Call, conn: Any, request: UpdateUser) -> User:
     user = found(await store.get_user(conn, uuid), "user", uuid)
     if user.account_uuid != call.account_uuid and not call.is_admin:
         raise ResourceNotFound(f"no user has the uuid {uuid}")
+    if request.old_password is not None and not await check_old_password(
+        call.services, await store.password_of(conn, uuid), request.old_password
+    ):
+        raise InvalidArgument("the old password is wrong")
     if request.name is None and request.description is None and request.password is None:
         return user
     if request.password is not None:
@@ -143,7 +161,7 @@ async def attach_policy_to_user(call: Call, conn: Any, request: AttachPolicyToUs
 
 
 class AttachPoliciesToUser(ApiRequest):
-    """Bind several policies of the account to a user of the account.
+    """Bind several policies of the account to a user of the account. An administrator may do so for any account.
 
     Source: manual, "Identity > AttachPoliciesToUser".
     """
@@ -163,8 +181,8 @@ class AttachPoliciesToUser(ApiRequest):
     shared=("policy_uuids",),
 )
 async def attach_policies_to_user(call: Call, conn: Any, request: AttachPoliciesToUser) -> None:
-    await check_user(conn, call, request.user_uuid)
-    await check_policies(conn, call, request.policy_uuids)
+    account_uuid = await check_user(conn, call, request.user_uuid, may_cross=True)
+    await check_policies(conn, call, request.policy_uuids, of_account=account_uuid)
     await store.bind_policies(conn, request.user_uuid, request.policy_uuids)
 
 
@@ -194,7 +212,7 @@ async def detach_policy_from_user(call: Call, conn: Any, request: DetachPolicyFr
 
 
 class DetachPoliciesFromUser(ApiRequest):
-    """Take several policies from a user. Those that are not bound are ignored.
+    """Take several policies from a user. Those that are not bound are ignored. An administrator may do so for any account.
 
     Source: manual, "Identity > DetachPoliciesFromUser".
     """
@@ -213,17 +231,27 @@ class DetachPoliciesFromUser(ApiRequest):
     raises=(ResourceNotFound, InvalidArgument),
 )
 async def detach_policies_from_user(call: Call, conn: Any, request: DetachPoliciesFromUser) -> None:
-    await check_user(conn, call, request.user_uuid)
+    account_uuid = await check_user(conn, call, request.user_uuid, may_cross=True)
+    await check_policies(conn, call, request.policy_uuids, of_account=account_uuid)
     await store.unbind_policies(conn, request.user_uuid, request.policy_uuids)
 
 
-async def check_user(conn: Any, call: Call, uuid: str) -> None:
-    """Raise ResourceNotFound unless the user is the calling account's; InvalidArgument where an admin can see it is not."""
+async def check_user(conn: Any, call: Call, uuid: str, *, may_cross: bool = False) -> str:
+    """The user's account, which is the calling one.
+
+    Args:
+        may_cross: an administrator may name a user of any account.
+
+    Raises:
+        ResourceNotFound: there is no such user, or it is another account's.
+        InvalidArgument: the same, for an administrator, who can see that it exists.
+    """
     user = await store.get_user(conn, uuid)
     if user is None or (user.account_uuid != call.account_uuid and not call.is_admin):
         raise ResourceNotFound(f"no user has the uuid {uuid}")
-    if user.account_uuid != call.account_uuid:
+    if user.account_uuid != call.account_uuid and not may_cross:
         raise InvalidArgument(f"the user {uuid} belongs to another account")
+    return user.account_uuid
 
 
 query_user = query_api(User, http="GET /v1/accounts/users", access="user", category="identity", java=JAVA)

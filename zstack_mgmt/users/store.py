@@ -34,7 +34,7 @@ async def get_user(conn: Any, uuid: str) -> User | None:
 async def update_user(
     conn: Any, uuid: str, name: str | None, description: str | None, password_hash: str | None
 ) -> User:
-    """Set what is not None. A new password puts the old one into the history."""
+    """Set what is not None; lastOpDate moves. A new password puts the old one into the history."""
     if password_hash is not None:
         await conn.execute(
             "INSERT INTO password_history (owner_uuid, password_hash) SELECT uuid, password_hash FROM users WHERE uuid = $1",
@@ -57,10 +57,18 @@ async def update_user(
 async def delete_user(conn: Any, uuid: str, account_uuid: str | None) -> None:
     """Delete the user with its sessions, memberships and bindings; None: of any account."""
     gone = await conn.fetchval(
-        "DELETE FROM users WHERE uuid = $1 AND ($2::text IS NULL OR account_uuid = $2) RETURNING uuid", uuid, account_uuid
+        "DELETE FROM users WHERE uuid = $1 AND ($2::text IS NULL OR account_uuid = $2) RETURNING uuid",
+        uuid,
+        account_uuid,
     )
     if gone is not None:
         await end_sessions(conn, uuid)
+        await conn.execute("DELETE FROM password_history WHERE owner_uuid = $1", uuid)
+
+
+async def password_of(conn: Any, uuid: str) -> str | None:
+    """The stored hash of the user's password; None when there is no such user."""
+    return await conn.fetchval("SELECT password_hash FROM users WHERE uuid = $1", uuid)
 
 
 async def end_sessions(conn: Any, user_uuid: str) -> None:
@@ -95,4 +103,3 @@ async def bind_default_policies(conn: Any, user_uuid: str, account_uuid: str, na
         account_uuid,
         names,
     )
-
