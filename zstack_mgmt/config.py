@@ -96,6 +96,11 @@ class Settings:
     driver_timeout_s: float = 60.0  # of one action on a hypervisor
     simulator_latency_s: float = 0.0  # of each action of the simulator
 
+    ldap_ca_file: str = ""  # PEM bundle of the authorities that may vouch for a directory; empty: the system's
+    ldap_timeout_s: int = 5  # to connect to the directory, and for each of its answers
+    ldap_concurrency: int = 4  # calls to the directory at the same time, in one process
+    ldap_entry_attributes: str = "member,uniqueMember,memberOf"  # what entries show beyond their names
+
     log_level: str = "info"
     metrics_dir: str = ""  # shared by all processes of a machine; empty: this process alone
 
