@@ -1089,4 +1089,169 @@ CREATE TABLE IF NOT EXISTS webhook_secrets (
 CREATE UNIQUE INDEX IF NOT EXISTS webhook_secrets_current_key ON webhook_secrets (account_uuid) WHERE ends_at IS NULL;
 CREATE INDEX IF NOT EXISTS webhook_secrets_account_idx ON webhook_secrets (account_uuid);
 
+------------------------------------------------------------------------------------------------------------------------
+-- Scheduler
+------------------------------------------------------------------------------------------------------------------------
+
+-- When: a grid of due times (simple), or a Quartz expression in the service's time zone (cron).
+CREATE TABLE IF NOT EXISTS scheduler_triggers (
+    uuid                text COLLATE "C" CONSTRAINT scheduler_triggers_pkey PRIMARY KEY,
+    name                text COLLATE "C" NOT NULL,
+    description         text,
+    scheduler_type      text NOT NULL CONSTRAINT scheduler_triggers_type_check CHECK (scheduler_type IN ('simple', 'cron')),
+    scheduler_interval  int CONSTRAINT scheduler_triggers_interval_check CHECK (scheduler_interval > 0),  -- seconds
+    repeat_count        int CONSTRAINT scheduler_triggers_count_check CHECK (repeat_count >= 0),  -- fires in all; 0: forever
+    start_time          timestamptz,  -- none: the grid starts when a job is attached
+    stop_time           timestamptz,  -- of the last due time
+    cron                text,
+    create_date         timestamptz NOT NULL DEFAULT now(),
+    last_op_date        timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT scheduler_triggers_cron_check CHECK ((scheduler_type = 'cron') = (cron IS NOT NULL))
+);
+CREATE INDEX IF NOT EXISTS scheduler_triggers_name_idx ON scheduler_triggers (name);
+
+-- What: an API to be called on a resource in the owner's name.
+CREATE TABLE IF NOT EXISTS scheduler_jobs (
+    uuid                  text COLLATE "C" CONSTRAINT scheduler_jobs_pkey PRIMARY KEY,
+    name                  text COLLATE "C" NOT NULL,
+    description           text,
+    type                  text NOT NULL CONSTRAINT scheduler_jobs_type_check
+                          CHECK (type IN ('startVm', 'stopVm', 'rebootVm', 'volumeSnapshot')),
+    target_resource_uuid  text COLLATE "C" NOT NULL,
+    parameters            jsonb NOT NULL DEFAULT '{}',
+    state                 text NOT NULL DEFAULT 'Enabled' CONSTRAINT scheduler_jobs_state_check
+                          CHECK (state IN ('Enabled', 'Disabled')),
+    host_lost             boolean NOT NULL DEFAULT false,  -- disabled until the VM's host is found again
+    create_date           timestamptz NOT NULL DEFAULT now(),
+    last_op_date          timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS scheduler_jobs_name_idx ON scheduler_jobs (name);
+CREATE INDEX IF NOT EXISTS scheduler_jobs_target_idx ON scheduler_jobs (target_resource_uuid);
+SELECT resources_of('scheduler_triggers', 'SchedulerTriggerVO'), resources_of('scheduler_jobs', 'SchedulerJobVO');
+
+-- A job on a trigger. A worker fires it by moving `next_fire_at` on in the transaction that stores the API job.
+CREATE TABLE IF NOT EXISTS scheduler_job_triggers (
+    uuid                    text COLLATE "C" PRIMARY KEY,
+    scheduler_job_uuid      text COLLATE "C" NOT NULL CONSTRAINT scheduler_job_triggers_job_fkey
+                            REFERENCES scheduler_jobs (uuid) ON DELETE CASCADE,
+    scheduler_trigger_uuid  text COLLATE "C" NOT NULL CONSTRAINT scheduler_job_triggers_trigger_fkey
+                            REFERENCES scheduler_triggers (uuid),
+    grid_start              timestamptz NOT NULL,  -- the trigger's start, or the moment of the attachment
+    next_fire_at            timestamptz,           -- none: the job is disabled, or nothing is due any more
+    create_date             timestamptz NOT NULL DEFAULT now(),
+    last_op_date            timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT scheduler_job_triggers_pair_key UNIQUE (scheduler_job_uuid, scheduler_trigger_uuid)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX IF NOT EXISTS scheduler_job_triggers_trigger_idx ON scheduler_job_triggers (scheduler_trigger_uuid);
+CREATE INDEX IF NOT EXISTS scheduler_job_triggers_due_idx ON scheduler_job_triggers (next_fire_at)
+    WHERE next_fire_at IS NOT NULL;
+
+-- What became of each due time. The outcome is copied here from the API job, whose own row does not stay.
+-- state: fired    an API job was stored, and has not ended as far as this row knows
+--        succeeded, failed, canceled    as the API job ended
+--        skipped  the job before it was still at work
+--        missed   no worker was there; the details say until when
+CREATE TABLE IF NOT EXISTS scheduler_executions (
+    id                      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    uuid                    text COLLATE "C" NOT NULL,
+    scheduler_job_uuid      text COLLATE "C" NOT NULL REFERENCES scheduler_jobs (uuid) ON DELETE CASCADE,
+    scheduler_trigger_uuid  text COLLATE "C" NOT NULL,
+    target_resource_uuid    text COLLATE "C" NOT NULL,
+    due_at                  timestamptz NOT NULL,
+    fired_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    api_job_uuid            text COLLATE "C",
+    state                   text NOT NULL CONSTRAINT scheduler_executions_state_check
+                            CHECK (state IN ('fired', 'succeeded', 'failed', 'canceled', 'skipped', 'missed')),
+    finished_at             timestamptz,
+    details                 text,
+    CONSTRAINT scheduler_executions_due_key UNIQUE (scheduler_job_uuid, scheduler_trigger_uuid, due_at)
+);
+CREATE INDEX IF NOT EXISTS scheduler_executions_open_idx ON scheduler_executions (target_resource_uuid) WHERE state = 'fired';
+CREATE INDEX IF NOT EXISTS scheduler_executions_fired_idx ON scheduler_executions USING brin (fired_at);
+
+------------------------------------------------------------------------------------------------------------------------
+-- Billing
+------------------------------------------------------------------------------------------------------------------------
+
+-- The price of a resource from a moment on, until a later one begins.
+CREATE TABLE IF NOT EXISTS prices (
+    uuid           text COLLATE "C" CONSTRAINT prices_pkey PRIMARY KEY,
+    seq            bigint GENERATED ALWAYS AS IDENTITY,  -- of two that begin together the later one counts
+    resource_name  text COLLATE "C" NOT NULL CONSTRAINT prices_resource_check
+                   CHECK (resource_name IN ('cpu', 'memory', 'rootVolume', 'dataVolume', 'snapShot')),
+    resource_unit  text COLLATE "C",
+    time_unit      text COLLATE "C" NOT NULL,
+    price          numeric NOT NULL CONSTRAINT prices_price_check CHECK (price >= 0),
+    date_in_long   bigint NOT NULL CONSTRAINT prices_date_check CHECK (date_in_long >= 0),  -- ms
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS prices_date_idx ON prices (resource_name, date_in_long, seq);
+SELECT resources_of('prices', 'PriceVO');
+
+-- The stretches of time for which an account pays for a resource of one size. A stretch is opened and closed by the
+-- transactions that change the resource, and never changed otherwise; it outlives the resource and the account.
+CREATE TABLE IF NOT EXISTS usages (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL,
+    kind           text COLLATE "C" NOT NULL CONSTRAINT usages_kind_check
+                   CHECK (kind IN ('VM', 'rootVolume', 'dataVolume', 'snapShot')),
+    resource_uuid  text COLLATE "C" NOT NULL,
+    resource_name  text COLLATE "C" NOT NULL,
+    cpu_num        int NOT NULL DEFAULT 0,
+    size           bigint NOT NULL,  -- bytes: memory of a VM, else of the volume or snapshot
+    started_at     bigint NOT NULL,  -- ms
+    ended_at       bigint,           -- ms, exclusive
+    -- The bits of the length. Per value of it an overlap with a window is one range of `started_at`, so that a window
+    -- costs what is in it, however long the history.
+    length_bits    int GENERATED ALWAYS AS (length(ltrim((ended_at - started_at)::bit(64)::text, '0'))) STORED,
+    CONSTRAINT usages_order_check CHECK (ended_at >= started_at)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS usages_open_key ON usages (resource_uuid, kind) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS usages_open_account_idx ON usages (account_uuid) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS usages_window_idx ON usages (account_uuid, length_bits, started_at) WHERE ended_at IS NOT NULL;
+
+------------------------------------------------------------------------------------------------------------------------
+-- AD/LDAP: the directory, the entries of it that are bound to accounts, and the logins through it
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS ldap_servers (
+    uuid             text COLLATE "C" CONSTRAINT ldap_servers_pkey PRIMARY KEY,
+    name             text COLLATE "C" NOT NULL,
+    description      text,
+    url              text COLLATE "C" NOT NULL,
+    base             text COLLATE "C" NOT NULL,
+    username         text COLLATE "C" NOT NULL,
+    sealed_password  text NOT NULL,  -- for `ldap-server:<uuid>`
+    encryption       text NOT NULL CONSTRAINT ldap_servers_encryption_check CHECK (encryption IN ('None', 'TLS')),
+    singleton        boolean NOT NULL DEFAULT true CONSTRAINT ldap_servers_singleton_check CHECK (singleton)
+                     CONSTRAINT ldap_servers_singleton_key UNIQUE,
+    made_by          text COLLATE "C",  -- the job, so that its second run finds what the first one did
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    last_op_date     timestamptz NOT NULL DEFAULT now()
+);
+
+-- A person or a group of the directory that logs in to an account. An account may have many.
+CREATE TABLE IF NOT EXISTS ldap_bindings (
+    uuid              text COLLATE "C" CONSTRAINT ldap_bindings_pkey PRIMARY KEY,
+    ldap_uid          text COLLATE "C" NOT NULL,  -- the distinguished name, as the directory writes it
+    dn_key            text COLLATE "C" NOT NULL,  -- the same without the case of its ASCII letters
+    ldap_server_uuid  text COLLATE "C" NOT NULL CONSTRAINT ldap_bindings_server_fkey
+                      REFERENCES ldap_servers (uuid) ON DELETE CASCADE,
+    account_uuid      text COLLATE "C" NOT NULL CONSTRAINT ldap_bindings_account_fkey
+                      REFERENCES accounts (uuid) ON DELETE CASCADE,
+    made_by           text COLLATE "C",
+    create_date       timestamptz NOT NULL DEFAULT now(),
+    last_op_date      timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT ldap_bindings_dn_key UNIQUE (ldap_server_uuid, dn_key)
+);
+CREATE INDEX IF NOT EXISTS ldap_bindings_account_idx ON ldap_bindings (account_uuid);
+SELECT resources_of('ldap_servers', 'LdapServerVO'), resources_of('ldap_bindings', 'LdapAccountRefVO');
+
+-- Who is behind a session that the directory opened: a member of a bound group has no binding of its own that could go.
+CREATE TABLE IF NOT EXISTS ldap_logins (
+    token_hash  bytea CONSTRAINT ldap_logins_pkey PRIMARY KEY REFERENCES sessions (token_hash) ON DELETE CASCADE,
+    dn          text COLLATE "C" NOT NULL
+);
+
 COMMIT;
