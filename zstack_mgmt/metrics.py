@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import partial
+from functools import lru_cache, partial
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -17,7 +17,7 @@ REQUESTS = Counter("zstack_http_requests_total", "HTTP requests answered", ["api
 REQUEST_SECONDS = Histogram(
     "zstack_http_request_seconds",
     "Time to answer a request",
-    ["mode"],
+    ["method"],
     buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10),
 )
 ACCEPTED = Counter("zstack_jobs_accepted_total", "Jobs stored before their 202 was sent", ["api"])
@@ -37,6 +37,18 @@ WEBHOOK_ATTEMPTS = Counter("zstack_webhook_attempts_total", "Webhook attempts", 
 POOL_CONNECTIONS = Gauge(
     "zstack_db_pool_connections", "Connections of the pools", ["state"], multiprocess_mode="livesum"
 )
+
+
+@lru_cache(4096)
+def _request_metrics(api: str, status: int, method: str) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(api, status), REQUEST_SECONDS.labels(method)
+
+
+def count_request(api: str, status: int, method: str, seconds: float) -> None:
+    """Count one answered request."""
+    count, times = _request_metrics(api, status, method)
+    count.inc()
+    times.observe(seconds)
 
 
 class DeliveryMetrics:

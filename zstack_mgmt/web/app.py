@@ -23,6 +23,7 @@ from zstack_mgmt.jobs.accept import Acceptor
 from zstack_mgmt.jobs.bell import Bell
 from zstack_mgmt.jobs.watch import Watcher
 from zstack_mgmt.process import build_services, open_pool
+from zstack_mgmt.query.gets import Gets
 from zstack_mgmt.registry import APIS
 from zstack_mgmt.values import new_uuid
 from zstack_mgmt.web import index
@@ -90,6 +91,7 @@ def _context(settings: Settings) -> Callable[[web.Application], AsyncIterator[No
             watcher=Watcher(settings, pool),
             bell=bell,
             trail=Trail(pool),
+            gets=Gets(pool, settings.time_zone),
             routes=Routes(APIS.values()),
         )
         app[CONTEXT] = context
@@ -136,8 +138,7 @@ async def boundary(request: web.Request, handler: Route) -> web.StreamResponse:
     if not reply.prepared:
         reply.headers["X-Request-ID"] = request_id
         reply.headers["Server"] = "zstack-mgmt"
-    metrics.REQUESTS.labels(trace.api, reply.status).inc()
-    metrics.REQUEST_SECONDS.labels(request.method).observe(seconds)
+    metrics.count_request(trace.api, reply.status, request.method, seconds)
     if trace.api == "-" and reply.status < 400:
         return reply  # probes and scrapes
     log.info(

@@ -13,6 +13,7 @@ from zstack_mgmt.db import Pool
 from zstack_mgmt.jobs.accept import Acceptor
 from zstack_mgmt.jobs.bell import Bell
 from zstack_mgmt.jobs.watch import Watcher
+from zstack_mgmt.query.gets import Gets
 from zstack_mgmt.registry import Services
 from zstack_mgmt.web.routes import Routes
 
@@ -29,6 +30,7 @@ class Context:
     watcher: Watcher
     bell: Bell
     trail: Trail
+    gets: Gets
     routes: Routes
 
 

@@ -25,6 +25,8 @@ from zstack_mgmt.errors import (
 )
 from zstack_mgmt.jobs.answer import body_of, schema_of
 from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.query.gets import can_share
+from zstack_mgmt.query.parser import Query, parse_parameters
 from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import SINGLE_FETCH, answer_bytes, run, stream
 from zstack_mgmt.registry import Api, ApiRequest, Call
@@ -58,11 +60,13 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     values = dict(zip(names, variables, strict=True))
     try:
         authorise(declared, call)
+        if declared.query is not None:
+            name = declared.query.meta.name
+            query = parse_parameters(name, query_string(request), next(iter(variables), None))
+            return await _answer_query(request, context, call, query)
         parameters = gather(request, declared, body, values)
         if declared.mode == "job":
             return await accept_job(request, context, declared, call, parameters, raw)
-        if declared.query is not None:
-            return await _answer_query(request, context, call, parameters)
         return await _answer(request, context, declared, call, parameters)
     except ApiError as error:
         if request.method != "GET" and error.status != 400:
@@ -117,14 +121,17 @@ def gather(
     """The validated parameters from path, query string and body. Raises BadRequest."""
     if request.method not in ("GET", "DELETE"):
         return declared.parse(from_body(declared, body) | variables)
-    query = request.raw_path.partition("?")[2]
-    pairs = parse_qsl(query, keep_blank_values=True, errors="surrogateescape") if query else []
-    for key, text in pairs:
+    return declared.parse(from_query(declared, query_string(request), body) | variables)
+
+
+def query_string(request: web.Request) -> list[tuple[str, str]]:
+    """The parameters of the query string in order. Raises BadRequest for text that cannot be stored."""
+    text = request.raw_path.partition("?")[2]
+    pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape") if text else []
+    for key, value in pairs:
         check_text(key)
-        check_text(text)
-    if declared.query is not None:
-        return declared.parse({"parameters": pairs, "uuid": next(iter(variables.values()), None)})
-    return declared.parse(from_query(declared, pairs, body) | variables)
+        check_text(value)
+    return pairs
 
 
 async def _answer(
@@ -148,15 +155,18 @@ async def _answer(
 
 
 async def _answer_query(
-    request: web.Request, context: Context, call: Call, parameters: Any
+    request: web.Request, context: Context, call: Call, query: Query
 ) -> web.StreamResponse:
     """The rows of a query; a page that can be very large is streamed, and never is in memory as a whole."""
-    query, scope, zone = parameters.query, Scope.of(call.account_uuid), context.settings.time_zone
+    scope, zone = Scope.of(call.account_uuid), context.settings.time_zone
+    if can_share(query):
+        body = await context.gets.get(query, scope)
+        if body["inventories"]:
+            body["inventory"] = body["inventories"][0]  # the manual's overview shows this form
+        return json_reply(body)
     if query.uuid is not None or query.count or query.limit <= SINGLE_FETCH:
         async with context.pool.acquire() as conn:
             body = await run(conn, query, scope, zone)
-        if query.uuid is not None and body["inventories"]:
-            body["inventory"] = body["inventories"][0]  # the manual's overview shows this form
         return json_reply(body)
     if query.limit <= _BUFFERED_ROWS:
         async with context.pool.acquire() as conn:

@@ -1,0 +1,47 @@
+"""Nothing blocks the event loop: no callback of the service computes for more than 50 ms at a stretch.
+
+CPU time of the loop's own thread is measured, not wall time, so that a busy machine cannot make the test fail. The password
+hash is set to take several times that long, which would show if it ran on the loop.
+"""
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app import running_service
+from zstack_mgmt.config import Settings
+
+LIMIT_S = 0.05
+
+
+async def test_no_callback_computes_for_long(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow: list[tuple[float, Any]] = []
+    watching = False
+    run = asyncio.events.Handle._run
+
+    def timed(handle: asyncio.events.Handle) -> None:
+        started = time.thread_time()
+        run(handle)
+        took = time.thread_time() - started
+        if watching and took > LIMIT_S:
+            slow.append((took, repr(handle)))
+
+    monkeypatch.setattr(asyncio.events.Handle, "_run", timed)
+    heavy = replace(settings, password_time_cost=8, password_memory_kib=64 * 1024)
+    started = time.thread_time()
+    async with running_service(heavy) as service:
+        watching = True
+        clients = await asyncio.gather(*(service.anonymous.log_in() for _ in range(6)))
+        await asyncio.gather(*(service.admin.create("/accounts", name=f"a{n}", password="p") for n in range(6)))
+        await asyncio.gather(*(client.create("/zones", name=f"z{n}") for n, client in enumerate(clients * 20)))
+        big = {"params": {"name": "n", "description": "d" * 2000, "unknown": ["x" * 1000] * 900}}
+        assert (await service.admin.job("POST", "/zones", big)).status == 200
+        assert len((await service.admin.get("/zones?limit=10000")).body["inventories"]) == 121
+        text = (await service.http.get(f"{service.origin}/metrics")).status
+        assert text == 200
+        watching = False
+    assert time.thread_time() > started
+    assert slow == []
