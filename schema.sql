@@ -1137,7 +1137,9 @@ CREATE TABLE IF NOT EXISTS scheduler_job_triggers (
     scheduler_trigger_uuid  text COLLATE "C" NOT NULL CONSTRAINT scheduler_job_triggers_trigger_fkey
                             REFERENCES scheduler_triggers (uuid),
     grid_start              timestamptz NOT NULL,  -- the trigger's start, or the moment of the attachment
-    next_fire_at            timestamptz,           -- none: the job is disabled, or nothing is due any more
+    planned_from            timestamptz NOT NULL DEFAULT now(),  -- due times up to this one are left out
+    -- None: the job is disabled, or nothing is due any more. -infinity: to be worked out by the next worker that looks.
+    next_fire_at            timestamptz DEFAULT '-infinity',
     create_date             timestamptz NOT NULL DEFAULT now(),
     last_op_date            timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT scheduler_job_triggers_pair_key UNIQUE (scheduler_job_uuid, scheduler_trigger_uuid)
@@ -1147,13 +1149,13 @@ CREATE INDEX IF NOT EXISTS scheduler_job_triggers_due_idx ON scheduler_job_trigg
     WHERE next_fire_at IS NOT NULL;
 
 -- What became of each due time. The outcome is copied here from the API job, whose own row does not stay.
--- state: fired    an API job was stored, and has not ended as far as this row knows
---        succeeded, failed, canceled    as the API job ended
---        skipped  the job before it was still at work
---        missed   no worker was there; the details say until when
+-- state: Fired    an API job was stored, and has not ended as far as this row knows
+--        Succeeded, Failed, Canceled    as the API job ended
+--        Skipped  the snapshot before it was still being made
+--        Missed   no worker was there; the details say until when
 CREATE TABLE IF NOT EXISTS scheduler_executions (
     id                      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    uuid                    text COLLATE "C" NOT NULL,
+    job_trigger_uuid        text COLLATE "C" NOT NULL,  -- the row of scheduler_job_triggers, which may be gone
     scheduler_job_uuid      text COLLATE "C" NOT NULL REFERENCES scheduler_jobs (uuid) ON DELETE CASCADE,
     scheduler_trigger_uuid  text COLLATE "C" NOT NULL,
     target_resource_uuid    text COLLATE "C" NOT NULL,
@@ -1161,12 +1163,14 @@ CREATE TABLE IF NOT EXISTS scheduler_executions (
     fired_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
     api_job_uuid            text COLLATE "C",
     state                   text NOT NULL CONSTRAINT scheduler_executions_state_check
-                            CHECK (state IN ('fired', 'succeeded', 'failed', 'canceled', 'skipped', 'missed')),
+                            CHECK (state IN ('Fired', 'Succeeded', 'Failed', 'Canceled', 'Skipped', 'Missed')),
     finished_at             timestamptz,
     details                 text,
-    CONSTRAINT scheduler_executions_due_key UNIQUE (scheduler_job_uuid, scheduler_trigger_uuid, due_at)
+    CONSTRAINT scheduler_executions_due_key UNIQUE (job_trigger_uuid, due_at)  -- no due time fires twice
 );
-CREATE INDEX IF NOT EXISTS scheduler_executions_open_idx ON scheduler_executions (target_resource_uuid) WHERE state = 'fired';
+CREATE INDEX IF NOT EXISTS scheduler_executions_job_idx ON scheduler_executions (scheduler_job_uuid, id);
+CREATE INDEX IF NOT EXISTS scheduler_executions_open_idx ON scheduler_executions (target_resource_uuid)
+    WHERE state = 'Fired';
 CREATE INDEX IF NOT EXISTS scheduler_executions_fired_idx ON scheduler_executions USING brin (fired_at);
 
 ------------------------------------------------------------------------------------------------------------------------

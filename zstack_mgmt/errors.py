@@ -22,6 +22,14 @@
     │   ├── VmRebootFailed       VM.1003
     │   ├── VmDestroyFailed      VM.1004
     │   └── VmStateRefused       VM.1010   the VM's state does not allow it; the cause of the four above, or alone
+    ├── DirectoryUnreachable     LDAP.1000
+    ├── OneDirectoryOnly         LDAP.1001
+    ├── EntryNotFound            LDAP.1002
+    ├── EntryBoundAlready        LDAP.1003
+    ├── AccountGone              LDAP.1004
+    ├── AdminNotBindable         LDAP.1005
+    ├── DirectoryTestFailed      LDAP.1006
+    ├── NoDirectory              LDAP.1007
     └── HttpError                           the request reached no API
         ├── UnknownPath          SYS.1009   404
         ├── JobNotFound          SYS.1003   404
@@ -189,6 +197,48 @@ class VmDestroyFailed(VmError):
 class VmStateRefused(VmError):
     code = "VM.1010"
     description = "The state of the VM does not allow the operation"
+
+
+class DirectoryUnreachable(ApiError):
+    code = "LDAP.1000"
+    description = "The LDAP server cannot be reached or does not answer"
+
+
+class OneDirectoryOnly(ApiError):
+    code = "LDAP.1001"
+    description = "There is an LDAP server already"
+
+
+class EntryNotFound(ApiError):
+    code = "LDAP.1002"
+    description = "The LDAP server has no such entry, or more than one"
+
+
+class EntryBoundAlready(ApiError):
+    code = "LDAP.1003"
+    description = "The LDAP entry is bound to an account already"
+
+
+class AccountGone(ApiError):
+    code = "LDAP.1004"
+    description = "The account to be bound is not there any more"
+
+
+class AdminNotBindable(ApiError):
+    """The built-in admin keeps its own password, so that whoever runs the directory does not run the cloud."""
+
+    code = "LDAP.1005"
+    description = "The built-in admin cannot be bound to an LDAP entry"
+
+
+class DirectoryTestFailed(ApiError):
+    code = "LDAP.1006"
+    description = "The test of the LDAP server failed"
+
+
+class NoDirectory(ApiError):
+    code = "LDAP.1007"
+    description = "There is no LDAP server"
 
 
 class HttpError(ApiError):
