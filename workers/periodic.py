@@ -1,4 +1,4 @@
-"""Periodic tasks. arq's cron gives each to one worker at a time; each is one call into a feature or the job ledger."""
+"""Periodic tasks. arq's cron gives each to one worker at a time; each is one call into a feature."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from workers.deliver import DeliveryLoop
-from workers.execute import JobLoop
+from workers.firing import FiringLoop
+from workers.loop import JobLoop
 from workers.settings import connect, make_worker
 from zstack_mgmt.config import Settings
 from zstack_mgmt.features import load
@@ -45,25 +46,27 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     services = build_services(settings)
     bell = Bell(settings)
     bell.start()
-    loop: Loop
+    loops: list[Loop]
     if queue == "jobs":
-        loop = JobLoop(pool, settings, services, bell)
+        loops = [JobLoop(pool, settings, services, bell), FiringLoop(pool, settings, services, bell)]
     else:
-        loop = DeliveryLoop(pool, settings, services.sealer, DeliveryMetrics())
+        loops = [DeliveryLoop(pool, settings, services.sealer, DeliveryMetrics())]
+    loop = loops[0]
     context = {"loop": loop, "pool": pool, "settings": settings, "bell": bell}
-    work = asyncio.create_task(loop.run(), name="loop")
+    work = [asyncio.create_task(one.run(), name=type(one).__name__) for one in loops]
     beside = [
         asyncio.create_task(_run_arq(settings, queue, context), name="arq"),
         asyncio.create_task(_listen(settings, queue, loop), name="ear"),
     ]
     log.info("worker started", action="start", queue=queue)
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
     for task in beside:
         task.cancel()
     stopped.cancel()
-    await loop.stop(settings.stop_grace_s - 2)
-    await asyncio.gather(work, *beside, return_exceptions=True)
+    await asyncio.gather(*(one.stop(settings.stop_grace_s - 2) for one in loops), return_exceptions=True)
+    ended = await asyncio.gather(*work, return_exceptions=True)
+    await asyncio.gather(*beside, return_exceptions=True)
     await bell.stop()
     try:
         async with asyncio.timeout(2):
@@ -71,8 +74,9 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     except TimeoutError:
         pool.terminate()
     log.info("worker stopped", action="stop", queue=queue)
-    if work.done() and not work.cancelled() and work.exception() is not None:
-        raise RuntimeError("the worker's loop failed") from work.exception()
+    for error in ended:
+        if isinstance(error, BaseException):
+            raise RuntimeError("a loop of the worker failed") from error
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -89,7 +93,7 @@ async def _run_arq(settings: Settings, queue: Queue, context: dict[str, Any]) ->
         worker = make_worker(settings, queue, dict(context), client)
         try:
             await worker.async_run()
-        except (RedisError, OSError, asyncio.TimeoutError) as error:
+        except (RedisError, OSError) as error:
             log.warning("arq lost redis", action="arq", queue=queue, error=type(error).__name__)
         finally:
             tasks = [*worker.tasks.values(), *([worker.main_task] if worker.main_task is not None else [])]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app import Service, running_service
-from workers.execute import JobLoop
+from workers.loop import JobLoop
 from zstack_mgmt import db
 from zstack_mgmt.config import Settings
 from zstack_mgmt.jobs import store
@@ -317,7 +317,7 @@ async def test_stale_worker_cannot_finish(idle: Service, settings: Settings) -> 
     loop = JobLoop(pool, settings, build_services(settings), bell)
     (job,) = await store.claim(idle.db, loop.owner, 1, 15, suspects=False)
     await idle.db.execute("UPDATE api_jobs SET epoch = epoch + 1, owner = 'another'")
-    await loop._alone(job)  # what the worker does once it has claimed a job
+    await loop.executor.run([job])  # what the worker does once it has claimed a job
     assert await zones(idle, "raced") == 0
     assert await idle.db.fetchval("SELECT state FROM api_jobs") == "running"
     await bell.stop()

@@ -70,6 +70,7 @@ class JobView:
 
     uuid: str
     account_uuid: str
+    user_uuid: str
     api: str
     state: State
     epoch: int

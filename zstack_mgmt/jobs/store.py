@@ -13,7 +13,7 @@ _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4)"
 _FINISH: LiteralString = "SELECT finish_jobs($1, $2, $3, $4, $5)"
 _REAP: LiteralString = "SELECT * FROM reap_jobs($1, $2, $3, $4, $5)"
 _VIEW: LiteralString = """
-SELECT uuid, account_uuid, api, state, epoch, accepted_at, started_at, finished_at, result,
+SELECT uuid, account_uuid, user_uuid, api, state, epoch, accepted_at, started_at, finished_at, result,
        extract(epoch FROM now() - accepted_at)::float8 AS age_s
 FROM api_jobs WHERE uuid = $1
 """

@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from zstack_mgmt import db
-from zstack_mgmt.errors import BadRequest, JobCanceled, JobFinal, JobNotFound
+from zstack_mgmt.errors import BadRequest, JobCanceled, JobFinal, JobNotFound, PermissionDenied
 from zstack_mgmt.jobs import store
 from zstack_mgmt.jobs.answer import schema_of
 from zstack_mgmt.jobs.model import FINAL, JobView, failure_body
@@ -113,6 +113,8 @@ async def cancel_job(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     call = await request.app[AUTHENTICATE](request, context)
     job = await _find(context, call, request.match_info["uuid"])
+    if not call.is_account_session and job.user_uuid != call.user_uuid:
+        raise PermissionDenied("a user can cancel its own jobs only")
     body = failure_body(JobCanceled("the job was canceled before it ran"))
     async with context.pool.acquire() as conn:
         before = await store.cancel(conn, job.uuid, body, context.settings.job_retention_s)
