@@ -1,9 +1,12 @@
-"""Writing the audit lines of calls that are no jobs; those of jobs are written by the transaction that ends the job."""
+"""Writing the audit lines of calls that are no jobs.
+
+Those of jobs are written by the transaction that ends the job.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import asyncpg
@@ -72,35 +75,44 @@ class Trail:
         if not lines:
             return
         try:
-            async with self._pool.acquire() as conn:
-                await conn.executemany(
-                    """
-                    INSERT INTO audits (account_uuid, user_uuid, api, target, request_id, remote, outcome, error_code)
-                    VALUES (nullif($1, ''), nullif($2, ''), $3, $4, $5, $6, $7, $8)
-                    """,
-                    [
-                        (
-                            x.account_uuid,
-                            x.user_uuid,
-                            x.api,
-                            x.target,
-                            x.request_id,
-                            x.remote,
-                            x.outcome,
-                            x.error_code,
-                        )
-                        for x in lines
-                    ],
-                )
+            await self._insert(lines)
+        except (ValueError, asyncpg.DataError) as error:  # before UNAVAILABLE, which holds the driver's own
+            log.error("an audit line cannot be stored", action="audit", lines=len(lines), error=repr(error))
+            await self._write_one_by_one(lines)
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-            log.warning(
-                "audit lines wait for the database",
-                action="audit",
-                lines=len(lines),
-                error=type(error).__name__,
+            name = type(error).__name__
+            log.warning("audit lines wait for the database", action="audit", lines=len(lines), error=name)
+            self._keep(lines)
+        except asyncio.CancelledError:
+            self._keep(lines)
+            raise
+
+    async def _write_one_by_one(self, lines: list[Line]) -> None:
+        """Store those that can be; one that cannot is not tried again, so that it holds no other back."""
+        for at, line in enumerate(lines):
+            try:
+                await self._insert([line])
+            except (ValueError, asyncpg.DataError):
+                log.error(
+                    "an audit line was dropped", action="audit", api=line.api, account_uuid=line.account_uuid
+                )
+            except (*db.UNAVAILABLE, asyncpg.PostgresError):
+                self._keep(lines[at:])
+                return
+
+    def _keep(self, lines: list[Line]) -> None:
+        self._lines = (lines + self._lines)[:_MAX_WAITING]
+        self._work.set()
+
+    async def _insert(self, lines: list[Line]) -> None:
+        async with self._pool.acquire() as conn:
+            await conn.executemany(
+                """
+                INSERT INTO audits (account_uuid, user_uuid, api, target, request_id, remote, outcome, error_code)
+                VALUES (nullif($1, ''), nullif($2, ''), $3, $4, $5, $6, $7, $8)
+                """,
+                [astuple(line) for line in lines],
             )
-            self._lines = (lines + self._lines)[:_MAX_WAITING]
-            self._work.set()
 
 
 async def delete_old(conn: Any, retention_s: int, limit: int) -> None:

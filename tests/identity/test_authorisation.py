@@ -1,0 +1,163 @@
+"""Who may call what: every API of the registry against every kind of caller.
+
+Only the door is judged here: ID.1001 and ID.1002 are refusals, and any other answer means that the call has passed.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from app import Client, Service
+from identity.world import UNKNOWN, Tenant, User
+from zstack_mgmt.features import FEATURES, load
+from zstack_mgmt.registry import APIS, PATH_VARIABLE, Api
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+load()
+
+# Written by hand, so that a slip in a declaration is seen. Add a new API to the list of those who may call it:
+# anybody; account sessions and users whose policies allow it; account sessions; sessions of SystemAdmin accounts,
+# and of their users whose policies allow it.
+WHO = {
+    "public": """
+        LogInByAccount LogInByUser LogOut ValidateSession
+    """,
+    "user": """
+        CheckApiPermission GetAccountQuotaUsage GetQueryMetadata GetResourceNames GetWebhookDeliveries
+        QueryAccountResourceRef QueryPolicy QueryQuota QueryUser QueryUserGroup RedeliverWebhook RenewSession
+        RevokeResourceSharing ShareResource UpdateUser
+    """,
+    "account": """
+        AddUserToGroup AttachPoliciesToUser AttachPolicyToUser AttachPolicyToUserGroup CreatePolicy CreateUser
+        CreateUserGroup DeletePolicy DeleteUser DeleteUserGroup DetachPoliciesFromUser DetachPolicyFromUser
+        DetachPolicyFromUserGroup GetWebhookSecret QueryZone RedeliverFailedWebhooks RemoveUserFromGroup
+        RotateWebhookSecret UpdateAccount UpdateUserGroup
+    """,
+    "admin": """
+        ChangeResourceOwner ChangeZoneState CreateAccount CreateZone DeleteAccount DeleteZone QueryAccount QueryAudit
+        QuerySharedResource UpdateQuota UpdateZone
+    """,
+}
+TABLE = {name: who for who, names in WHO.items() for name in names.split()}
+NAMES = sorted(name for name, declared in APIS.items() if declared.feature in FEATURES)
+
+PASSED, NO_SESSION, REFUSED = "passed", "ID.1001", "ID.1002"
+
+# Caller: what it meets at APIs for the public, for users, for accounts, for administrators.
+OUTCOMES = {
+    "no session": (PASSED, NO_SESSION, NO_SESSION, NO_SESSION),
+    "expired session": (PASSED, NO_SESSION, NO_SESSION, NO_SESSION),
+    "account": (PASSED, PASSED, PASSED, REFUSED),
+    "other account": (PASSED, PASSED, PASSED, REFUSED),
+    "user without policy": (PASSED, REFUSED, REFUSED, REFUSED),
+    "user with Allow": (PASSED, PASSED, REFUSED, REFUSED),
+    "user with Allow and Deny": (PASSED, REFUSED, REFUSED, REFUSED),
+    "admin": (PASSED, PASSED, PASSED, PASSED),
+    "admin's user without policy": (PASSED, REFUSED, REFUSED, REFUSED),
+    "admin's user with Allow": (PASSED, PASSED, REFUSED, PASSED),
+    "admin's user with Allow and Deny": (PASSED, REFUSED, REFUSED, REFUSED),
+}
+RULES = ("without policy", "with Allow", "with Allow and Deny")
+
+
+@dataclass
+class Callers:
+    """A client for each caller, and the policies whose statements the test rewrites for each API."""
+
+    clients: dict[str, Client]
+    allow: str
+    deny: str
+
+    async def name_api(self, service: Service, declared: Api) -> None:
+        action = declared.permissions[-1] if declared.permissions else "none"
+        for policy, effect in ((self.allow, "Allow"), (self.deny, "Deny")):
+            statements = orjson.dumps([{"effect": effect, "actions": [action]}]).decode()
+            await service.db.execute(
+                "UPDATE policies SET statements = $2::text::jsonb WHERE uuid = $1", policy, statements
+            )
+
+
+async def make_users(owner: Tenant, allow: str, deny: str) -> list[User]:
+    users = [await owner.user(bare=True) for _ in RULES]
+    for user, policies in zip(users, ((), (allow,), (allow, deny)), strict=True):
+        await owner.service.db.executemany(
+            "INSERT INTO user_policies (user_uuid, policy_uuid) VALUES ($1, $2)",
+            [(user.uuid, policy) for policy in policies],
+        )
+    return users
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def callers(service: Service) -> Callers:
+    tenant = Tenant(service, *await service.account("tenant"))
+    _, other = await service.account("other")
+    chief = Tenant(service, *await service.account("chief", type="SystemAdmin"))
+    statement = {"effect": "Allow", "actions": ["none"]}
+    allow, deny = await tenant.policy(statement), await tenant.policy(statement | {"effect": "Deny"})
+    expired = await service.anonymous.log_in("tenant", "secret")
+    await service.db.execute(
+        "UPDATE sessions SET expired_date = now() - interval '1 s' WHERE create_date = "
+        "(SELECT max(create_date) FROM sessions WHERE account_uuid = $1)",
+        tenant.uuid,
+    )
+    clients = {
+        "no session": service.anonymous,
+        "expired session": expired,
+        "account": tenant.client,
+        "other account": other,
+        "admin": service.admin,
+    }
+    for prefix, owner in (("user", tenant), ("admin's user", chief)):
+        users = await make_users(owner, allow, deny)
+        clients |= {f"{prefix} {rule}": user.client for rule, user in zip(RULES, users, strict=True)}
+    return Callers(clients, allow, deny)
+
+
+async def ask(client: Client, declared: Api) -> str:
+    """Call the API with next to nothing; its handler does not run even if that should be enough."""
+    path = PATH_VARIABLE.sub(UNKNOWN, declared.paths[0]).removeprefix("/v1")
+    tags = ["ephemeral::validationOnly"]
+    if declared.method in ("GET", "DELETE"):
+        answer = await client.call(declared.method, f"{path}?limit=1&systemTags={tags[0]}")
+    else:
+        answer = await client.call(declared.method, path, {declared.body_key: {}, "systemTags": tags})
+    code: Any = answer.body.get("error", {}).get("code")
+    if code in (NO_SESSION, REFUSED):
+        assert answer.status == 503, answer
+        return code
+    assert answer.status != 500, answer
+    return PASSED
+
+
+async def test_every_api_is_in_the_table() -> None:
+    missing = [name for name in NAMES if name not in TABLE]
+    assert not missing, (
+        f"{missing}: say who may call it: add the name to one of the lists of WHO in {__file__}"
+    )
+    gone = sorted(set(TABLE) - set(APIS))
+    assert not gone, f"{gone}: no such API; take the name out of WHO in {__file__}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_who_may_call(service: Service, callers: Callers, name: str) -> None:
+    assert name in TABLE, f"say who may call {name}: add it to one of the lists of WHO in {__file__}"
+    declared = APIS[name]
+    await callers.name_api(service, declared)
+    column = list(WHO).index(TABLE[name])
+    expected = {caller: outcomes[column] for caller, outcomes in OUTCOMES.items()}
+    seen = {caller: await ask(callers.clients[caller], declared) for caller in OUTCOMES}
+    assert seen == expected
+
+
+async def test_check_api_permission_agrees_with_the_door(service: Service, callers: Callers) -> None:
+    names = [name for name in NAMES if name != "CheckApiPermission"]
+    for caller in ("account", "admin"):
+        body = {"checkApiPermission": {"apiNames": names}}
+        answer = await callers.clients[caller].call("PUT", "/accounts/permissions/actions", body)
+        column = [OUTCOMES[caller][list(WHO).index(TABLE[name])] for name in names]
+        expected = {n: "Allow" if o == PASSED else "Deny" for n, o in zip(names, column, strict=True)}
+        assert answer.inventory == expected

@@ -1,0 +1,261 @@
+"""Policies: what CreatePolicy takes, how they decide, and what CheckApiPermission says about it."""
+
+import itertools
+import time
+from typing import Any
+
+import pytest
+
+from app import Client
+from identity.world import JAVA, UNKNOWN, Tenant, User, allow, deny, uuids
+from zstack_mgmt.registry import APIS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+QUERY = "identity:APIQueryUserMsg"
+
+
+async def create(client: Client, *statements: Any, **params: Any) -> Any:
+    body = {"params": {"name": "p", "statements": list(statements)} | params}
+    return await client.job("POST", "/accounts/policies", body)
+
+
+async def may_query(user: User) -> bool:
+    answer = await user.client.get("/accounts/users")
+    assert answer.status == 200 or answer.code == "ID.1002"
+    return answer.status == 200
+
+
+async def check(client: Client, *names: str, **params: Any) -> Any:
+    body = {"checkApiPermission": {"apiNames": list(names)} | params}
+    return await client.call("PUT", "/accounts/permissions/actions", body)
+
+
+async def test_created_policy_has_exactly_these_fields(tenant: Tenant) -> None:
+    statement = {
+        "name": "s",
+        "effect": "Deny",
+        "actions": ["identity:.*"],
+        "principals": ["account:x"],
+        "resources": ["y"],
+    }
+    answer = await create(tenant.client, statement, {"effect": "Allow", "actions": ["a"]}, description="kept")
+    made = answer.inventory
+    assert set(made) == {"uuid", "name", "description", "accountUuid", "statements"}
+    assert made["statements"] == [statement, {"effect": "Allow", "actions": ["a"]}]
+    assert made["description"] == "kept"
+    queried = await tenant.client.get(f"/accounts/policies/{made['uuid']}")
+    assert queried.body["inventories"] == [made]
+
+
+async def test_schema_names_the_classes_of_statements(tenant: Tenant) -> None:
+    policy = await tenant.policy(allow(".*"), deny("a"))
+    answer = await tenant.client.get(f"/accounts/policies?q=uuid={policy}")
+    path, statement = "inventories[0]", "org.zstack.header.identity.PolicyInventory$Statement"
+    schema = answer.body["schema"]
+    assert schema[path] == f"{JAVA}.PolicyInventory"
+    assert schema[f"{path}.statements[1]"] == statement
+    assert schema[f"{path}.statements[1].effect"] == f"{JAVA}.AccountConstant$StatementEffect"
+    assert list(schema).index(path) < list(schema).index(f"{path}.statements[0]")
+
+
+async def test_names_need_not_be_unique(tenant: Tenant) -> None:
+    assert await tenant.policy(allow("a")) != await tenant.policy(allow("a"))
+
+
+async def test_statements_are_no_column(tenant: Tenant) -> None:
+    for field in ("statements", "description"):
+        answer = await tenant.client.get(f"/accounts/policies?q={field}~=%25")
+        assert (answer.status, answer.code) == (503, "SYS.1007")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "(",
+        "[a",
+        "*",
+        "a{2,1}",
+        r"(a)\1",
+        "(?=a)b",
+        "(?<!a)b",
+        "a" * 1025,
+        r"\p{L}",
+        r"(?:\pL\pL){0}",
+        ".{1000}" * 100,
+        "((a{1000}){1000}){1000}",
+        "(?P<x",
+        "a\\",
+    ],
+)
+async def test_hostile_patterns_are_refused(tenant: Tenant, rule: str) -> None:
+    began = time.perf_counter()
+    answer = await create(tenant.client, allow("fine", rule))
+    assert (answer.status, answer.code) == (503, "SYS.1007")
+    assert answer.body["error"]["details"]
+    assert time.perf_counter() - began < 2
+
+
+async def test_rules_are_bounded_together(tenant: Tenant) -> None:
+    assert (await create(tenant.client, *[allow("a")] * 100)).status == 200
+    too_many = [allow(*["a"] * 600)] * 2
+    assert (await create(tenant.client, *too_many)).code == "SYS.1007"
+    began = time.perf_counter()
+    too_complex = allow(*[f"({'.?' * 300}){{1}}{i}" for i in range(1000)])
+    assert (await create(tenant.client, too_complex)).code == "SYS.1007"
+    assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    "rule", ["(a+)+$", "(a|a)*b", "(.*)*x", "(?i)IDENTITY:.*", r"identity\:.*", "a|b", ""]
+)
+async def test_what_backtracking_engines_fear_is_harmless(tenant: Tenant, rule: str) -> None:
+    user = await tenant.user(allow(QUERY), deny(rule), bare=True)
+    began = time.perf_counter()
+    await may_query(user)
+    assert time.perf_counter() - began < 1
+
+
+async def test_user_with_far_too_many_rules_may_do_nothing(tenant: Tenant) -> None:
+    user = await tenant.user(allow(".*"), bare=True)
+    assert await may_query(user)
+    for i in range(10):
+        rules = [f"{'[a-f]?' * 100}{i}{j}" for j in range(120)]
+        await tenant.bind(user.uuid, await tenant.policy(deny(*rules)))
+    assert not await may_query(user)
+
+
+@pytest.mark.parametrize(
+    ("rule", "matches"),
+    [
+        (".*", True),
+        (".*:read", True),
+        ("identity:.*", True),
+        ("identity:read", True),
+        (QUERY, True),
+        (f"identity:{JAVA}.APIQueryUserMsg", True),
+        (r"identity:org\.zstack\..*QueryUserMsg", True),
+        ("identity:API(Query|Create)UserMsg", True),
+        (f"x|{QUERY}", True),
+        ("APIQueryUserMsg", False),
+        ("identity:APIQueryUser", False),
+        ("identity:APIQueryUserMsgs", False),
+        ("identity:apiqueryusermsg", False),
+        ("resource:.*", False),
+        ("^identity:APIQuery", False),
+        ("QueryUser", False),
+        ("", False),
+    ],
+)
+async def test_rules_match_whole_strings(tenant: Tenant, rule: str, matches: bool) -> None:
+    assert await may_query(await tenant.user(allow(rule), bare=True)) == matches
+
+
+async def test_deny_beats_allow_in_every_order(tenant: Tenant) -> None:
+    for order in itertools.permutations((allow(QUERY), deny("identity:read"), allow(".*"))):
+        assert not await may_query(await tenant.user(*order, bare=True))
+        user = await tenant.user(bare=True)
+        for statement in order:
+            await tenant.bind(user.uuid, await tenant.policy(statement))
+        assert not await may_query(user)
+
+
+@pytest.mark.parametrize("own_effect", ["Allow", "Deny"])
+async def test_deny_of_a_group_and_of_the_user_weigh_the_same(tenant: Tenant, own_effect: str) -> None:
+    own, group_s = (allow(QUERY), deny(QUERY)) if own_effect == "Allow" else (deny(QUERY), allow(QUERY))
+    user, group = await tenant.user(own, bare=True), await tenant.group()
+    await tenant.bind_group(group["uuid"], await tenant.policy(group_s))
+    before = await may_query(user)
+    await tenant.join(group["uuid"], user.uuid)
+    assert (before, await may_query(user)) == (own_effect == "Allow", False)
+
+
+async def test_policies_of_several_groups_add_up_and_end_with_the_membership(tenant: Tenant) -> None:
+    user, group, other = await tenant.user(bare=True), await tenant.group(), await tenant.group()
+    await tenant.bind_group(group["uuid"], await tenant.policy(allow(QUERY)))
+    await tenant.join(other["uuid"], user.uuid)
+    assert not await may_query(user)
+    await tenant.join(group["uuid"], user.uuid)
+    assert await may_query(user)
+    await tenant.client.job("DELETE", f"/accounts/groups/{group['uuid']}/users/{user.uuid}")
+    assert not await may_query(user)
+
+
+async def test_deleted_policy_holds_no_longer(tenant: Tenant, stranger: Tenant) -> None:
+    user, policy = await tenant.user(bare=True), await tenant.policy(allow(QUERY))
+    await tenant.bind(user.uuid, policy)
+    assert (await stranger.client.job("DELETE", f"/accounts/policies/{policy}")).body == {}
+    assert await may_query(user)
+    assert (await tenant.client.job("DELETE", f"/accounts/policies/{policy}")).body == {}
+    assert not await may_query(user)
+
+
+async def test_users_of_an_administrator_obey_policies(new_tenant: Any) -> None:
+    chief = await new_tenant(type="SystemAdmin")
+    nobody, reader = await chief.user(bare=True), await chief.user(allow("identity:.*"), bare=True)
+    assert (await nobody.client.get("/accounts")).code == "ID.1002"
+    assert (await reader.client.get("/accounts")).status == 200
+    refused = await reader.client.call("POST", "/accounts/users", {"params": {"name": "x", "password": "p"}})
+    assert refused.code == "ID.1002"
+    denied = await chief.user(allow(".*"), deny("identity:APICreateAccountMsg"), bare=True)
+    made = await denied.client.call("POST", "/accounts", {"params": {"name": "x", "password": "p"}})
+    assert made.code == "ID.1002"
+
+
+async def test_no_policy_opens_what_is_for_accounts_or_administrators(tenant: Tenant) -> None:
+    user = await tenant.user(allow(".*"))
+    for method, path in (
+        ("GET", "/accounts"),
+        ("POST", "/accounts/policies"),
+        ("DELETE", f"/accounts/{UNKNOWN}"),
+    ):
+        assert (await user.client.call(method, path)).code == "ID.1002", path
+
+
+async def test_check_takes_full_and_short_names_and_echoes_them(tenant: Tenant) -> None:
+    names = (f"{JAVA}.APIQueryUserMsg", "APICreateAccountMsg", "CreateUser", f"{JAVA}.APILogOutMsg")
+    answer = await check(tenant.client, *names)
+    assert answer.inventory == dict(zip(names, ("Allow", "Deny", "Allow", "Allow"), strict=True))
+
+
+@pytest.mark.parametrize(
+    "name", ["APINonsenseMsg", "queryUser", "org.example.APIQueryUserMsg", "", "QueryUserMsg"]
+)
+async def test_check_refuses_unknown_names(tenant: Tenant, name: str) -> None:
+    answer = await check(tenant.client, "QueryUser", name)
+    assert (answer.status, answer.code) == (503, "SYS.1007")
+
+
+async def test_check_answers_for_every_api(admin: Client) -> None:
+    answer = await check(admin, *(declared.java_class for declared in APIS.values()))
+    assert set(answer.inventory.values()) == {"Allow"}
+
+
+async def test_check_as_a_user_answers_for_the_user(tenant: Tenant, stranger: Tenant, admin: Client) -> None:
+    user = await tenant.user(deny("identity:APIQueryPolicyMsg"))
+    expected = {"QueryUser": "Allow", "QueryPolicy": "Deny", "CreateUser": "Deny", "QueryAccount": "Deny"}
+    assert (await check(user.client, *expected)).inventory == expected
+    assert (await check(tenant.client, *expected, userUuid=user.uuid)).inventory == expected
+    assert (await check(admin, *expected, userUuid=user.uuid)).inventory == expected
+    for client, uuid in (
+        (stranger.client, user.uuid),
+        (tenant.client, UNKNOWN),
+        (tenant.client, tenant.uuid),
+    ):
+        answer = await check(client, "QueryUser", userUuid=uuid)
+        assert (answer.status, answer.code) == (503, "SYS.1006")
+
+
+async def test_check_knows_users_of_another_administrator(admin: Client, new_tenant: Any) -> None:
+    chief = await new_tenant(type="SystemAdmin")
+    user = await chief.user(allow("identity:APIQueryAccountMsg"), bare=True)
+    answer = await check(admin, "QueryAccount", "CreateAccount", userUuid=user.uuid)
+    assert answer.inventory == {"QueryAccount": "Allow", "CreateAccount": "Deny"}
+
+
+async def test_links_of_a_policy(tenant: Tenant) -> None:
+    user, group, policy = await tenant.user(), await tenant.group(), await tenant.policy(allow("a"))
+    await tenant.bind(user.uuid, policy)
+    await tenant.bind_group(group["uuid"], policy)
+    condition = f"q=user.uuid={user.uuid}&q=group.name={group['name']}&q=account.name={tenant.name}"
+    assert uuids(await tenant.client.get(f"/accounts/policies?{condition}")) == {policy}
