@@ -286,6 +286,7 @@ CREATE TABLE IF NOT EXISTS hosts (
     username                   text,
     password                   text,             -- sealed
     ssh_port                   int,
+    asked_at                   timestamptz NOT NULL DEFAULT now(),  -- for a sign of life
     create_date                timestamptz NOT NULL DEFAULT now(),
     last_op_date               timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT hosts_capacity_check CHECK (available_cpu_capacity >= 0 AND available_memory_capacity >= 0)

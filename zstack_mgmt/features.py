@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-FEATURES = ("accounts", "users", "groups", "policies", "quotas", "sharing", "sessions", "audit", "zones", "webhooks", "query")
+FEATURES = ("accounts", "users", "groups", "policies", "quotas", "sharing", "sessions", "audit", "zones", "webhooks", "ldap", "scheduler", "query")
 
 
 def load() -> None:

@@ -1,0 +1,125 @@
+"""Firing: each due time becomes one API job of the job's owner, in the transaction that moves the trigger on.
+
+Workers claim due rows with locks that others skip, so a due time fires once, whichever worker gets there, and
+again from the start when that worker dies before its commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from zstack_mgmt.jobs import store as jobs
+from zstack_mgmt.jobs.model import Submission
+from zstack_mgmt.registry import APIS, Services
+from zstack_mgmt.scheduler import due as ledger
+from zstack_mgmt.scheduler.due import Due, Execution
+from zstack_mgmt.scheduler.timing import MISFIRE_AFTER, next_due
+from zstack_mgmt.values import new_uuid
+
+_APIS = {
+    "startVm": "StartVmInstance",
+    "stopVm": "StopVmInstance",
+    "rebootVm": "RebootVmInstance",
+    "volumeSnapshot": "CreateVolumeSnapshot",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one transaction has done."""
+
+    claimed: int
+    fired: int
+
+
+async def fire_due(conn: Any, services: Services, limit: int) -> Round:
+    """Fire up to `limit` due jobs, and plan those whose next due time is not known, in one transaction."""
+    uuids = await ledger.lock_due(conn, limit)
+    if not uuids:
+        return Round(0, 0)
+    await ledger.lock_targets(conn, uuids)
+    rows = await ledger.load(conn, uuids)
+    executions, moves = _decide(rows, services)
+    fired = 0
+    if executions:
+        new = await ledger.note(conn, executions)
+        batch = [_submission(e, services) for e in executions if e.api_job_uuid in new]
+        if batch:
+            await jobs.accept(conn, batch)
+        fired = len(batch)
+    await ledger.advance(conn, moves)
+    return Round(len(uuids), fired)
+
+
+def _decide(
+    rows: Sequence[Due], services: Services
+) -> tuple[list[Execution], list[tuple[str, datetime | None]]]:
+    """What becomes of each row, and its next due time."""
+    zone = services.settings.time_zone
+    executions: list[Execution] = []
+    moves: list[tuple[str, datetime | None]] = []
+    snapshots: set[str] = set()  # volumes that this round makes a snapshot of
+    for row in rows:
+        if row.account_uuid is None:
+            moves.append((row.uuid, None))
+            continue
+        after = row.planned_from if row.due_at is None else row.due_at
+        if row.due_at is not None:
+            execution = _execution(row, row.due_at, busy=row.busy or row.target_uuid in snapshots)
+            executions.append(execution)
+            if execution.state == "Fired" and row.type == "volumeSnapshot":
+                snapshots.add(row.target_uuid)
+            elif execution.state == "Missed":
+                after = row.now
+        moves.append((row.uuid, next_due(row.timing, row.grid_start, after, zone)))
+    return executions, moves
+
+
+def _execution(row: Due, due_at: datetime, *, busy: bool) -> Execution:
+    if row.now - due_at > MISFIRE_AFTER:
+        details = (
+            f"no worker was there in time; the due times until {row.now:%Y-%m-%d %H:%M:%S} UTC are left out"
+        )
+        return Execution(row, due_at, "Missed", details=details)
+    if busy:
+        return Execution(row, due_at, "Skipped", details="the snapshot before it is still being made")
+    return Execution(row, due_at, "Fired", api_job_uuid=new_uuid())
+
+
+def _submission(execution: Execution, services: Services) -> Submission:
+    """The API job of a fire, as a call of the owner would have stored it."""
+    row, uuid = execution.due, execution.api_job_uuid or ""
+    api = _APIS[row.type]
+    return Submission(
+        uuid=uuid,
+        account_uuid=row.account_uuid or "",
+        user_uuid=row.account_uuid or "",
+        is_admin=row.is_admin,
+        api=api,
+        fingerprint=services.sealer.keyed_hash(uuid.encode(), "scheduler"),
+        request=orjson.dumps(_request(execution)).decode(),
+        request_id=row.job_uuid,
+        keys=row.target_uuid,
+        outside=APIS[api].outside,
+        with_schema=False,
+        web_hook=None,
+        timeout_s=services.settings.job_timeout_s,
+        remote="scheduler",
+        target=row.target_uuid,
+    )
+
+
+def _request(execution: Execution) -> dict[str, str]:
+    row = execution.due
+    if row.type != "volumeSnapshot":
+        return {"uuid": row.target_uuid}
+    name = row.parameters.get("snapshotName") or f"{row.target_uuid}-snapshot-{execution.due_at:%Y%m%d%H%M%S}"
+    request = {"volumeUuid": row.target_uuid, "name": name}
+    if "snapshotDescription" in row.parameters:
+        request["description"] = row.parameters["snapshotDescription"]
+    return request
