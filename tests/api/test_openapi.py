@@ -1,4 +1,4 @@
-"""Our own OpenAPI document, held against the running service by generated requests, right ones and wrong ones."""
+"""Our own OpenAPI document, held against the running service by generated requests, right and wrong."""
 
 import asyncio
 from typing import Any
@@ -52,7 +52,7 @@ def name_real_things(value: Any, pick: Any) -> Any:
 
 
 def explore(operation: Any, mode: GenerationMode, service: Service, uuids: list[str]) -> None:
-    """Call one operation with generated requests; an AssertionError or schemathesis' failure tells what was wrong."""
+    """Call one operation with generated requests. Raises AssertionError, or schemathesis' own failures."""
     base = f"{service.origin}/zstack/v1"
     session = {"Authorization": f"OAuth {service.admin.token}", "Prefer": "wait=10"}
 

@@ -277,6 +277,7 @@ _ERROR_CODE: Schema = {
         "description": {"type": "string", "description": "the same for every error of the code"},
         "details": {"type": "string", "maxLength": 4096, "description": "what is wrong in this case"},
         "opaque": {"type": "object", "description": "further facts, by name"},
+        "cause": {"$ref": REF + "ErrorCode"},
     },
     "required": ["code", "description", "details"],
 }

@@ -15,7 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import ApiError, HttpError
+from zstack_mgmt.errors import ApiError
 from zstack_mgmt.features import load
 from zstack_mgmt.web.examples import Step, load_story, shown
 from zstack_mgmt.web.notes import field_notes
@@ -228,7 +228,7 @@ def errors() -> list[type[ApiError]]:
 
     def walk(kind: type[ApiError]) -> None:
         for child in kind.__subclasses__():
-            if child.__module__.startswith("zstack_mgmt.") and child is not HttpError:
+            if child.__module__.startswith("zstack_mgmt.") and hasattr(child, "code"):
                 found[child] = None
             walk(child)
 
