@@ -48,6 +48,8 @@ _RECORDS_PER_BATCH = 500
 _QUIET_S = 0.5  # a receiver that gave nothing is not asked again at once
 _PAUSE_MAX_S = 1.0
 _LAST_RECORD_S = 2.0
+# asyncpg's internal error is what a connection may say that was cut in the middle of a statement.
+_DATABASE_ERRORS = (*UNAVAILABLE, asyncpg.PostgresError, asyncpg.InternalClientError)
 
 
 class Metrics(Protocol):
@@ -133,7 +135,7 @@ class DeliveryLoop:
             try:
                 await step()
                 pause = 0.05
-            except (*UNAVAILABLE, asyncpg.PostgresError) as error:
+            except _DATABASE_ERRORS as error:
                 log.warning("webhook database error", error=type(error).__name__, retry_in_s=pause)
                 self._holding = True
                 if self._closing:
@@ -223,7 +225,7 @@ class DeliveryLoop:
             if not keys or self._session is None:
                 return Exchange("failed", started_at, loop.time(), error="no-signing-key")
             return await send(self._session, delivery, keys, int(loop.time() + self._clock_offset))
-        except (*UNAVAILABLE, asyncpg.PostgresError):
+        except _DATABASE_ERRORS:
             self._holding = True
             return None
         except Exception:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import aclosing
 from typing import Any, Protocol
 
-import redis.asyncio as redis
 import structlog
 from redis.exceptions import RedisError
 
@@ -19,7 +19,7 @@ from workers.loop import JobLoop
 from workers.settings import connect, make_worker
 from zstack_mgmt.config import Settings
 from zstack_mgmt.features import load
-from zstack_mgmt.jobs.bell import Bell, Queue, wake_channel
+from zstack_mgmt.jobs.bell import Bell, Queue, heard, wake_channel
 from zstack_mgmt.metrics import DeliveryMetrics
 from zstack_mgmt.process import build_services, open_pool
 
@@ -107,15 +107,10 @@ async def _run_arq(settings: Settings, queue: Queue, context: dict[str, Any]) ->
 async def _listen(settings: Settings, queue: Queue, loop: Loop) -> None:
     """Wake the loop whenever the bell rings."""
     while True:
-        client = redis.Redis.from_url(settings.redis_url, socket_connect_timeout=1)
         try:
-            async with client.pubsub() as channel:
-                await channel.subscribe(wake_channel(settings, queue))
-                loop.wake()
-                async for _ in channel.listen():
+            async with aclosing(heard(settings, wake_channel(settings, queue))) as rings:
+                async for _ in rings:
                     loop.wake()
         except (RedisError, OSError) as error:
             log.warning("the doorbell is not heard", action="listen", queue=queue, error=type(error).__name__)
             await asyncio.sleep(_RETRY_S)
-        finally:
-            await client.aclose()

@@ -1,7 +1,7 @@
 """How arq is set up: queues, periodic tasks, serialiser, and every limit chosen rather than inherited.
 
-arq's queue carries one deduplicated wake-up per kind of worker, and the periodic tasks. The work itself is claimed from
-PostgreSQL by the loop that the worker process runs beside arq.
+arq's queue carries one deduplicated wake-up per kind of worker, and the periodic tasks. The work itself is
+claimed from PostgreSQL by the loop that the worker process runs beside arq.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
     Conn = PoolConnectionProxy[Any]
+else:
+    Conn = Any
 
 Mode = Literal["sync", "job"]
 Access = Literal["public", "admin", "account", "user"]

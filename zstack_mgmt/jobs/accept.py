@@ -1,7 +1,7 @@
 """Accepting jobs: concurrent calls are committed together, and a 202 is sent only for a committed row.
 
-While one multi-row insert is on its way the next batch forms, so one connection serves a whole process and nobody waits
-longer than the insert before his own.
+While one multi-row insert is on its way the next batch forms, so one connection serves a whole process and
+nobody waits longer than the insert before his own.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Acceptor:
     async def submit(self, submission: Submission) -> None:
         """Store the job, or find that the same call stored it before.
 
-        Raises BadRequest when the uuid belongs to another call, TooBusy when the database is away; then no row exists.
+        Raises BadRequest when the uuid belongs to another call, TooBusy when the database is away; then no
+        row exists.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((submission, future))
@@ -79,13 +80,14 @@ class Acceptor:
                 continue
             try:
                 await self._store(batch)
-            except Exception as error:  # noqa: BLE001 (this task must outlive whatever a batch meets)
+            except Exception as error:
                 log.error("a batch was dropped", action="accept", jobs=len(batch), exc_info=error)
                 self._conn = None
                 self._fail([future for _, future in batch])
 
     async def _store(self, batch: list[tuple[Submission, asyncio.Future[None]]]) -> None:
         jobs = [submission for submission, _ in batch]
+        rows: list[tuple[str, str, bytes]] = []
         try:
             conn = await self._connection()
             for retry in (True, True, False):

@@ -1,14 +1,16 @@
 """The doorbell: tells workers through Redis that there is work, and waiting readers that a job has ended.
 
-It carries no truth. A ring puts arq's deduplicated wake-up job into arq's queue, in arq's own key layout, and publishes to
-a channel that wakes a listening worker at once. What is lost is found by the workers' own look into PostgreSQL.
+It carries no truth. A ring puts arq's deduplicated wake-up job into arq's queue, in arq's own key layout, and
+publishes to a channel that wakes a listening worker at once. What is lost is found by the workers' own look
+into PostgreSQL.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Literal
+from collections.abc import AsyncGenerator
+from typing import Any, Literal
 
 import redis.asyncio as redis
 import structlog
@@ -44,7 +46,7 @@ class Bell:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._redis = redis.Redis.from_url(
+        self._redis: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             settings.redis_url, socket_timeout=1, socket_connect_timeout=1, retry_on_timeout=False
         )
         self._rings: set[Queue] = set()
@@ -99,3 +101,20 @@ class Bell:
         if done:
             pipe.publish(done_channel(self._settings), ",".join(done))
         await pipe.execute()
+
+
+async def heard(settings: Settings, channel: str) -> AsyncGenerator[bytes, None]:
+    """What is published on a channel; an empty message says that the listening has begun.
+
+    Raises RedisError or OSError when Redis is lost; close the generator to end the connection.
+    """
+    client: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        settings.redis_url, socket_connect_timeout=1
+    )
+    try:
+        async with client.pubsub() as ear:
+            await ear.subscribe(channel)
+            async for message in ear.listen():
+                yield message["data"] if message["type"] == "message" else b""
+    finally:
+        await client.aclose()

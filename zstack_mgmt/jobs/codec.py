@@ -1,4 +1,6 @@
-"""The serialiser of everything that passes through arq: JSON, because whoever can write to Redis could run code with pickle."""
+"""The serialiser of everything that passes through arq: JSON, because whoever can write to Redis could run
+code with pickle.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Handlers that act outside the database: they record intent, act idempotently, and write under their job's epoch."""
+"""Handlers that act outside the database: they record intent, act idempotently, and write under their job's
+epoch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,13 +18,15 @@ class JobLost(Exception):
 
 
 class Direct:
-    """What a sync handler declared `outside` gets: it opens its transactions itself, and none while it waits elsewhere."""
+    """What a sync handler declared `outside` gets: it opens its transactions itself, and none while it waits
+    elsewhere.
+    """
 
     def __init__(self, pool: db.Pool) -> None:
         self._pool = pool
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
+    async def transaction(self) -> AsyncGenerator[Any]:
         """A transaction of its own."""
         async with db.transaction(self._pool) as conn:
             yield conn
@@ -37,12 +41,17 @@ class Outside:
 
     @property
     def token(self) -> str:
-        """Names this job to the outside, the same for every claim: what was done under it need not be done again."""
+        """Names this job to the outside, the same for every claim: what was done under it need not be done
+        again.
+        """
         return self._job.uuid
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        """A transaction that commits only while the job is still held; raises JobLost otherwise. No network call inside."""
+    async def transaction(self) -> AsyncGenerator[Any]:
+        """A transaction that commits only while the job is still held; raises JobLost otherwise.
+
+        No network call inside.
+        """
         async with db.transaction(self._pool) as conn:
             if not await store.hold(conn, self._job.uuid, self._job.epoch):
                 raise JobLost(self._job.uuid)

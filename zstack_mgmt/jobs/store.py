@@ -8,7 +8,9 @@ from typing import Any, LiteralString
 from zstack_mgmt.config import Settings
 from zstack_mgmt.jobs.model import ClaimedJob, JobView, Outcome, Submission
 
-_ACCEPT: LiteralString = "SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+_ACCEPT: LiteralString = """
+SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+"""
 _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4)"
 _FINISH: LiteralString = "SELECT finish_jobs($1, $2, $3, $4, $5)"
 _REAP: LiteralString = "SELECT * FROM reap_jobs($1, $2, $3, $4, $5)"
@@ -20,21 +22,25 @@ FROM api_jobs WHERE uuid = $1
 
 
 async def accept(conn: Any, batch: Sequence[Submission]) -> list[tuple[str, str, bytes]]:
-    """Store the batch in one transaction. Returns (uuid, account, fingerprint) of the uuids some of which existed."""
+    """Store the batch in one transaction.
+
+    Returns (uuid, account, fingerprint) of the uuids some of which existed.
+    """
     columns = zip(
         *(
             (
-                s.uuid,
-                s.account_uuid,
-                s.user_uuid,
-                s.is_admin,
-                s.api,
-                s.fingerprint,
-                s.request,
-                s.request_id,
-                s.keys,
+                *(s.uuid, s.account_uuid, s.user_uuid, s.is_admin, s.api, s.fingerprint, s.request),
+                *(
+                    s.request_id,
+                    s.keys,
+                    s.outside,
+                    s.with_schema,
+                    s.web_hook,
+                    s.timeout_s,
+                    s.remote,
+                    s.target,
+                ),
             )
-            + (s.outside, s.with_schema, s.web_hook, s.timeout_s, s.remote, s.target)
             for s in batch
         ),
         strict=True,
@@ -54,7 +60,8 @@ async def queue_depth(conn: Any, limit: int) -> int:
     """The number of queued jobs, counted up to the limit."""
     return await conn.fetchval(
         """
-        SELECT (SELECT count(*) FROM (SELECT FROM api_jobs WHERE state = 'queued' AND waits_for IS NULL LIMIT $1) q)
+        SELECT (SELECT count(*) FROM (
+                    SELECT FROM api_jobs WHERE state = 'queued' AND waits_for IS NULL LIMIT $1) q)
              + (SELECT count(*) FROM (SELECT FROM api_jobs WHERE waits_for IS NOT NULL LIMIT $1) w)
         """,
         limit,
@@ -84,7 +91,10 @@ async def claim(conn: Any, owner: str, limit: int, lease_s: float, *, suspects: 
 async def finish(
     conn: Any, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome], retention_s: float
 ) -> bool:
-    """End the jobs in the caller's transaction; True when a webhook is now due. Raises PostgresError ZS001 if one was lost."""
+    """End the jobs in the caller's transaction; True when a webhook is now due.
+
+    Raises PostgresError ZS001 if one was lost.
+    """
     return await conn.fetchval(
         _FINISH,
         [j.uuid for j in jobs],
@@ -96,7 +106,10 @@ async def finish(
 
 
 async def reap(conn: Any, settings: Settings, lost: str, late: str) -> list[tuple[str, bool]]:
-    """Queue the jobs of dead workers again, or end them; end late ones. Returns (uuid, webhook due) of the ended."""
+    """Queue the jobs of dead workers again, or end them; end late ones.
+
+    Returns (uuid, webhook due) of the ended.
+    """
     rows = await conn.fetch(_REAP, 500, settings.max_claims, lost, late, float(settings.job_retention_s))
     return [(row["uuid"], row["hooked"]) for row in rows]
 
@@ -109,7 +122,9 @@ async def has_suspects(conn: Any) -> bool:
 
 
 async def renew(conn: Any, owner: str, uuids: Sequence[str], lease_s: float) -> dict[str, bool]:
-    """Extend the leases of the worker's jobs; returns those it still holds, and whether their cancellation was asked for."""
+    """Extend the leases of the worker's jobs; returns those it still holds, and whether their cancellation
+    was asked for.
+    """
     rows = await conn.fetch(
         """
         UPDATE api_jobs SET lease_until = now() + make_interval(secs => $3)
@@ -136,11 +151,14 @@ async def hand_back(conn: Any, jobs: Sequence[ClaimedJob]) -> None:
 
 
 async def hold(conn: Any, uuid: str, epoch: int) -> bool:
-    """Lock the job's row for the rest of the transaction if it is still held under the epoch and not to be canceled."""
+    """Lock the job's row for the rest of the transaction if it is still held under the epoch and not to be
+    canceled.
+    """
     return bool(
         await conn.fetchval(
             """
-            SELECT true FROM api_jobs WHERE uuid = $1 AND epoch = $2 AND state = 'running' AND NOT cancel_asked
+            SELECT true FROM api_jobs
+            WHERE uuid = $1 AND epoch = $2 AND state = 'running' AND NOT cancel_asked
             FOR NO KEY UPDATE
             """,
             uuid,
@@ -164,12 +182,17 @@ async def final_ones(conn: Any, uuids: Sequence[str]) -> list[str]:
 
 
 async def cancel(conn: Any, uuid: str, body: str, retention_s: float) -> str | None:
-    """End a queued job at once, ask a running one to stop; returns its state before, None when there is no such row."""
+    """End a queued job at once, ask a running one to stop; returns its state before, None when there is no
+    such row.
+    """
     return await conn.fetchval("SELECT cancel_job($1, $2, $3)", uuid, body, retention_s)
 
 
 async def expire(conn: Any, tombstone_s: float, limit: int) -> int:
-    """Drop results past their time, leaving tombstones, and tombstones past theirs. Undelivered webhooks keep their own."""
+    """Drop results past their time, leaving tombstones, and tombstones past theirs.
+
+    Undelivered webhooks keep their own.
+    """
     return await conn.fetchval("SELECT expire_jobs($1, $2)", tombstone_s, limit)
 
 
@@ -185,11 +208,13 @@ async def list_jobs(
     """Jobs of the account (None: of all), the newest first, starting below `before`."""
     return await conn.fetch(
         """
-        SELECT j.seq, j.uuid, j.account_uuid, j.user_uuid, j.api, j.state, j.accepted_at, j.started_at, j.finished_at
+        SELECT j.seq, j.uuid, j.account_uuid, j.user_uuid, j.api, j.state, j.accepted_at, j.started_at,
+               j.finished_at
         FROM api_jobs j
         WHERE ($1::text IS NULL OR j.account_uuid = $1) AND ($2::text IS NULL OR j.state = $2)
           AND ($3::text IS NULL OR j.api = $3) AND j.seq < $5
-          AND ($4::text IS NULL OR EXISTS (SELECT 1 FROM api_job_keys k WHERE k.key = $4 AND k.job_uuid = j.uuid))
+          AND ($4::text IS NULL OR j.target = $4 OR EXISTS (
+                SELECT FROM api_job_keys k WHERE k.key = $4 AND k.seq = j.seq))
         ORDER BY j.seq DESC LIMIT $6
         """,
         account_uuid,

@@ -1,18 +1,21 @@
-"""Waiting for jobs to end: Redis announces it, and a look into PostgreSQL once a second finds what was not announced."""
+"""Waiting for jobs to end:
+
+Redis announces it, and a look into PostgreSQL once a second finds what was not announced.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import asyncpg
-import redis.asyncio as redis
 import structlog
 from redis.exceptions import RedisError
 
 from zstack_mgmt import db
 from zstack_mgmt.config import Settings
 from zstack_mgmt.jobs import store
-from zstack_mgmt.jobs.bell import done_channel
+from zstack_mgmt.jobs.bell import done_channel, heard
 
 log = structlog.get_logger()
 
@@ -59,18 +62,14 @@ class Watcher:
 
     async def _listen(self) -> None:
         while True:
-            client = redis.Redis.from_url(self._settings.redis_url, socket_connect_timeout=1)
             try:
-                async with client.pubsub() as channel:
-                    await channel.subscribe(done_channel(self._settings))
-                    async for message in channel.listen():
-                        if self._waiting and message["type"] == "message":
-                            self._wake(message["data"].decode().split(","))
+                async with aclosing(heard(self._settings, done_channel(self._settings))) as messages:
+                    async for message in messages:
+                        if self._waiting:
+                            self._wake(message.decode().split(","))
             except (RedisError, OSError) as error:
                 log.warning("job ends are not announced", action="watch", error=type(error).__name__)
                 await asyncio.sleep(0.5)
-            finally:
-                await client.aclose()
 
     async def _look(self) -> None:
         while True:
