@@ -1,0 +1,95 @@
+"""What must hold when many do the same at once."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from app import Answer, Service
+from identity.world import Tenant, allow, uuids
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def outcomes(answers: list[Answer]) -> list[str]:
+    return ["ok" if answer.status == 200 else answer.code for answer in answers]
+
+
+async def test_one_of_20_users_gets_the_name(tenant: Tenant) -> None:
+    body = {"params": {"name": "wanted", "password": "p"}}
+    answers = await asyncio.gather(*[tenant.client.job("POST", "/accounts/users", body) for _ in range(20)])
+    assert sorted(outcomes(answers)) == ["SYS.1007"] * 19 + ["ok"]
+    winner = next(answer.inventory["uuid"] for answer in answers if answer.status == 200)
+    assert uuids(await tenant.client.get("/accounts/users")) == {winner}
+
+
+async def test_one_of_10_accounts_gets_the_name(service: Service, fresh: Any) -> None:
+    body = {"params": {"name": fresh("wanted"), "password": "p"}}
+    before = await service.db.fetchval("SELECT count(*) FROM quotas")
+    answers = await asyncio.gather(*[service.admin.job("POST", "/accounts", body) for _ in range(10)])
+    assert sorted(outcomes(answers)) == ["SYS.1007"] * 9 + ["ok"]
+    assert await service.db.fetchval("SELECT count(*) FROM quotas") == before + 16
+
+
+async def test_one_of_10_resources_gets_the_uuid(tenant: Tenant) -> None:
+    body = {"params": {"name": "n", "statements": [allow("a")], "resourceUuid": "b" * 12 + "4" + "b" * 19}}
+    answers = await asyncio.gather(
+        *[tenant.client.job("POST", "/accounts/policies", body) for _ in range(10)]
+    )
+    assert sorted(outcomes(answers)) == ["SYS.1000"] * 9 + ["ok"]
+
+
+async def test_memberships_and_bindings_cross_without_harm(service: Service, tenant: Tenant) -> None:
+    users = [await tenant.user(bare=True) for _ in range(4)]
+    groups = [await tenant.group() for _ in range(3)]
+    policy = await tenant.policy(allow(".*"))
+    calls = [
+        tenant.client.job(
+            "POST", f"/accounts/groups/{group['uuid']}/users", {"params": {"userUuid": user.uuid}}
+        )
+        for group in groups
+        for user in users
+        for _ in range(2)
+    ]
+    calls += [
+        tenant.client.job("POST", f"/accounts/users/{user.uuid}/policies", {"params": {"policyUuid": policy}})
+        for user in users
+        for _ in range(3)
+    ]
+    assert set(outcomes(await asyncio.gather(*calls))) == {"ok"}
+    rows = (
+        "SELECT count(*) FROM group_members m JOIN users u ON u.uuid = m.user_uuid WHERE u.account_uuid = $1"
+    )
+    assert await service.db.fetchval(rows, tenant.uuid) == 12
+
+
+async def test_account_that_is_deleted_leaves_no_orphans(service: Service, tenant: Tenant) -> None:
+    makes = [tenant.client.job("POST", "/accounts/groups", {"params": {"name": f"g{i}"}}) for i in range(30)]
+    deletion = service.admin.job("DELETE", f"/accounts/{tenant.uuid}")
+    *made, gone = await asyncio.gather(*makes, deletion)
+    assert gone.status == 200, gone
+    assert set(outcomes(made)) <= {"ok", "SYS.1003", "ID.1001"}, outcomes(made)
+    for table, column in (("user_groups", "account_uuid"), ("resource_owners", "account_uuid")):
+        sql = f"SELECT count(*) FROM {table} WHERE {column} = $1"
+        assert await service.db.fetchval(sql, tenant.uuid) == 0
+    orphans = """
+        SELECT count(*) FROM resources r WHERE r.resource_type = 'UserGroupVO'
+        AND NOT EXISTS (SELECT FROM user_groups g WHERE g.uuid = r.uuid)
+    """
+    assert await service.db.fetchval(orphans) == 0
+
+
+async def test_share_and_change_of_owner_do_not_leave_a_share_of_the_old_owner(
+    service: Service, tenant: Tenant, stranger: Tenant, new_tenant: Any
+) -> None:
+    third = await new_tenant()
+    for _ in range(5):
+        policy = await tenant.policy(allow("a"))
+        share = {"shareResource": {"resourceUuids": [policy], "accountUuids": [third.uuid]}}
+        give = {"params": {"resourceUuid": policy}}
+        await asyncio.gather(
+            tenant.client.job("PUT", "/accounts/resources/actions", share),
+            service.admin.job("POST", f"/account/{stranger.uuid}/resources", give),
+        )
+        rows = "SELECT count(*) FROM resource_shares WHERE resource_uuid = $1"
+        assert await service.db.fetchval(rows, policy) == 0

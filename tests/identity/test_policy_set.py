@@ -1,0 +1,159 @@
+"""The compiled policies against a naive evaluation: every statement, every rule, `re.fullmatch`."""
+
+import re
+from itertools import permutations
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zstack_mgmt.auth import policy
+from zstack_mgmt.auth.permissions import may_call
+from zstack_mgmt.auth.policy import NO_POLICIES, PolicySet, check_rules, policy_set
+from zstack_mgmt.errors import InvalidArgument
+from zstack_mgmt.features import load
+from zstack_mgmt.registry import APIS
+
+load()
+OFFERED = sorted({declared.permissions for declared in APIS.values()})
+WORDS = (
+    "identity",
+    "resource",
+    "read",
+    "API",
+    "Query",
+    "Create",
+    "User",
+    "Policy",
+    "Msg",
+    ":",
+    r"\.",
+    "org",
+    "zstack",
+)
+WILD = (
+    ".*",
+    ".+",
+    ".?",
+    "[A-Z]",
+    "[a-z]+",
+    r"\w*",
+    "(API|org)",
+    "(read)?",
+    "[^:]*",
+    "a{0,3}",
+    "(?:Msg|read)",
+    "|",
+)
+PATTERNS = st.one_of(
+    st.sampled_from([name for names in OFFERED for name in names]),
+    st.sampled_from((".*", ".*:read", "identity:.*", "identity:API.*", "")),
+    st.lists(st.sampled_from(WORDS + WILD), max_size=6).map("".join),
+)
+STATEMENTS = st.fixed_dictionaries(
+    {
+        "effect": st.sampled_from(("Allow", "Allow", "Deny")),
+        "actions": st.lists(PATTERNS, min_size=1, max_size=4),
+    }
+)
+POLICIES = st.lists(st.lists(STATEMENTS, min_size=1, max_size=3), max_size=4)
+
+
+def naive(policies: list[list[dict[str, Any]]], offered: tuple[str, ...]) -> bool:
+    def matches(effect: str) -> bool:
+        return any(
+            re.fullmatch(rule, text)
+            for statements in policies
+            for statement in statements
+            if statement["effect"] == effect
+            for rule in statement["actions"]
+            for text in offered
+        )
+
+    return matches("Allow") and not matches("Deny")
+
+
+def compiled(policies: list[list[dict[str, Any]]]) -> PolicySet:
+    return policy_set(orjson.dumps(statements).decode() for statements in policies)
+
+
+@given(POLICIES)
+def test_sets_decide_as_a_naive_evaluation_does(policies: list[list[dict[str, Any]]]) -> None:
+    made = compiled(policies)
+    for offered in OFFERED:
+        expected = naive(policies, offered)
+        assert made.allows(offered) is expected
+        assert made.allows(offered) is expected, "and so from its memory"
+
+
+@given(st.lists(st.lists(STATEMENTS, min_size=1, max_size=2), min_size=2, max_size=3))
+def test_order_never_matters(policies: list[list[dict[str, Any]]]) -> None:
+    decisions = {
+        tuple(compiled([list(reversed(p)) for p in order]).allows(offered) for offered in OFFERED)
+        for order in permutations(policies)
+    }
+    assert len(decisions) == 1
+
+
+@given(PATTERNS)
+def test_what_the_oracle_can_run_is_taken(rule: str) -> None:
+    check_rules([rule])
+
+
+def test_nothing_is_allowed_without_policies() -> None:
+    assert not any(NO_POLICIES.allows(offered) for offered in OFFERED)
+    assert not PolicySet([".*"], []).allows(())
+
+
+def test_rules_too_large_together_allow_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "_SET_MEMORY", 20_000)
+    large = [f"{'[a-f]?' * 50}{i}" for i in range(50)]
+    for made in (PolicySet([".*"], large), PolicySet([".*", *large], [])):
+        assert not made.allows(("identity:read",))
+
+
+def test_users_with_equal_rules_share_one_set() -> None:
+    first = orjson.dumps([{"name": "one", "effect": "Allow", "actions": [".*:read"]}]).decode()
+    second = orjson.dumps([{"name": "two", "effect": "Allow", "actions": [".*:read"]}]).decode()
+    assert policy_set([first]) is policy_set([second])
+
+
+def test_rule_is_never_text_of_another() -> None:
+    made = PolicySet([".*"], [r"\Qidentity:read", "resource:read"])
+    assert not made.allows(("identity:read",))
+    assert not made.allows(("resource:read",))
+    assert made.allows(("zone:read",))
+
+
+@pytest.mark.parametrize("access", ["public", "user", "account", "admin"])
+def test_callers_by_access(access: str) -> None:
+    declared = next(d for d in APIS.values() if d.access == access)
+    everything = PolicySet([".*"], [])
+    allowed = {
+        (admin, account, policies is not None)
+        for admin in (True, False)
+        for account, policies in ((True, None), (False, NO_POLICIES), (False, everything))
+        if may_call(declared, is_admin=admin, is_account=account, policies=policies)
+        and policies is not NO_POLICIES
+    }
+    callers = {(a, b, not b) for a in (True, False) for b in (True, False)}
+    users, others = {(True, False, True), (False, False, True)}, {(True, True, False), (False, True, False)}
+    assert (
+        allowed
+        == {
+            "public": callers,
+            "user": callers,
+            "account": others,
+            "admin": {(True, True, False), (True, False, True)},
+        }[access]
+    )
+    assert users | others == callers
+
+
+def test_refusals_name_the_rule() -> None:
+    with pytest.raises(InvalidArgument, match="look-around"):
+        check_rules(["fine", "(?=x)"])
+    with pytest.raises(InvalidArgument, match="1024"):
+        check_rules(["x" * 1025])
