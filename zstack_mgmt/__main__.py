@@ -86,7 +86,9 @@ def _serve(settings: Settings) -> None:
 
 
 async def prepare_database(settings: Settings) -> str:
-    """Apply the schema and make the built-in admin if it is missing; returns a generated password, or nothing."""
+    """Apply the schema and make the built-in admin if it is missing; returns a generated password, or
+    nothing.
+    """
     import asyncpg
 
     from zstack_mgmt.accounts.store import insert_admin

@@ -12,6 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 Network = IPv4Network | IPv6Network
 
 
+UTC_ZONE = ZoneInfo("UTC")
+
+
 class ConfigError(Exception):
     """A setting cannot be used; the message names the variable and the accepted form."""
 
@@ -30,7 +33,7 @@ class Settings:
     data_dir: Path = Path(".data")
     public_url: str = ""  # scheme://host[:port] of `location`; empty: the host that the client used
     trusted_proxies: tuple[Network, ...] = ()  # peers whose X-Forwarded-* headers are believed
-    time_zone: ZoneInfo = ZoneInfo("UTC")  # zone of the dates in zstack/v1 replies
+    time_zone: ZoneInfo = UTC_ZONE  # zone of the dates in zstack/v1 replies
 
     api_processes: int = 1
     worker_processes: int = 2
@@ -57,7 +60,7 @@ class Settings:
     login_hash_concurrency: int = 2
     password_time_cost: int = 2  # argon2id passes over the memory
     password_memory_kib: int = 19 * 1024
-    login_free_failures: int = 5  # failed logins of one name from one address before each further one must wait
+    login_free_failures: int = 5  # failures of one name from one address before the next must wait
     login_max_delay_s: int = 300
     login_forget_s: int = 3600
     login_lockout_failures: int = 0  # failures from anywhere that lock a name; 0: never
@@ -94,9 +97,10 @@ class Settings:
     kvm_driver: str = "simulator"  # what runs the VMs of KVM hosts: simulator or libvirt
     libvirt_uri: str = "qemu+ssh://{username}@{ip}:{port}/system"  # of a KVM host, for the libvirt driver
     driver_timeout_s: float = 60.0  # of one action on a hypervisor
+    host_check_s: float = 60.0  # between two questions to a host for a sign of life
     simulator_latency_s: float = 0.0  # of each action of the simulator
 
-    ldap_ca_file: str = ""  # PEM bundle of the authorities that may vouch for a directory; empty: the system's
+    ldap_ca_file: str = ""  # PEM bundle of the authorities that vouch for directories; empty: the system's
     ldap_timeout_s: int = 5  # to connect to the directory, and for each of its answers
     ldap_concurrency: int = 4  # calls to the directory at the same time, in one process
     ldap_entry_attributes: str = "member,uniqueMember,memberOf"  # what entries show beyond their names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,9 @@ CONFLICTS = (asyncpg.exceptions.SerializationError, asyncpg.exceptions.DeadlockD
 
 
 async def _keep(_: object) -> None:
-    """No reset when a connection goes back: sessions hold no state, and the round trip costs a fifth of a call."""
+    """No reset when a connection goes back: sessions hold no state, and the round trip costs a fifth of a
+    call.
+    """
 
 
 async def create_pool(settings: Settings, *, application: str, size: int | None = None) -> Pool:
@@ -132,7 +134,7 @@ def _options(settings: Settings, application: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncIterator[Any]:
+async def transaction(pool: Pool) -> AsyncGenerator[Any]:
     """A connection inside a transaction, committed at the end of the block and rolled back by an exception."""
     async with pool.acquire() as conn, conn.transaction():
         yield conn

@@ -21,7 +21,7 @@
     │   ├── VmStopFailed         VM.1002
     │   ├── VmRebootFailed       VM.1003
     │   ├── VmDestroyFailed      VM.1004
-    │   └── VmStateRefused       VM.1010   the VM's state does not allow it; the cause of the four above, or alone
+    │   └── VmStateRefused       VM.1010   the VM's state does not allow it; the cause of those, or alone
     ├── DirectoryUnreachable     LDAP.1000
     ├── OneDirectoryOnly         LDAP.1001
     ├── EntryNotFound            LDAP.1002
@@ -37,8 +37,8 @@
         ├── JobFinal             SYS.1006   409
         └── BodyTooLarge         SYS.1007   413
 
-`status` is the HTTP status when the error answers a call directly. As the result of a job every error answers 503.
-Codes are the manual's; they are never reused with another meaning.
+`status` is the HTTP status when the error answers a call directly. As the result of a job every error answers
+503. Codes are the manual's; they are never reused with another meaning.
 """
 
 from __future__ import annotations

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from importlib import import_module
 
-FEATURES = ("accounts", "users", "groups", "policies", "quotas", "sharing", "sessions", "audit", "zones", "webhooks", "ldap", "scheduler", "query")
+FEATURES = (
+    "accounts",
+    "users",
+    "groups",
+    "policies",
+    "quotas",
+    "sharing",
+    "sessions",
+    "audit",
+    "zones",
+    "webhooks",
+    "ldap",
+    "scheduler",
+    "query",
+)
 
 
 def load() -> None:

@@ -1,4 +1,7 @@
-"""Prometheus metrics. With METRICS_DIR set, all processes of the machine count together and any of them can be scraped."""
+"""Prometheus metrics.
+
+With METRICS_DIR set, all processes of the machine count together and any of them can be scraped.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-    # The library asks for the pid at each count, in case of a fork; no process of ours forks, and the call costs more
+    # The library asks for the pid at each count, in case of a fork; no process of ours forks, and the call
+    # costs more
     # than the count.
-    values.ValueClass = values.MultiProcessValue(process_identifier=partial(int, os.getpid()))
+    values.ValueClass = values.MultiProcessValue(  # pyright: ignore[reportUnknownMemberType]
+        process_identifier=partial(int, os.getpid())
+    )
 
 REQUESTS = Counter("zstack_http_requests_total", "HTTP requests answered", ["api", "status"])
 REQUEST_SECONDS = Histogram(

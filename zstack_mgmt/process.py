@@ -25,7 +25,9 @@ def build_services(settings: Settings) -> Services:
 async def open_pool(
     settings: Settings, *, application: str, size: int | None = None, timeout_s: float = 60.0
 ) -> db.Pool:
-    """A pool on a database that has the schema; waits for both, and raises TimeoutError when they do not come."""
+    """A pool on a database that has the schema; waits for both, and raises TimeoutError when they do not
+    come.
+    """
     until = time.monotonic() + timeout_s
     while True:
         try:

@@ -1,4 +1,6 @@
-"""The registry of APIs: one declaration each, from which routes, validation, permissions and documents derive."""
+"""The registry of APIs: one declaration each, from which routes, validation, permissions and documents
+derive.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,10 @@ Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
 
 
 class ApiRequest(BaseModel):
-    """Parameters of one API. Python's snake_case is the wire's camelCase; unknown fields are ignored; text is trimmed."""
+    """Parameters of one API.
+
+    Python's snake_case is the wire's camelCase; unknown fields are ignored; text is trimmed.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -79,7 +84,7 @@ class Services:
     settings: Settings
     sealer: Sealer
     hasher: Hasher
-    forget_session: Callable[[str], None] = lambda token: None  # drop a token from this process's cache
+    forget_session: Callable[[str], None] = lambda _token: None  # drop a token from this process's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ class Call:
     job_uuid: str = ""
     policies: Policies | None = None  # of a user session
     session_token: str = ""  # as the client sent it; never stored or logged
-    services: Services = field(default=None, repr=False, compare=False)  # pyright: ignore[reportArgumentType]
+    services: Services = field(default=None, repr=False, compare=False)  # pyright: ignore[reportAssignmentType]
 
     @property
     def is_account_session(self) -> bool:
@@ -177,7 +182,8 @@ def api(
 ) -> Callable[[Callable[[Call, Any, R], Awaitable[Any]]], Callable[[Call, Any, R], Awaitable[Any]]]:
     """Declare an API: `http` is its method and path, `java` the package of its message, `also` further paths.
 
-    `exclusive` defaults to the path's uuids and `resourceUuid`; jobs that name the same one take effect in order.
+    `exclusive` defaults to the path's uuids and `resourceUuid`; jobs that name the same one take effect in
+    order.
     """
 
     def register(

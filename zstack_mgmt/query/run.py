@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ async def answer_bytes(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -
     return b"".join([chunk async for chunk in stream(conn, query, scope, zone)])
 
 
-async def stream(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> AsyncIterator[bytes]:
+async def stream(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> AsyncGenerator[bytes]:
     """The answer as pieces of JSON text; of a large page only one chunk of rows is in memory.
 
     Whatever is wrong with the query is raised before the first piece. The connection is in use, inside a

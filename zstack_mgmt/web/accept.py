@@ -105,7 +105,9 @@ def _secret_fields(kind: type[ApiRequest]) -> dict[str, str]:
             marks = [*info.metadata]
             for arg in get_args(info.annotation):
                 marks += getattr(arg, "__metadata__", ())
-            found.update({name: mark.kind for mark in marks if isinstance(mark, Secret)})
+            for mark in marks:
+                if isinstance(mark, Secret):
+                    found[name] = mark.kind
         _SECRETS[kind] = found
     return _SECRETS[kind]
 

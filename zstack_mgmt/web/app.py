@@ -29,7 +29,7 @@ from zstack_mgmt.values import new_uuid
 from zstack_mgmt.web import index
 from zstack_mgmt.web import jobs as job_routes
 from zstack_mgmt.web.context import CONTEXT, TRACE, Context, Trace
-from zstack_mgmt.web.dispatch import authenticate, dispatch, translate
+from zstack_mgmt.web.dispatch import dispatch, translate
 from zstack_mgmt.web.replies import error_reply
 from zstack_mgmt.web.routes import Routes
 
@@ -42,7 +42,6 @@ def build_app(settings: Settings) -> web.Application:
     """The application of one API process. It connects to its services when it starts."""
     load()
     app = web.Application(middlewares=[boundary], client_max_size=settings.max_body_bytes)
-    app[job_routes.AUTHENTICATE] = authenticate
     app.cleanup_ctx.append(_context(settings))
     router = app.router
     for prefix in ("/zstack/v1", "/v1"):

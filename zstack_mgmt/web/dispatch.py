@@ -1,4 +1,6 @@
-"""One handler for all APIs: find the declaration, authenticate, gather, authorise, then answer or store a job."""
+"""One handler for all APIs: find the declaration, authenticate, gather, authorise, then answer or store a
+job.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,9 @@ from aiohttp import web
 from zstack_mgmt import db
 from zstack_mgmt.audit.trail import Line
 from zstack_mgmt.auth.permissions import authorise
-from zstack_mgmt.auth.sessions import Identity
 from zstack_mgmt.errors import (
     ApiError,
     InternalError,
-    InvalidSession,
     MethodNotAllowed,
     TooBusy,
     UnknownPath,
@@ -31,9 +31,10 @@ from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import SINGLE_FETCH, answer_bytes, run, stream
 from zstack_mgmt.registry import Api, ApiRequest, Call
 from zstack_mgmt.web.accept import accept_job, target_of
+from zstack_mgmt.web.callers import authenticate
 from zstack_mgmt.web.context import CONTEXT, TRACE, Context
 from zstack_mgmt.web.parameters import check_text, choose_api, from_body, from_query, parse_body
-from zstack_mgmt.web.replies import JSON, client_address, json_reply
+from zstack_mgmt.web.replies import JSON, json_reply
 
 log = structlog.get_logger()
 
@@ -82,37 +83,6 @@ def unquote_path(request: web.Request) -> str:
     path = unquote(raw, errors="surrogateescape")
     check_text(path)
     return path
-
-
-async def authenticate(request: web.Request, context: Context, *, public: bool = False) -> Call:
-    """The caller behind the Authorization header; for public APIs nobody in particular. Raises InvalidSession."""
-    token = bearer_token(request)
-    if public:
-        identity = Identity("", "", is_admin=False)
-    elif not token:
-        raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
-    else:
-        identity = context.sessions.cached(token) or await context.sessions.find(token)
-    trace = request[TRACE]
-    trace.account_uuid = identity.account_uuid
-    return Call(
-        account_uuid=identity.account_uuid,
-        user_uuid=identity.user_uuid,
-        is_admin=identity.is_admin,
-        policies=identity.policies,
-        request_id=trace.request_id,
-        remote=client_address(context.settings, request),
-        session_token=token,
-        services=context.services,
-    )
-
-
-def bearer_token(request: web.Request) -> str:
-    """The session uuid of `Authorization: OAuth …`, or of the header `OAuth` that samples of the manual use."""
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() == "oauth":
-        return token.strip()
-    return request.headers.get("OAuth", "").strip() if not scheme else ""
 
 
 def gather(
@@ -198,7 +168,7 @@ def _line(
     body: dict[str, Any] | None = None,
 ) -> Line:
     """The audit line of a call that was answered at once. A login is its account's, once it has succeeded."""
-    who = (body or {}).get("inventory", {}) if declared.access == "public" else {}
+    who: dict[str, str] = (body or {}).get("inventory", {}) if declared.access == "public" else {}
     return Line(
         account_uuid=call.account_uuid or who.get("accountUuid", ""),
         user_uuid=call.user_uuid or who.get("userUuid", ""),

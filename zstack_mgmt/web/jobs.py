@@ -1,10 +1,12 @@
-"""`/api-jobs`: poll, wait, list, cancel and follow jobs. Answers come from the rows in PostgreSQL, never from Redis."""
+"""`/api-jobs`: poll, wait, list, cancel and follow jobs.
+
+Answers come from the rows in PostgreSQL, never from Redis.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -18,6 +20,7 @@ from zstack_mgmt.jobs.answer import schema_of
 from zstack_mgmt.jobs.model import FINAL, JobView, failure_body
 from zstack_mgmt.registry import APIS, Call
 from zstack_mgmt.values import is_uuid
+from zstack_mgmt.web.callers import authenticate
 from zstack_mgmt.web.context import CONTEXT, Context
 from zstack_mgmt.web.parameters import check_text
 from zstack_mgmt.web.replies import job_location, json_reply, text_reply
@@ -26,11 +29,6 @@ _MAX_WAIT_S = 30.0
 _HOLD_S = 5.0  # how long a poll bridges the database's absence before it answers 202
 _HEARTBEAT_S = 15.0
 _STATES = frozenset({"queued", "running", "succeeded", "failed", "canceled", "expired"})
-
-
-Authenticate = Callable[[web.Request, Context], Awaitable[Call]]
-AUTHENTICATE = web.AppKey("authenticate", Authenticate)
-"""How the caller is found; the dispatcher's, which in turn needs the answers of this module."""
 
 
 def preferred_wait(request: web.Request) -> float:
@@ -43,13 +41,15 @@ def preferred_wait(request: web.Request) -> float:
 
 
 async def poll_job(request: web.Request) -> web.Response:
-    """GET: 202 while it runs, 200 or 503 with the result, 404 when the result expired or there never was such a job."""
+    """GET: 202 while it runs, 200 or 503 with the result, 404 when the result expired or there never was such
+    a job.
+    """
     context = request.app[CONTEXT]
     uuid = request.match_info["uuid"]
     until = time.monotonic() + _HOLD_S
     while True:
         try:
-            call = await request.app[AUTHENTICATE](request, context)
+            call = await authenticate(request, context)
             return await answer_job(request, context, call, uuid, preferred_wait(request))
         except db.UNAVAILABLE:
             if time.monotonic() >= until:
@@ -111,7 +111,7 @@ def _final(request: web.Request, job: JobView) -> web.Response:
 async def cancel_job(request: web.Request) -> web.Response:
     """DELETE: ends a queued job, asks a running one to stop: 202. A final job answers 409."""
     context = request.app[CONTEXT]
-    call = await request.app[AUTHENTICATE](request, context)
+    call = await authenticate(request, context)
     job = await _find(context, call, request.match_info["uuid"])
     if not call.is_account_session and job.user_uuid != call.user_uuid:
         raise PermissionDenied("a user can cancel its own jobs only")
@@ -130,7 +130,7 @@ async def cancel_job(request: web.Request) -> web.Response:
 async def list_jobs(request: web.Request) -> web.Response:
     """GET `/api-jobs`: the account's jobs (an admin's: all), newest first, in pages that `next` continues."""
     context = request.app[CONTEXT]
-    call = await request.app[AUTHENTICATE](request, context)
+    call = await authenticate(request, context)
     query = request.query
     for text in query.values():
         check_text(text)
@@ -179,10 +179,11 @@ def _summary(row: Any) -> dict[str, Any]:
 async def follow_job(request: web.Request) -> web.StreamResponse:
     """GET `/api-jobs/{uuid}/events`: server-sent events of the job's states until its end.
 
-    Event ids grow with the stored state (accepted 0, claim n 2n-1, end 2n), so `Last-Event-ID` resumes anywhere.
+    Event ids grow with the stored state (accepted 0, claim n 2n-1, end 2n), so `Last-Event-ID` resumes
+    anywhere.
     """
     context = request.app[CONTEXT]
-    call = await request.app[AUTHENTICATE](request, context)
+    call = await authenticate(request, context)
     uuid = request.match_info["uuid"]
     last = request.headers.get("Last-Event-ID", "")
     seen = int(last) if last.isascii() and last.isdigit() else -1
@@ -203,7 +204,7 @@ async def follow_job(request: web.Request) -> web.StreamResponse:
             beat = time.monotonic()
         await context.watcher.wait(uuid, 1.0)
         try:
-            await request.app[AUTHENTICATE](request, context)
+            await authenticate(request, context)
             job = await _find(context, call, uuid)
         except (*db.UNAVAILABLE, asyncpg.PostgresError):
             continue

@@ -68,7 +68,10 @@ def from_body(declared: Api, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_query(declared: Api, pairs: list[tuple[str, str]], body: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters in the query string of a GET or DELETE; lists as `k=a&k=b` or `k.0=a`. A body may add to them."""
+    """The parameters in the query string of a GET or DELETE; lists as `k=a&k=b` or `k.0=a`.
+
+    A body may add to them.
+    """
     lists = {
         to_camel(name)
         for name, info in declared.request.model_fields.items()
@@ -93,7 +96,8 @@ def from_query(declared: Api, pairs: list[tuple[str, str]], body: Mapping[str, A
 
 
 def check_text(text: str) -> None:
-    """Refuse what the database cannot hold: NUL characters and halves of surrogate pairs. Raises BadRequest."""
+    """Refuse what the database cannot hold: NUL characters and halves of surrogate pairs. Raises BadRequest.
+    """
     if "\0" in text:
         raise BadRequest("text must not hold NUL characters")
     try:

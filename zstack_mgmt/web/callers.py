@@ -1,0 +1,45 @@
+"""Who calls: from the Authorization header to the session's identity."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from zstack_mgmt.auth.sessions import Identity
+from zstack_mgmt.errors import InvalidSession
+from zstack_mgmt.registry import Call
+from zstack_mgmt.web.context import TRACE, Context
+from zstack_mgmt.web.replies import client_address
+
+
+async def authenticate(request: web.Request, context: Context, *, public: bool = False) -> Call:
+    """The caller behind the Authorization header; for public APIs nobody in particular.
+
+    Raises InvalidSession.
+    """
+    token = bearer_token(request)
+    if public:
+        identity = Identity("", "", is_admin=False)
+    elif not token:
+        raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
+    else:
+        identity = context.sessions.cached(token) or await context.sessions.find(token)
+    trace = request[TRACE]
+    trace.account_uuid = identity.account_uuid
+    return Call(
+        account_uuid=identity.account_uuid,
+        user_uuid=identity.user_uuid,
+        is_admin=identity.is_admin,
+        policies=identity.policies,
+        request_id=trace.request_id,
+        remote=client_address(context.settings, request),
+        session_token=token,
+        services=context.services,
+    )
+
+
+def bearer_token(request: web.Request) -> str:
+    """The session uuid of `Authorization: OAuth …`, or of the header `OAuth` that samples of the manual use."""
+    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() == "oauth":
+        return token.strip()
+    return request.headers.get("OAuth", "").strip() if not scheme else ""
