@@ -17,7 +17,7 @@ from zstack_mgmt.web.app import build_app
 
 ADMIN = "36c27e8ff05c4780bf6d2fa65700f22e"
 PASSWORD_SHA512 = (
-    "b109f3bbbc244eb82441917ed06d618b9008dd09b3befd1b5e07394c706a8bb9"  # noqa: S105
+    "b109f3bbbc244eb82441917ed06d618b9008dd09b3befd1b5e07394c706a8bb9"
     "80b1d7785e5976ec049b46df5f1326af5a2ea6d103fd07c95385ffab0cacbc86"
 )
 
@@ -74,7 +74,7 @@ class Client:
         return await self.call("GET", path, **options)
 
     async def job(self, method: str, path: str, body: Any = None, **options: Any) -> Answer:
-        """A mutating call with its result: 200 or 503, as its poll shows it. A refusal at the door comes back as it is."""
+        """A mutating call with its result: 200 or 503, as its poll shows it; or the refusal at the door."""
         accepted = await self.call(method, path, body, **options)
         if accepted.status != 202:
             return accepted

@@ -302,7 +302,10 @@ async def test_job_that_keeps_losing_its_worker_fails_and_runs_alone(
     alone = await store.claim(idle.db, "w", 1, 15, suspects=True)
     assert len(alone) == 1
     await idle.db.execute(
-        "UPDATE api_jobs SET claims = 3, state = 'running', lease_until = now() - interval '1 s' WHERE uuid = $1",
+        """
+        UPDATE api_jobs SET claims = 3, state = 'running', lease_until = now() - interval '1 s'
+        WHERE uuid = $1
+        """,
         uuid_,
     )
     ended = await store.reap(idle.db, settings, '{"error":{"code":"SYS.1000"}}', "{}")

@@ -33,18 +33,19 @@ async def test_example_is_what_the_service_answers(service: Service, feature: st
     written: list[dict[str, Any]] = json.loads(path.read_text())
     async with receiver() as received:
         player = Player(service, received.url, feature)
-        for entry, step in zip(written, load_story(feature), strict=True):
-            status, answer = await player.play(step)
-            if not step.api:
-                assert status in (200, 202), f"{feature}: the step {step.call} answers {status}: {answer}"
-            elif RECORD and status < 300:
-                entry.update(status=status, answer=answer)
-            else:
-                recorded = (step.status, step.answer)
-                assert (status, answer) == recorded, (
-                    f"the answer to {step.call} has changed; if rightly: {RERECORD}"
-                )
-        await player.hold("")
+        try:
+            for entry, step in zip(written, load_story(feature), strict=True):
+                status, answer = await player.play(step)
+                if not step.api:
+                    assert status in (200, 202), f"{feature}: the step {step.call} answers {status}: {answer}"
+                elif RECORD and status < 300:
+                    entry.update(status=status, answer=answer)
+                else:
+                    recorded = (step.status, step.answer)
+                    said = f"the answer to {step.call} has changed; if rightly: {RERECORD}"
+                    assert (status, answer) == recorded, said
+        finally:
+            await player.hold("")
     if RECORD:
         path.write_text(pretty(written))
 

@@ -29,7 +29,10 @@ async def insert_account(
 async def get_account(conn: Any, uuid: str) -> Account | None:
     """The account; its row is locked for the rest of the transaction."""
     row = await conn.fetchrow(
-        "SELECT uuid, name, description, type, create_date, last_op_date FROM accounts WHERE uuid = $1 FOR UPDATE",
+        """
+        SELECT uuid, name, description, type, create_date, last_op_date FROM accounts
+        WHERE uuid = $1 FOR UPDATE
+        """,
         uuid,
     )
     return None if row is None else Account.from_row(row)

@@ -9,7 +9,10 @@ from zstack_mgmt.inventory import Inventory, inventory
 
 @inventory("org.zstack.header.audit.AuditInventory", table="audits", primary_key="id")
 class Audit(Inventory):
-    """One mutating call: accepted jobs when they end, sync calls and refusals when they are answered. Source: ours."""
+    """One mutating call: accepted jobs when they end, sync calls and refusals when they are answered.
+
+    Source: ours.
+    """
 
     id: int
     create_date: datetime

@@ -108,7 +108,8 @@ class Trail:
         async with self._pool.acquire() as conn:
             await conn.executemany(
                 """
-                INSERT INTO audits (account_uuid, user_uuid, api, target, request_id, remote, outcome, error_code)
+                INSERT INTO audits
+                    (account_uuid, user_uuid, api, target, request_id, remote, outcome, error_code)
                 VALUES (nullif($1, ''), nullif($2, ''), $3, $4, $5, $6, $7, $8)
                 """,
                 [astuple(line) for line in lines],
@@ -120,7 +121,8 @@ async def delete_old(conn: Any, retention_s: int, limit: int) -> None:
     await conn.execute(
         """
         DELETE FROM audits WHERE id IN (
-            SELECT id FROM audits WHERE create_date < now() - make_interval(secs => $1) ORDER BY create_date LIMIT $2)
+            SELECT id FROM audits WHERE create_date < now() - make_interval(secs => $1)
+            ORDER BY create_date LIMIT $2)
         """,
         float(retention_s),
         limit,

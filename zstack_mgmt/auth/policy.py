@@ -68,7 +68,8 @@ def _size_of(rule: str) -> int:
         cause: Any = error.args[0]
         reason = cause.decode(errors="replace") if isinstance(cause, bytes) else str(cause)
         raise InvalidArgument(
-            f"the rule {rule[:100]!r} cannot be used: {reason}; back-references and look-around are not available"
+            f"the rule {rule[:100]!r} cannot be used: {reason}; "
+            "back-references and look-around are not available"
         ) from None
     return size
 
@@ -86,7 +87,10 @@ class PolicySet:
             self._allow = self._deny = None
 
     def allows(self, offered: tuple[str, ...]) -> bool:
-        """Whether one of the strings is allowed and none denied. An API that offers nothing is never allowed."""
+        """Whether one of the strings is allowed and none denied.
+
+        An API that offers nothing is never allowed.
+        """
         decided = self._decided.get(offered)
         if decided is None:
             decided = not _any(self._deny, offered) and _any(self._allow, offered)

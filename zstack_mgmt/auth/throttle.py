@@ -1,6 +1,7 @@
 """Login protection: one counter of failures for all doors, per name and address, with a growing delay.
 
-The name is counted whether or not it exists, and a blocked attempt is answered like a wrong password, after the same work.
+The name is counted whether or not it exists, and a blocked attempt is answered like a wrong password, after
+the same work.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ async def is_blocked(conn: Any, subject: bytes, address: str) -> bool:
 
 
 async def note_failure(conn: Any, settings: Settings, subject: bytes, address: str) -> None:
-    """Count a failure: past the free ones each doubles the delay; with the lockout on, the name is blocked everywhere."""
+    """Count a failure: past the free ones each doubles the delay; a lockout blocks the name everywhere."""
     await conn.execute(
         """
         INSERT INTO login_failures AS f (subject, address, failures, blocked_until)
@@ -71,10 +72,13 @@ async def note_failure(conn: Any, settings: Settings, subject: bytes, address: s
         await conn.execute(
             """
             INSERT INTO login_failures AS f (subject, address, failures, blocked_until)
-            VALUES ($1, '', 1, CASE WHEN $2::int <= 1 THEN now() + make_interval(secs => $3) ELSE '-infinity' END)
+            VALUES ($1, '', 1,
+                    CASE WHEN $2::int <= 1 THEN now() + make_interval(secs => $3) ELSE '-infinity' END)
             ON CONFLICT (subject, address) DO UPDATE SET last_at = now(),
-                failures = CASE WHEN f.last_at < now() - make_interval(secs => $3) THEN 1 ELSE f.failures + 1 END,
-                blocked_until = CASE WHEN f.last_at >= now() - make_interval(secs => $3) AND f.failures + 1 >= $2
+                failures = CASE WHEN f.last_at < now() - make_interval(secs => $3) THEN 1
+                                ELSE f.failures + 1 END,
+                blocked_until = CASE WHEN f.last_at >= now() - make_interval(secs => $3)
+                                          AND f.failures + 1 >= $2
                     THEN now() + make_interval(secs => $3) ELSE f.blocked_until END
             """,
             subject,
@@ -93,6 +97,9 @@ async def forget_failures(conn: Any, subject: bytes, address: str) -> None:
 async def forget_old(conn: Any, settings: Settings) -> None:
     """Drop counters that no longer count."""
     await conn.execute(
-        "DELETE FROM login_failures WHERE last_at < now() - make_interval(secs => $1) AND blocked_until < now()",
+        """
+        DELETE FROM login_failures
+        WHERE last_at < now() - make_interval(secs => $1) AND blocked_until < now()
+        """,
         float(max(settings.login_forget_s, settings.login_lockout_s)),
     )

@@ -14,7 +14,10 @@ async def insert_group(
 ) -> UserGroup:
     """Insert the group; a name that is taken in the account breaks user_groups_account_name_key."""
     row = await conn.fetchrow(
-        f"INSERT INTO user_groups (uuid, account_uuid, name, description) VALUES ($1, $2, $3, $4) RETURNING {_COLUMNS}",
+        f"""
+        INSERT INTO user_groups (uuid, account_uuid, name, description) VALUES ($1, $2, $3, $4)
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 (a constant of this module)
         uuid,
         account_uuid,
         name,
@@ -25,7 +28,10 @@ async def insert_group(
 
 async def get_group(conn: Any, uuid: str) -> UserGroup | None:
     """The group, its row locked, whichever account it belongs to."""
-    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM user_groups WHERE uuid = $1 FOR UPDATE", uuid)
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM user_groups WHERE uuid = $1 FOR UPDATE",  # noqa: S608 (a constant of this module)
+        uuid,
+    )
     return None if row is None else UserGroup.from_row(row)
 
 
@@ -33,9 +39,10 @@ async def update_group(conn: Any, uuid: str, name: str | None, description: str 
     """Set what is not None; lastOpDate moves."""
     row = await conn.fetchrow(
         f"""
-        UPDATE user_groups SET name = coalesce($2, name), description = coalesce($3, description), last_op_date = now()
+        UPDATE user_groups
+        SET name = coalesce($2, name), description = coalesce($3, description), last_op_date = now()
         WHERE uuid = $1 RETURNING {_COLUMNS}
-        """,
+        """,  # noqa: S608 (a constant of this module)
         uuid,
         name,
         description,

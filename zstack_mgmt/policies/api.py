@@ -42,9 +42,12 @@ class StatementRequest(BaseModel):
 
 
 class CreatePolicy(ApiRequest):
-    """Create a policy inside the calling account. Each action is a regular expression for whole permission names.
+    """Create a policy inside the calling account.
 
-    Refused: rules over 1024 characters, and expressions that no linear-time engine can run or that are too complex.
+    Each action is a regular expression for whole permission names.
+
+    Refused: rules over 1024 characters, and expressions that no linear-time engine can run or that are too
+    complex.
 
     Source: manual, "Identity > CreatePolicy".
     """
@@ -102,7 +105,9 @@ async def delete_policy(call: Call, conn: Any, request: DeletePolicy) -> None:
 
 
 class CheckApiPermission(ApiRequest):
-    """Tell for each API whether the caller, or the user `userUuid`, may call it. Names are full or short class names.
+    """Tell for each API whether the caller, or the user `userUuid`, may call it.
+
+    Names are full or short class names.
 
     Source: manual, "Identity > CheckApiPermission".
     """

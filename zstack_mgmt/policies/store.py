@@ -23,7 +23,8 @@ async def insert_policy(
     """Insert the policy; names need not be unique."""
     row = await conn.fetchrow(
         """
-        INSERT INTO policies (uuid, account_uuid, name, description, statements) VALUES ($1, $2, $3, $4, $5::text::jsonb)
+        INSERT INTO policies (uuid, account_uuid, name, description, statements)
+        VALUES ($1, $2, $3, $4, $5::text::jsonb)
         RETURNING uuid, account_uuid, name, description
         """,
         uuid,
@@ -54,7 +55,7 @@ async def is_system_admin(conn: Any, account_uuid: str) -> bool:
 async def check_policies(
     conn: Any, call: Call, uuids: Sequence[str], *, of_account: str | None = None
 ) -> None:
-    """Make sure that all are policies of the account, by default of the calling one; they cannot vanish meanwhile.
+    """Make sure that all are policies of the account, by default of the calling one; none vanishes meanwhile.
 
     Raises:
         ResourceNotFound: one does not exist, or is another account's.

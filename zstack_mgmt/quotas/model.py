@@ -14,7 +14,10 @@ from zstack_mgmt.inventory import Inventory, Link, inventory
     links=(Link("account", "Account", "identity_uuid", "uuid"),),
 )
 class Quota(Inventory):
-    """The limit of one account for one kind of resource, in that kind's unit. Source: manual, "Identity > UpdateQuota"."""
+    """The limit of one account for one kind of resource, in that kind's unit.
+
+    Source: manual, "Identity > UpdateQuota".
+    """
 
     uuid: str
     name: str

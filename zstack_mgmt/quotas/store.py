@@ -59,7 +59,7 @@ async def values(conn: Any, account_uuid: str) -> dict[str, int]:
 
 
 async def lock(conn: Any, account_uuid: str, name: str) -> int | None:
-    """The value, its row locked until the transaction ends; None when the account has no such quota: no limit."""
+    """The value, its row locked until the transaction ends; None when the account has no such limit."""
     return await conn.fetchval("SELECT lock_quota($1, $2)", account_uuid, name)
 
 

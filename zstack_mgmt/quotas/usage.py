@@ -1,4 +1,7 @@
-"""What counts against a quota. Features register how each of their quotas is used; a quota nobody counts is unused."""
+"""What counts against a quota.
+
+Features register how each of their quotas is used; a quota nobody counts is unused.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ async def used(conn: Any, account_uuid: str) -> dict[str, int]:
 
 
 async def reserve(conn: Any, account_uuid: str, wanted: Mapping[str, int], *, is_admin: bool) -> None:
-    """Make sure that the account may have so much more; call it before the rows are written, in their transaction.
+    """Make sure that the account may have so much more.
+
+    To be called before the rows are written, in their transaction.
 
     The quota rows stay locked until the transaction ends, so two requests cannot both take the last place.
 
@@ -50,7 +55,8 @@ async def reserve(conn: Any, account_uuid: str, wanted: Mapping[str, int], *, is
     for name, limit in limits.items():
         if limit is not None and present.get(name, 0) + wanted[name] > limit:
             raise QuotaExceeded(
-                f"the quota {name} is {limit}: {present.get(name, 0)} are used, {wanted[name]} more were asked for",
+                f"the quota {name} is {limit}: {present.get(name, 0)} are used, "
+                f"{wanted[name]} more were asked for",
                 name=name,
                 limit=limit,
                 used=present.get(name, 0),

@@ -169,7 +169,9 @@ async def validate_session(call: Call, conn: Any, request: ValidateSession) -> b
 
 
 class RenewSession(ApiRequest):
-    """Let a session end `duration` seconds from now, at most a year. Without it, after the configured session time.
+    """Let a session end `duration` seconds from now, at most a year.
+
+    Without it, after the configured session time.
 
     The token is not repeated in the result: results are stored and pushed to webhooks.
 

@@ -9,7 +9,10 @@ from zstack_mgmt.inventory import Inventory, inventory
 
 @inventory("org.zstack.header.identity.SessionInventory", table="")
 class Session(Inventory):
-    """A login. `uuid` is the bearer token; only the login shows it. Source: manual, "Identity > LogInByAccount"."""
+    """A login.
+
+    `uuid` is the bearer token; only the login shows it. Source: manual, "Identity > LogInByAccount".
+    """
 
     uuid: str | None
     account_uuid: str

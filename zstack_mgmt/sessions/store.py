@@ -8,7 +8,10 @@ from typing import Any
 async def find_account(conn: Any, name: str) -> Any:
     """account_uuid, user_uuid and password_hash of the enabled account of this name, or None."""
     return await conn.fetchrow(
-        "SELECT uuid AS account_uuid, uuid AS user_uuid, password_hash FROM accounts WHERE name = $1 AND enabled",
+        """
+        SELECT uuid AS account_uuid, uuid AS user_uuid, password_hash FROM accounts
+        WHERE name = $1 AND enabled
+        """,
         name,
     )
 
@@ -27,7 +30,7 @@ async def find_user(conn: Any, account_uuid: str, name: str) -> Any:
 
 
 async def still_opens(conn: Any, login: Any) -> bool:
-    """Whether the login still exists with the password that was checked; it stays so until the transaction ends."""
+    """Whether the login still has the password that was checked; it stays so until the transaction ends."""
     return bool(
         await conn.fetchval(
             """
@@ -53,13 +56,17 @@ async def still_opens(conn: Any, login: Any) -> bool:
 async def insert_session(
     conn: Any, token_hash: bytes, account_uuid: str, user_uuid: str, timeout_s: int, limit: int
 ) -> Any:
-    """Insert the session unless the user has `limit` of them already; None then. Logins of one user take turns."""
+    """Insert the session unless the user has `limit` of them already; None then.
+
+    Logins of one user take turns.
+    """
     await conn.execute("SELECT pg_advisory_xact_lock(7316003, hashtext($1))", user_uuid)
     return await conn.fetchrow(
         """
         INSERT INTO sessions (token_hash, account_uuid, user_uuid, expired_date)
         SELECT $1, $2, $3, now() + make_interval(secs => $4)
-        WHERE (SELECT count(*) FROM sessions WHERE account_uuid = $2 AND user_uuid = $3 AND expired_date >= now()) < $5
+        WHERE (SELECT count(*) FROM sessions
+               WHERE account_uuid = $2 AND user_uuid = $3 AND expired_date >= now()) < $5
         RETURNING account_uuid, user_uuid, expired_date, create_date
         """,
         token_hash,
@@ -82,7 +89,10 @@ async def is_valid(conn: Any, token_hash: bytes) -> bool:
 async def find_session(conn: Any, token_hash: bytes) -> Any:
     """The session's row, locked, with `alive`; None when there is none."""
     return await conn.fetchrow(
-        "SELECT account_uuid, user_uuid, renewable, expired_date >= now() AS alive FROM sessions WHERE token_hash = $1 FOR UPDATE",
+        """
+        SELECT account_uuid, user_uuid, renewable, expired_date >= now() AS alive FROM sessions
+        WHERE token_hash = $1 FOR UPDATE
+        """,
         token_hash,
     )
 

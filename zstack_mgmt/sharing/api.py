@@ -33,7 +33,7 @@ class ShareResource(ApiRequest):
     """
 
     resource_uuids: Annotated[Uuids, Field(min_length=1)]
-    account_uuids: Uuids = []
+    account_uuids: Uuids = []  # noqa: RUF012 (pydantic copies it)
     to_public: bool = False
 
 
@@ -69,7 +69,7 @@ class RevokeResourceSharing(ApiRequest):
     """
 
     resource_uuids: Annotated[Uuids, Field(min_length=1)]
-    account_uuids: Uuids = []
+    account_uuids: Uuids = []  # noqa: RUF012 (pydantic copies it)
     to_public: bool = False
     all: bool = False
 

@@ -31,7 +31,10 @@ class AccountResourceRef(Inventory):
 
 @inventory("org.zstack.header.identity.SharedResourceInventory", table="resource_shares", primary_key="id")
 class SharedResource(Inventory):
-    """A share of a resource with an account or with the public. Source: manual, "Identity > QuerySharedResource"."""
+    """A share of a resource with an account or with the public.
+
+    Source: manual, "Identity > QuerySharedResource".
+    """
 
     owner_account_uuid: str
     receiver_account_uuid: str | None

@@ -8,7 +8,10 @@ from typing import Any
 from zstack_mgmt.errors import OperationError
 
 Mover = Callable[[Any, str, str], Awaitable[list[str]]]
-"""(connection, resource uuid, new owner) -> the further resources that follow. Checks quotas and states; may refuse."""
+"""(connection, resource uuid, new owner) -> the resources that follow.
+
+Checks quotas and states; may refuse.
+"""
 
 MOVERS: dict[str, Mover] = {}
 
@@ -24,7 +27,10 @@ def mover(kind: str) -> Callable[[Mover], Mover]:
 
 
 async def move(conn: Any, kind: str, uuid: str, account_uuid: str) -> list[str]:
-    """Let the resource's feature move what hangs on it; returns the uuids that follow. Unknown types move alone."""
+    """Let the resource's feature move what hangs on it; returns the uuids that follow.
+
+    Unknown types move alone.
+    """
     function = MOVERS.get(kind)
     return await function(conn, uuid, account_uuid) if function is not None else []
 

@@ -26,7 +26,7 @@ def scope_of(call: Call) -> str | None:
 
 
 async def own(conn: Any, uuid: str, account_uuid: str, request: ApiRequest | None = None) -> None:
-    """Note the owner of a resource that this transaction has made, and the tags that came with the request."""
+    """Note the owner of a resource that this transaction has made, and the tags that the request has."""
     await conn.execute(
         """
         INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
@@ -48,7 +48,8 @@ async def tag(conn: Any, uuid: str, request: ApiRequest) -> None:
             """
             INSERT INTO tags (uuid, resource_uuid, resource_type, tag, type)
             SELECT n.uuid, r.uuid, r.resource_type, n.tag, n.type
-            FROM resources r, unnest($2::text[], $3::text[], $4::text[]) AS n (uuid, type, tag) WHERE r.uuid = $1
+            FROM resources r, unnest($2::text[], $3::text[], $4::text[]) AS n (uuid, type, tag)
+            WHERE r.uuid = $1
             ON CONFLICT DO NOTHING
             """,
             uuid,
@@ -59,7 +60,10 @@ async def tag(conn: Any, uuid: str, request: ApiRequest) -> None:
 
 
 async def is_visible(conn: Any, uuid: str, account_uuid: str) -> bool:
-    """Whether the account owns the resource, or it is shared with it or with the public. A share lets it be used."""
+    """Whether the account owns the resource, or it is shared with it or with the public.
+
+    A share lets it be used.
+    """
     return bool(
         await conn.fetchval(
             """
@@ -74,7 +78,7 @@ async def is_visible(conn: Any, uuid: str, account_uuid: str) -> bool:
 
 
 async def owners_of(conn: Any, uuids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """(owner, type) of the owned ones among the resources; their ownership rows are locked against a change of owner."""
+    """(owner, type) of the owned ones among the resources; they are locked against a change of owner."""
     rows = await conn.fetch(
         """
         SELECT resource_uuid, account_uuid, resource_type FROM resource_owners

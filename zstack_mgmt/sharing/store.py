@@ -14,7 +14,8 @@ async def share(
     """Share the resources with the receivers, or with the public when it is None. Shares that exist stay."""
     await conn.execute(
         """
-        INSERT INTO resource_shares (resource_uuid, resource_type, owner_account_uuid, receiver_account_uuid, to_public)
+        INSERT INTO resource_shares
+            (resource_uuid, resource_type, owner_account_uuid, receiver_account_uuid, to_public)
         SELECT o.resource_uuid, o.resource_type, $2, receiver, receiver IS NULL
         FROM resource_owners o, unnest(coalesce($3::text[], ARRAY[NULL::text])) AS receiver
         WHERE o.resource_uuid = ANY ($1) ON CONFLICT DO NOTHING
@@ -34,10 +35,11 @@ async def revoke(
     public: bool,
     every: bool,
 ) -> None:
-    """Delete shares of the resources given by the owner (None: by any): with the receivers, the public, or all of them."""
+    """Delete shares given by the owner (None: by any): with the receivers, the public, or all of them."""
     await conn.execute(
         """
-        DELETE FROM resource_shares WHERE resource_uuid = ANY ($1) AND ($2::text IS NULL OR owner_account_uuid = $2)
+        DELETE FROM resource_shares
+        WHERE resource_uuid = ANY ($1) AND ($2::text IS NULL OR owner_account_uuid = $2)
           AND ($5 OR ($4 AND to_public) OR receiver_account_uuid = ANY ($3))
         """,
         list(resource_uuids),
@@ -58,7 +60,7 @@ async def missing_accounts(conn: Any, uuids: Sequence[str]) -> list[str]:
 async def names(
     conn: Any, uuids: Sequence[str], account_uuid: str, *, sees_all: bool
 ) -> list[ResourceNameEntry]:
-    """Names and types of the resources among the uuids that the account can see: unowned, own, shared with it, public."""
+    """Names and types of those that the account can see: unowned, its own, shared with it, public."""
     rows = await conn.fetch(
         """
         SELECT r.uuid, r.resource_name, r.resource_type FROM resources r
@@ -77,7 +79,10 @@ async def names(
 
 
 async def set_owner(conn: Any, resource_uuids: Sequence[str], account_uuid: str) -> None:
-    """Give the resources to the account. Their shares end: the old owner gave them, and the new one has not."""
+    """Give the resources to the account.
+
+    Their shares end: the old owner gave them, and the new one has not.
+    """
     await conn.execute(
         "UPDATE resource_owners SET account_uuid = $2, last_op_date = now() WHERE resource_uuid = ANY ($1)",
         list(resource_uuids),
@@ -90,7 +95,8 @@ async def get_ref(conn: Any, resource_uuid: str) -> AccountResourceRef:
     """The ownership row of a resource that has one."""
     row = await conn.fetchrow(
         """
-        SELECT id, account_uuid, account_uuid AS owner_account_uuid, resource_uuid, resource_type, 2 AS permission,
+        SELECT id, account_uuid, account_uuid AS owner_account_uuid, resource_uuid, resource_type,
+               2 AS permission,
                false AS is_shared, create_date, last_op_date FROM resource_owners WHERE resource_uuid = $1
         """,
         resource_uuid,

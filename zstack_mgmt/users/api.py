@@ -31,7 +31,9 @@ JAVA = "org.zstack.header.identity"
 
 
 class CreateUser(ApiRequest):
-    """Create a user inside the calling account. It may read, and change its own password, until policies say more.
+    """Create a user inside the calling account.
+
+    It may read, and change its own password, until policies say more.
 
     Source: manual, "Identity > CreateUser".
     """
@@ -88,7 +90,9 @@ async def delete_user(call: Call, conn: Any, request: DeleteUser) -> None:
 
 
 class UpdateUser(ApiRequest):
-    """Change a user's name, description or password. A user session may leave `uuid` out, and changes itself only.
+    """Change a user's name, description or password.
+
+    A user session may leave `uuid` out, and changes itself only.
 
     A new password ends the user's sessions. With `oldPassword` the change is refused unless it fits.
 
@@ -161,7 +165,9 @@ async def attach_policy_to_user(call: Call, conn: Any, request: AttachPolicyToUs
 
 
 class AttachPoliciesToUser(ApiRequest):
-    """Bind several policies of the account to a user of the account. An administrator may do so for any account.
+    """Bind several policies of the account to a user of the account.
+
+    An administrator may do so for any account.
 
     Source: manual, "Identity > AttachPoliciesToUser".
     """
@@ -212,7 +218,9 @@ async def detach_policy_from_user(call: Call, conn: Any, request: DetachPolicyFr
 
 
 class DetachPoliciesFromUser(ApiRequest):
-    """Take several policies from a user. Those that are not bound are ignored. An administrator may do so for any account.
+    """Take several policies from a user.
+
+    Those that are not bound are ignored. An administrator may do so for any account.
 
     Source: manual, "Identity > DetachPoliciesFromUser".
     """

@@ -15,7 +15,10 @@ async def insert_user(
 ) -> User:
     """Insert the user; a name that is taken in the account breaks users_account_name_key."""
     row = await conn.fetchrow(
-        f"INSERT INTO users (uuid, account_uuid, name, description, password_hash) VALUES ($1, $2, $3, $4, $5) RETURNING {_COLUMNS}",
+        f"""
+        INSERT INTO users (uuid, account_uuid, name, description, password_hash) VALUES ($1, $2, $3, $4, $5)
+        RETURNING {_COLUMNS}
+        """,  # noqa: S608 (a constant of this module)
         uuid,
         account_uuid,
         name,
@@ -27,7 +30,10 @@ async def insert_user(
 
 async def get_user(conn: Any, uuid: str) -> User | None:
     """The user, its row locked, whichever account it belongs to."""
-    row = await conn.fetchrow(f"SELECT {_COLUMNS} FROM users WHERE uuid = $1 FOR UPDATE", uuid)
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM users WHERE uuid = $1 FOR UPDATE",  # noqa: S608 (a constant of this module)
+        uuid,
+    )
     return None if row is None else User.from_row(row)
 
 
@@ -37,7 +43,10 @@ async def update_user(
     """Set what is not None; lastOpDate moves. A new password puts the old one into the history."""
     if password_hash is not None:
         await conn.execute(
-            "INSERT INTO password_history (owner_uuid, password_hash) SELECT uuid, password_hash FROM users WHERE uuid = $1",
+            """
+            INSERT INTO password_history (owner_uuid, password_hash)
+            SELECT uuid, password_hash FROM users WHERE uuid = $1
+            """,
             uuid,
         )
     row = await conn.fetchrow(
@@ -45,7 +54,7 @@ async def update_user(
         UPDATE users SET name = coalesce($2, name), description = coalesce($3, description),
                password_hash = coalesce($4, password_hash), last_op_date = now()
         WHERE uuid = $1 RETURNING {_COLUMNS}
-        """,
+        """,  # noqa: S608 (a constant of this module)
         uuid,
         name,
         description,
@@ -79,7 +88,10 @@ async def end_sessions(conn: Any, user_uuid: str) -> None:
 async def bind_policies(conn: Any, user_uuid: str, policy_uuids: Sequence[str]) -> None:
     """Bind policies to the user; bound ones stay bound."""
     await conn.execute(
-        "INSERT INTO user_policies (user_uuid, policy_uuid) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING",
+        """
+        INSERT INTO user_policies (user_uuid, policy_uuid) SELECT $1, unnest($2::text[])
+        ON CONFLICT DO NOTHING
+        """,
         user_uuid,
         policy_uuids,
     )
