@@ -135,7 +135,7 @@ def _options(settings: Settings, application: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncGenerator[Any]:
-    """A connection inside a transaction, committed at the end of the block and rolled back by an exception."""
+    """A connection inside a transaction, committed at the end of the block, rolled back by an exception."""
     async with pool.acquire() as conn, conn.transaction():
         yield conn
 

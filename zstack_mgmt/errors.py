@@ -225,7 +225,7 @@ class AccountGone(ApiError):
 
 
 class AdminNotBindable(ApiError):
-    """The built-in admin keeps its own password, so that whoever runs the directory does not run the cloud."""
+    """The built-in admin keeps its own password: whoever runs the directory must not run the cloud."""
 
     code = "LDAP.1005"
     description = "The built-in admin cannot be bound to an LDAP entry"

@@ -33,7 +33,7 @@ class Secret:
 
 
 class _Entropy:
-    """Bytes of the system's random source, fetched many at a time: the system call costs more than the uuid."""
+    """Bytes of the system's random source, many at a time: the system call costs more than the uuid."""
 
     def __init__(self) -> None:
         self._left = b""

@@ -1,7 +1,7 @@
 """Nothing blocks the event loop: no callback of the service computes for more than 50 ms at a stretch.
 
-CPU time of the loop's own thread is measured, not wall time, so that a busy machine cannot make the test fail. The password
-hash is set to take several times that long, which would show if it ran on the loop.
+CPU time of the loop's own thread is measured, not wall time, so that a busy machine cannot make the test fail. The
+password hash is set to take several times that long, which would show if it ran on the loop.
 """
 
 import asyncio
@@ -35,8 +35,9 @@ async def test_no_callback_computes_for_long(settings: Settings, monkeypatch: py
     async with running_service(heavy) as service:
         watching = True
         clients = await asyncio.gather(*(service.anonymous.log_in() for _ in range(6)))
-        await asyncio.gather(*(service.admin.create("/accounts", name=f"a{n}", password="p") for n in range(6)))
-        await asyncio.gather(*(client.create("/zones", name=f"z{n}") for n, client in enumerate(clients * 20)))
+        create = service.admin.create
+        await asyncio.gather(*(create("/accounts", name=f"a{n}", password="p") for n in range(6)))
+        await asyncio.gather(*(one.create("/zones", name=f"z{n}") for n, one in enumerate(clients * 20)))
         big = {"params": {"name": "n", "description": "d" * 2000, "unknown": ["x" * 1000] * 900}}
         assert (await service.admin.job("POST", "/zones", big)).status == 200
         assert len((await service.admin.get("/zones?limit=10000")).body["inventories"]) == 121

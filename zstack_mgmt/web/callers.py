@@ -38,7 +38,7 @@ async def authenticate(request: web.Request, context: Context, *, public: bool =
 
 
 def bearer_token(request: web.Request) -> str:
-    """The session uuid of `Authorization: OAuth …`, or of the header `OAuth` that samples of the manual use."""
+    """The session uuid of `Authorization: OAuth …`, or of the header `OAuth` of the manual's samples."""
     scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() == "oauth":
         return token.strip()

@@ -43,7 +43,7 @@ _READER_PATIENCE_S = 5.0
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
-    """Answer a call of `/zstack/v1/...` or `/v1/...`. Errors leave as ApiError; the middleware shapes them."""
+    """Answer a call of `/zstack/v1/...` or `/v1/...`. Errors leave as ApiError; the boundary shapes them."""
     context = request.app[CONTEXT]
     path = unquote_path(request)
     found = context.routes.find(path.removeprefix("/zstack"))
