@@ -21,7 +21,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, with the environment variable of its name in upper case (`DATABASE_URL`, `PORT`, ...)."""
+    """Every setting, with the environment variable of its name in upper case (`DATABASE_URL`, `PORT`)."""
 
     database_url: str = "postgresql://postgres@127.0.0.1:5432/zstack_mgmt"
     redis_url: str = "redis://127.0.0.1:6379/0"

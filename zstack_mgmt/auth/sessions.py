@@ -1,7 +1,7 @@
 """Sessions: bearer tokens of which only a keyed hash is stored, cached for less than a second per process.
 
-The cache is the whole of invalidation: an entry is looked at again in the database after `session_cache_s`, so a
-logout, a deletion or a password change reaches every process within that time, also while Redis is away.
+The cache is the whole of invalidation: an entry is looked at again in the database after `session_cache_s`,
+so a logout, a deletion or a password change reaches every process within that time, also while Redis is away.
 """
 
 from __future__ import annotations
