@@ -146,6 +146,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     parent_audit_id  text
 );
 CREATE INDEX IF NOT EXISTS sessions_user_idx ON sessions (account_uuid, user_uuid);
+CREATE INDEX IF NOT EXISTS sessions_login_idx ON sessions (user_uuid);  -- to end those of a user
 CREATE INDEX IF NOT EXISTS sessions_expired_idx ON sessions (expired_date);
 
 ------------------------------------------------------------------------------------------------------------------------
@@ -225,6 +226,7 @@ CREATE TABLE IF NOT EXISTS resource_shares (
     CONSTRAINT resource_shares_receiver_check CHECK (to_public = (receiver_account_uuid IS NULL)),
     CONSTRAINT resource_shares_key UNIQUE NULLS NOT DISTINCT (resource_uuid, owner_account_uuid, receiver_account_uuid)
 );
+CREATE INDEX IF NOT EXISTS resource_shares_owner_idx ON resource_shares (owner_account_uuid);
 CREATE INDEX IF NOT EXISTS resource_shares_receiver_idx ON resource_shares (receiver_account_uuid, resource_uuid);
 
 SELECT resources_of('accounts', 'AccountVO'), resources_of('users', 'UserVO'), resources_of('user_groups', 'UserGroupVO'),
@@ -1008,7 +1010,7 @@ END $$;
 -- state: pending, delivered, dead (schedule used up), gone (the receiver answered 410)
 CREATE TABLE IF NOT EXISTS webhook_deliveries (
     id            text COLLATE "C" PRIMARY KEY,  -- also the webhook-id header, stable over all attempts
-    job_uuid      text COLLATE "C" NOT NULL CONSTRAINT webhook_deliveries_job_key UNIQUE,
+    job_uuid      text COLLATE "C" NOT NULL,
     account_uuid  text COLLATE "C" NOT NULL,
     url           text NOT NULL,
     receiver      text COLLATE "C" NOT NULL,     -- scheme://host:port, what limits and breakers are kept for
@@ -1023,7 +1025,9 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
     next_at       timestamptz NOT NULL DEFAULT now(),
     created_at    timestamptz NOT NULL DEFAULT now(),
     finished_at   timestamptz,
-    not_before    timestamptz                    -- the receiver's Retry-After: no probe and no drain comes earlier
+    not_before    timestamptz,                   -- the receiver's Retry-After: no probe and no drain comes earlier
+    -- One delivery for a job, without a second unique index to keep up.
+    CONSTRAINT webhook_deliveries_job_check CHECK (id = 'msg_' || job_uuid)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);  -- room for the claimed version beside the first
 
 -- Walked by lane, which is one account at one receiver; it also gives the earliest delivery of a lane.
@@ -1031,7 +1035,7 @@ CREATE INDEX IF NOT EXISTS webhook_deliveries_lane_idx
     ON webhook_deliveries (receiver, account_uuid, next_at) WHERE state = 'pending';
 -- What a redelivery since T looks for.
 CREATE INDEX IF NOT EXISTS webhook_deliveries_failed_idx
-    ON webhook_deliveries (account_uuid, created_at) WHERE state <> 'delivered';
+    ON webhook_deliveries (account_uuid, created_at) WHERE state IN ('dead', 'gone');
 -- For the purge. Rows are born in order and their versions stay close, so block ranges tell enough at almost no cost.
 CREATE INDEX IF NOT EXISTS webhook_deliveries_created_idx
     ON webhook_deliveries USING brin (created_at) WITH (pages_per_range = 16);
