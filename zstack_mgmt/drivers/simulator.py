@@ -168,7 +168,9 @@ class Simulator:
     async def _act(self, action: str, host_uuid: str | None, vm_uuid: str | None) -> None:
         """Take the time that the action takes, and fail if a fault says so."""
         async with self._transaction() as conn:
-            faults = await conn.fetch("SELECT * FROM simulator_faults_for($1, $2, $3)", action, host_uuid, vm_uuid)
+            faults = await conn.fetch(
+                "SELECT * FROM simulator_faults_for($1, $2, $3)", action, host_uuid, vm_uuid
+            )
         delay_s = self._latency_s + sum(fault["latency_s"] for fault in faults)
         if delay_s > 0:
             await asyncio.sleep(delay_s)

@@ -168,20 +168,29 @@ async def login_of(conn: Any, uuid: str) -> Any:
     """What `drivers.registry.host_of` needs, with `status`; None when there is no such host."""
     return await conn.fetchrow(
         """
-        SELECT uuid AS host_uuid, hypervisor_type, management_ip, username, password, ssh_port, status
+        SELECT uuid AS host_uuid, hypervisor_type, management_ip, username, password, ssh_port, status, now() AS asked_at
         FROM hosts WHERE uuid = $1
         """,
         uuid,
     )
 
 
-async def all_logins(conn: Any) -> Sequence[Any]:
-    """The same of all hosts."""
+async def due_hosts(conn: Any, interval_s: float, limit: int) -> Sequence[Any]:
+    """The same of hosts that were last asked for a sign of life before the interval, each noted as asked now.
+
+    `asked_at` is the time before the question: what changed after it, the answer does not know.
+    """
     return await conn.fetch(
         """
-        SELECT uuid AS host_uuid, hypervisor_type, management_ip, username, password, ssh_port, status
-        FROM hosts ORDER BY uuid
-        """
+        UPDATE hosts h SET asked_at = now()
+        FROM (SELECT uuid FROM hosts WHERE asked_at <= now() - make_interval(secs => $1) AND status <> 'Connecting'
+              ORDER BY asked_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) due
+        WHERE h.uuid = due.uuid
+        RETURNING h.uuid AS host_uuid, h.hypervisor_type, h.management_ip, h.username, h.password, h.ssh_port, h.status,
+                  h.asked_at
+        """,
+        interval_s,
+        limit,
     )
 
 
@@ -285,3 +294,14 @@ async def due_strays(conn: Any, limit: int) -> Sequence[Any]:
 async def forget_stray(conn: Any, vm_uuid: str, host_uuid: str) -> None:
     """The host does not run the VM any more."""
     await conn.execute("DELETE FROM stray_domains WHERE vm_uuid = $1 AND host_uuid = $2", vm_uuid, host_uuid)
+
+
+async def lock_hosts_in(conn: Any, place_uuid: str) -> list[str]:
+    """The hosts of a cluster or zone, disabled so that no VM starts on them until the transaction ends."""
+    rows = await conn.fetch(
+        """
+        UPDATE hosts SET state = 'Disabled' WHERE cluster_uuid = $1 OR zone_uuid = $1 RETURNING uuid
+        """,
+        place_uuid,
+    )
+    return sorted(row["uuid"] for row in rows)

@@ -17,14 +17,21 @@ _L2_LINKS = (
     Link("zone", "Zone", "zone_uuid", "uuid"),
     Link("l3Network", "L3Network", "uuid", "l2_network_uuid"),
     Link(
-        "cluster", "Cluster", "uuid", "uuid", through=("l2_network_clusters", "l2_network_uuid", "cluster_uuid")
+        "cluster",
+        "Cluster",
+        "uuid",
+        "uuid",
+        through=("l2_network_clusters", "l2_network_uuid", "cluster_uuid"),
     ),
 )
 _ATTACHED = ListColumn("attachedClusterUuids", "l2_network_clusters", "l2_network_uuid", "cluster_uuid")
 
 
 @inventory(
-    "org.zstack.header.network.l2.L2NetworkInventory", table="l2_networks", links=_L2_LINKS, lists=(_ATTACHED,)
+    "org.zstack.header.network.l2.L2NetworkInventory",
+    table="l2_networks",
+    links=_L2_LINKS,
+    lists=(_ATTACHED,),
 )
 class L2Network(Inventory):
     """A broadcast domain of a zone. Source: ZStack's L2 network API."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zstack_mgmt.networks.model import IpRange, L2Network, L2VlanNetwork, L3Network, RangeText
@@ -76,9 +76,7 @@ async def attach_l2(conn: Any, uuid: str, cluster_uuid: str) -> None:
     )
 
 
-async def same_l2_in_cluster(
-    conn: Any, cluster_uuid: str, physical_interface: str, vlan: int | None
-) -> bool:
+async def same_l2_in_cluster(conn: Any, cluster_uuid: str, physical_interface: str, vlan: int | None) -> bool:
     """Whether the cluster has another network on the interface with the same VLAN number, or also without one."""
     return bool(
         await conn.fetchval(
@@ -89,6 +87,17 @@ async def same_l2_in_cluster(
             cluster_uuid,
             physical_interface,
             vlan,
+        )
+    )
+
+
+async def l2_is_in_cluster(conn: Any, uuid: str, cluster_uuid: str) -> bool:
+    """Whether the network is attached to the cluster."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM l2_network_clusters WHERE l2_network_uuid = $1 AND cluster_uuid = $2",
+            uuid,
+            cluster_uuid,
         )
     )
 
@@ -260,6 +269,37 @@ async def delete_range(conn: Any, uuid: str) -> int:
     if used == 0:
         await conn.execute("DELETE FROM ip_ranges WHERE uuid = $1", uuid)
     return used
+
+
+async def address_capacity(
+    conn: Any,
+    l3_uuids: Sequence[str],
+    zone_uuids: Sequence[str],
+    range_uuids: Sequence[str],
+    *,
+    everything: bool,
+) -> dict[str, int]:
+    """Addresses in all of these, and those that are free."""
+    row = await conn.fetchrow(
+        """
+        WITH chosen AS (
+            SELECT r.uuid, r.end_value - r.start_value + 1 AS size FROM ip_ranges r
+            JOIN l3_networks n ON n.uuid = r.l3_network_uuid
+            WHERE $4 OR r.l3_network_uuid = ANY ($1) OR n.zone_uuid = ANY ($2) OR r.uuid = ANY ($3))
+        SELECT coalesce(sum(size), 0)::bigint AS total,
+               (SELECT count(*) FROM used_ips u JOIN chosen c ON c.uuid = u.ip_range_uuid) AS used
+        FROM chosen
+        """,
+        list(l3_uuids),
+        list(zone_uuids),
+        list(range_uuids),
+        everything,
+    )
+    return {
+        "totalCapacity": row["total"],
+        "availableCapacity": row["total"] - row["used"],
+        "usedIpAddressNumber": row["used"],
+    }
 
 
 @counts("l3.num", "vip.num", "eip.num")

@@ -15,13 +15,14 @@ from zstack_mgmt.networks.model import L3Network
 from zstack_mgmt.networks.store import get_l3
 from zstack_mgmt.offerings.model import DiskOffering, InstanceOffering
 from zstack_mgmt.offerings.store import get_disk_offering, get_instance_offering
+from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import Call
 from zstack_mgmt.sharing.owners import found, is_visible, tag
 from zstack_mgmt.vms import store
 from zstack_mgmt.vms.events import tell
 from zstack_mgmt.vms.model import Vm, VmInstance
-from zstack_mgmt.vms.outside import Work, destroy_or_note, site_of_vm
+from zstack_mgmt.vms.outside import destroy_or_note, site_of_vm
 from zstack_mgmt.vms.power import define_and_start, try_action
 from zstack_mgmt.vms.requests import CreateVmInstance
 from zstack_mgmt.volumes import store as volumes
@@ -41,7 +42,7 @@ class Parts:
     default_l3_uuid: str | None
 
 
-async def create(call: Call, work: Work, request: CreateVmInstance) -> VmInstance:
+async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInstance:
     """Create a VM of the caller's account and, unless it is to be JustCreate, start it.
 
     Raises:
@@ -75,7 +76,7 @@ async def create(call: Call, work: Work, request: CreateVmInstance) -> VmInstanc
 
 
 async def _reserve(conn: Any, call: Call, token: str, uuid: str, request: CreateVmInstance) -> Vm:
-    """Check the parts, take quota, rows, addresses and a host; the VM is then Starting, or Stopped for JustCreate."""
+    """Check the parts, take quota, rows, addresses and a host; the VM is then Starting, or Created for JustCreate."""
     parts = await _check(conn, call, request)
     starts = request.strategy == "InstantStart"
     await _take_quota(conn, call, parts, starts=starts)
@@ -86,7 +87,7 @@ async def _reserve(conn: Any, call: Call, token: str, uuid: str, request: Create
             "uuid": uuid,
             "name": request.name,
             "description": request.description,
-            "zone_uuid": request.zone_uuid,
+            "zone_uuid": request.zone_uuid or next((l3.zone_uuid for l3 in parts.networks), None),
             "cluster_uuid": request.cluster_uuid,
             "image_uuid": parts.image.uuid,
             "instance_offering_uuid": offering.uuid,
@@ -120,7 +121,7 @@ async def _reserve(conn: Any, call: Call, token: str, uuid: str, request: Create
         )
         await store.place(conn, uuid, host)
     vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
-    return await store.set_state(conn, vm, "Starting" if starts else "Stopped", "created", token, new=True)
+    return await store.set_state(conn, vm, "Starting" if starts else "Created", "created", token, new=True)
 
 
 async def add_nic(

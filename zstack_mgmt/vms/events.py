@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 VmReason = Literal[
-    "created",  # the row is new: Starting, or Stopped for strategy JustCreate
+    "created",  # the row is new: Starting, or Created for strategy JustCreate
     "start",
     "stop",
     "reboot",

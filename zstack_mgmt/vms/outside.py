@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from zstack_mgmt.drivers.protocol import Driver, DriverError, Host, HostLost, Power
 from zstack_mgmt.drivers.registry import driver_of, host_of
@@ -13,16 +13,6 @@ from zstack_mgmt.drivers.simulator import Transaction
 from zstack_mgmt.hosts import store as hosts
 from zstack_mgmt.registry import Services
 from zstack_mgmt.vms.model import Vm
-
-
-class Work(Protocol):
-    """What `jobs.outside` hands to a handler."""
-
-    @property
-    def token(self) -> str: ...
-
-    @property
-    def transaction(self) -> Transaction: ...
 
 
 @dataclass(frozen=True, slots=True)

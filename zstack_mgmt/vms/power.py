@@ -13,12 +13,13 @@ from typing import Any, Literal
 from zstack_mgmt.drivers.protocol import Domain, Driver, DriverError, Host
 from zstack_mgmt.errors import ApiError, OperationError, VmError, VmStateRefused
 from zstack_mgmt.hosts.placement import choose_host
+from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import Call
 from zstack_mgmt.sharing.owners import found, scope_of
 from zstack_mgmt.vms import store
 from zstack_mgmt.vms.model import ALLOWED, TRANSIT, Vm, VmInstance
-from zstack_mgmt.vms.outside import Site, Work, destroy_or_note, site_of_vm
+from zstack_mgmt.vms.outside import Site, destroy_or_note, site_of_vm
 
 Name = Literal["start", "stop", "reboot", "pause", "resume"]
 
@@ -46,7 +47,7 @@ def check_state(vm: Vm, action: str, wrap: type[VmError] = VmStateRefused) -> No
 
 async def run_action(
     call: Call,
-    work: Work,
+    work: Outside,
     uuid: str,
     action: Action,
     do: Do,
@@ -98,7 +99,7 @@ async def try_action(site: Site, do: Do, domain: Domain) -> ApiError | None:
     return None
 
 
-async def _settle_failed(work: Work, site: Site, action: Action, uuid: str) -> None:
+async def _settle_failed(work: Outside, site: Site, action: Action, uuid: str) -> None:
     """Bring the VM into the state that its hypervisor reports, Unknown if that does not answer."""
     power = await site.power(uuid)
     if action.name == "start" and power != "Running":

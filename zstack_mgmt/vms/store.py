@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from zstack_mgmt.drivers.protocol import Domain, Nic
@@ -183,7 +184,9 @@ async def resize_vm(conn: Any, uuid: str, offering_uuid: str, cpu_num: int, memo
 async def get_vm(conn: Any, uuid: str) -> VmInstance:
     """The VM with its NICs and volumes, as clients see it."""
     row = await conn.fetchrow("SELECT * FROM vm_instances WHERE uuid = $1", uuid)
-    volumes = await conn.fetch("SELECT * FROM volumes WHERE vm_instance_uuid = $1 ORDER BY device_id, uuid", uuid)
+    volumes = await conn.fetch(
+        "SELECT * FROM volumes WHERE vm_instance_uuid = $1 ORDER BY device_id, uuid", uuid
+    )
     return VmInstance.from_row(
         {**row, "vm_nics": await nics_of(conn, uuid), "all_volumes": [Volume.from_row(r) for r in volumes]}
     )
@@ -256,3 +259,92 @@ async def count_vms(conn: Any, account_uuid: str) -> Mapping[str, int]:
         "vm.cpuNum": row["cpus"],
         "vm.memorySize": row["memory"],
     }
+
+
+async def vms_on(
+    conn: Any,
+    host_uuid: str,
+    states: Sequence[str] | None,
+    *,
+    before: datetime | None = None,
+    only: str | None = None,
+) -> list[str]:
+    """The VMs on a host in one of the states (None: any), last changed before the time, or that one if it is there."""
+    rows = await conn.fetch(
+        """
+        SELECT uuid FROM vm_instances WHERE host_uuid = $1 AND ($2::text[] IS NULL OR state = ANY ($2))
+          AND ($3::timestamptz IS NULL OR last_op_date < $3) AND ($4::text IS NULL OR uuid = $4) ORDER BY uuid
+        """,
+        host_uuid,
+        None if states is None else list(states),
+        before,
+        only,
+    )
+    return [row["uuid"] for row in rows]
+
+
+async def vms_in_zone(conn: Any, zone_uuid: str) -> list[str]:
+    """The VMs of a zone."""
+    rows = await conn.fetch("SELECT uuid FROM vm_instances WHERE zone_uuid = $1 ORDER BY uuid", zone_uuid)
+    return [row["uuid"] for row in rows]
+
+
+async def elsewhere(conn: Any, host_uuid: str, uuids: Sequence[str], before: datetime) -> list[str]:
+    """Those of the uuids that are VMs of ours with another place than this host, or none, since before the time."""
+    rows = await conn.fetch(
+        """
+        SELECT uuid FROM vm_instances WHERE uuid = ANY ($2) AND host_uuid IS DISTINCT FROM $1 AND last_op_date < $3
+          AND state IN ('Created', 'Running', 'Paused', 'Stopped', 'Destroyed')
+        """,
+        host_uuid,
+        list(uuids),
+        before,
+    )
+    return [row["uuid"] for row in rows]
+
+
+async def abandoned_vms(conn: Any, limit: int) -> Sequence[Any]:
+    """VMs between two states whose job has ended, or left no trace for a minute; `created`: the job was to create it."""
+    return await conn.fetch(
+        """
+        SELECT v.uuid, v.job_uuid, coalesce(j.api = 'CreateVmInstance', false) AS created
+        FROM vm_instances v LEFT JOIN api_jobs j ON j.uuid = v.job_uuid
+        WHERE v.state IN ('Starting', 'Stopping', 'Rebooting', 'Destroying', 'Pausing', 'Resuming', 'Expunging')
+          AND (j.state NOT IN ('queued', 'running')
+               OR (j.uuid IS NULL AND v.last_op_date < now() - interval '1 minute'))
+        ORDER BY v.last_op_date LIMIT $1
+        """,
+        limit,
+    )
+
+
+async def eips_of(conn: Any, vm_uuid: str) -> tuple[list[str], list[str]]:
+    """The EIPs on the NICs of a VM, and their VIPs."""
+    rows = await conn.fetch(
+        """
+        SELECT e.uuid, e.vip_uuid FROM eips e JOIN vm_nics n ON n.uuid = e.vm_nic_uuid
+        WHERE n.vm_instance_uuid = $1 ORDER BY e.uuid
+        """,
+        vm_uuid,
+    )
+    return [row["uuid"] for row in rows], [row["vip_uuid"] for row in rows]
+
+
+async def count_snapshots(conn: Any, volume_uuids: Sequence[str]) -> int:
+    """How many snapshots the volumes have."""
+    return await conn.fetchval(
+        "SELECT count(*) FROM volume_snapshots WHERE volume_uuid = ANY ($1)", list(volume_uuids)
+    )
+
+
+async def renew_default_l3(conn: Any, vm_uuid: str) -> None:
+    """Keep the VM's default network one of its own: the first NIC's, or none."""
+    await conn.execute(
+        """
+        UPDATE vm_instances v SET default_l3_network_uuid = (
+            SELECT n.l3_network_uuid FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid ORDER BY n.device_id LIMIT 1)
+        WHERE v.uuid = $1 AND NOT EXISTS (
+            SELECT FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid AND n.l3_network_uuid = v.default_l3_network_uuid)
+        """,
+        vm_uuid,
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from zstack_mgmt.errors import DuplicateResource, ResourceNotFound
+from zstack_mgmt.hosts.store import lock_hosts_in, set_states_in
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
-from zstack_mgmt.sharing.owners import tag
 from zstack_mgmt.values import (
     DeleteMode,
     Description,
@@ -18,6 +18,7 @@ from zstack_mgmt.values import (
     is_uuid,
     new_uuid,
 )
+from zstack_mgmt.vms.cascade import delete_in_zone
 from zstack_mgmt.zones import store
 from zstack_mgmt.zones.model import Zone
 
@@ -79,7 +80,9 @@ async def update_zone(call: Call, conn: Any, request: UpdateZone) -> Zone:
 
 
 class ChangeZoneState(ApiRequest):
-    """Enable or disable a zone.
+    """Enable or disable a zone with its clusters and hosts.
+
+    No VM starts in a disabled one; those that run go on.
 
     Source: ZStack's zone API, in the pattern of the manual's overview.
     """
@@ -100,11 +103,15 @@ class ChangeZoneState(ApiRequest):
 )
 async def change_zone_state(call: Call, conn: Any, request: ChangeZoneState) -> Zone:
     state = "Enabled" if request.state_event == "enable" else "Disabled"
-    return _found(await store.update_zone(conn, request.uuid, None, None, state), request.uuid)
+    zone = _found(await store.update_zone(conn, request.uuid, None, None, state), request.uuid)
+    await set_states_in(conn, zone_uuid=request.uuid, cluster_uuid=None, state=state)
+    return zone
 
 
 class DeleteZone(ApiRequest):
-    """Delete a zone. One that is gone already is no error.
+    """Delete a zone with all that is in it: clusters, hosts, networks and VMs.
+
+    One that is gone already is no error.
 
     Source: ZStack's zone API, in the pattern of the manual's overview.
     """
@@ -125,6 +132,8 @@ class DeleteZone(ApiRequest):
 async def delete_zone(call: Call, conn: Any, request: DeleteZone) -> None:
     if not is_uuid(request.uuid):
         raise ResourceNotFound(f"no zone has the uuid {request.uuid}")
+    await lock_hosts_in(conn, request.uuid)
+    await delete_in_zone(conn, request.uuid)
     await store.delete_zone(conn, request.uuid)
 
 

@@ -1,0 +1,388 @@
+"""The APIs of L3 networks, their ranges and their DNS servers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from zstack_mgmt.errors import (
+    DuplicateResource,
+    InvalidArgument,
+    OperationError,
+    QuotaExceeded,
+    ResourceNotFound,
+)
+from zstack_mgmt.networks import store
+from zstack_mgmt.networks.model import (
+    Category,
+    IpRange,
+    L3Network,
+    RangeText,
+    address,
+    parse_range,
+    range_of_cidr,
+)
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.quotas.usage import reserve
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import found, own
+from zstack_mgmt.values import (
+    DeleteMode,
+    Description,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    StateEvent,
+    is_uuid,
+    new_uuid,
+)
+
+JAVA = "org.zstack.header.network.l3"
+ACTIONS = "PUT /v1/l3-networks/{uuid}/actions"
+Text = Annotated[str, StringConstraints(max_length=255)]
+
+
+class CreateL3Network(ApiRequest):
+    """Create an enabled L3 network on an L2 network. Share it, so that other accounts can use it.
+
+    Source: ZStack's L3 network API.
+    """
+
+    name: ResourceName
+    description: Description | None = None
+    l2_network_uuid: Reference
+    type: Text = "L3BasicNetwork"
+    category: Category = "Private"
+    system: bool = False
+    dns_domain: Text | None = None
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateL3Network,
+    http="POST /v1/l3-networks",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    returns=L3Network,
+    raises=(ResourceNotFound, QuotaExceeded, DuplicateResource),
+    shared=("l2_network_uuid",),
+)
+async def create_l3_network(call: Call, conn: Any, request: CreateL3Network) -> L3Network:
+    l2 = found(await store.get_l2(conn, request.l2_network_uuid), "L2 network", request.l2_network_uuid)
+    await reserve(conn, call.account_uuid, {"l3.num": 1}, is_admin=call.is_admin)
+    l3 = await store.insert_l3(
+        conn,
+        request.resource_uuid or new_uuid(),
+        request.name,
+        request.description,
+        l2,
+        request.type,
+        request.category,
+        request.dns_domain,
+        system=request.system,
+    )
+    await own(conn, l3.uuid, call.account_uuid, request)
+    return l3
+
+
+class UpdateL3Network(ApiRequest):
+    """Change an L3 network's name, description, DNS domain or category.
+
+    Source: ZStack's L3 network API.
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+    dns_domain: Text | None = None
+    category: Category | None = None
+
+
+@api(
+    UpdateL3Network,
+    http=ACTIONS,
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    returns=L3Network,
+    raises=(ResourceNotFound,),
+)
+async def update_l3_network(call: Call, conn: Any, request: UpdateL3Network) -> L3Network:
+    l3 = await store.update_l3(
+        conn, request.uuid, request.name, request.description, None, request.dns_domain, request.category
+    )
+    return found(l3, "L3 network", request.uuid)
+
+
+class ChangeL3NetworkState(ApiRequest):
+    """Enable or disable an L3 network. No VM gets a NIC on a disabled one.
+
+    Source: ZStack's L3 network API.
+    """
+
+    uuid: Reference
+    state_event: StateEvent
+
+
+@api(
+    ChangeL3NetworkState,
+    http=ACTIONS,
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    returns=L3Network,
+    raises=(ResourceNotFound,),
+)
+async def change_l3_network_state(call: Call, conn: Any, request: ChangeL3NetworkState) -> L3Network:
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    return found(await store.update_l3(conn, request.uuid, None, None, state), "L3 network", request.uuid)
+
+
+class DeleteL3Network(ApiRequest):
+    """Delete an L3 network with its ranges and VIPs; VMs lose their NICs on it. One that is gone is no error.
+
+    Source: ZStack's L3 network API.
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteL3Network,
+    http="DELETE /v1/l3-networks/{uuid}",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    raises=(ResourceNotFound,),
+)
+async def delete_l3_network(call: Call, conn: Any, request: DeleteL3Network) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no L3 network has the uuid {request.uuid}")
+    await store.delete_l3(conn, request.uuid)
+
+
+class AddIpRange(ApiRequest):
+    """Let an L3 network give out the addresses from `startIp` to `endIp`.
+
+    Source: ZStack's L3 network API.
+    """
+
+    l3_network_uuid: Reference
+    name: ResourceName
+    description: Description | None = None
+    start_ip: Text
+    end_ip: Text
+    netmask: Text
+    gateway: Text
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    AddIpRange,
+    http="POST /v1/l3-networks/{l3NetworkUuid}/ip-ranges",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    returns=IpRange,
+    raises=(ResourceNotFound, InvalidArgument, DuplicateResource),
+)
+async def add_ip_range(call: Call, conn: Any, request: AddIpRange) -> IpRange:
+    text = parse_range(request.start_ip, request.end_ip, request.netmask, request.gateway)
+    return await _add_range(call, conn, request, text)
+
+
+class AddIpRangeByNetworkCidr(ApiRequest):
+    """Let an L3 network give out a whole subnet but its first address, which is the gateway.
+
+    Source: ZStack's L3 network API.
+    """
+
+    l3_network_uuid: Reference
+    name: ResourceName
+    description: Description | None = None
+    network_cidr: Text
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    AddIpRangeByNetworkCidr,
+    http="POST /v1/l3-networks/{l3NetworkUuid}/ip-ranges/by-cidr",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    returns=IpRange,
+    raises=(ResourceNotFound, InvalidArgument, DuplicateResource),
+)
+async def add_ip_range_by_network_cidr(call: Call, conn: Any, request: AddIpRangeByNetworkCidr) -> IpRange:
+    return await _add_range(call, conn, request, range_of_cidr(request.network_cidr))
+
+
+async def _add_range(
+    call: Call, conn: Any, request: AddIpRange | AddIpRangeByNetworkCidr, text: RangeText
+) -> IpRange:
+    uuid = request.l3_network_uuid
+    found(await store.get_l3(conn, uuid), "L3 network", uuid)
+    conflict = await store.conflicting_range(conn, uuid, text)
+    if conflict is not None:
+        raise InvalidArgument(conflict)
+    made = await store.insert_range(
+        conn, request.resource_uuid or new_uuid(), uuid, request.name, request.description, text
+    )
+    await own(conn, made.uuid, call.account_uuid, request)
+    return made
+
+
+class UpdateIpRange(ApiRequest):
+    """Change a range's name or description. Its addresses stay.
+
+    Source: ZStack's L3 network API.
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+
+
+@api(
+    UpdateIpRange,
+    http="PUT /v1/l3-networks/ip-ranges/{uuid}/actions",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    returns=IpRange,
+    raises=(ResourceNotFound,),
+)
+async def update_ip_range(call: Call, conn: Any, request: UpdateIpRange) -> IpRange:
+    row = await store.update_range(conn, request.uuid, request.name, request.description)
+    return found(row, "IP range", request.uuid)
+
+
+class DeleteIpRange(ApiRequest):
+    """Delete a range that no NIC or VIP has an address of. One that is gone is no error.
+
+    Source: ZStack's L3 network API; the refusal is ours: the product takes the NICs away.
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteIpRange,
+    http="DELETE /v1/l3-networks/ip-ranges/{uuid}",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    raises=(ResourceNotFound, OperationError),
+)
+async def delete_ip_range(call: Call, conn: Any, request: DeleteIpRange) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no IP range has the uuid {request.uuid}")
+    used = await store.delete_range(conn, request.uuid)
+    if used:
+        raise OperationError(f"{used} addresses of the range are in use")
+
+
+class AddDnsToL3Network(ApiRequest):
+    """Add a DNS server to an L3 network.
+
+    Source: ZStack's L3 network API.
+    """
+
+    l3_network_uuid: Reference
+    dns: Text
+
+
+@api(
+    AddDnsToL3Network,
+    http="POST /v1/l3-networks/{l3NetworkUuid}/dns",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    returns=L3Network,
+    raises=(ResourceNotFound, InvalidArgument),
+)
+async def add_dns_to_l3_network(call: Call, conn: Any, request: AddDnsToL3Network) -> L3Network:
+    uuid = request.l3_network_uuid
+    found(await store.get_l3(conn, uuid), "L3 network", uuid)
+    await store.add_dns(conn, uuid, str(address(request.dns, "dns")))
+    return found(await store.get_l3(conn, uuid), "L3 network", uuid)
+
+
+class RemoveDnsFromL3Network(ApiRequest):
+    """Remove a DNS server from an L3 network. One that it has not is no error.
+
+    Source: ZStack's L3 network API.
+    """
+
+    l3_network_uuid: Reference
+    dns: Text
+
+
+@api(
+    RemoveDnsFromL3Network,
+    http="DELETE /v1/l3-networks/{l3NetworkUuid}/dns/{dns}",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    returns=L3Network,
+    raises=(ResourceNotFound,),
+    exclusive=("l3_network_uuid",),
+)
+async def remove_dns_from_l3_network(call: Call, conn: Any, request: RemoveDnsFromL3Network) -> L3Network:
+    uuid = request.l3_network_uuid
+    found(await store.get_l3(conn, uuid), "L3 network", uuid)
+    await store.remove_dns(conn, uuid, request.dns)
+    return found(await store.get_l3(conn, uuid), "L3 network", uuid)
+
+
+class GetIpAddressCapacity(ApiRequest):
+    """How many addresses the L3 networks have, and how many of them are free.
+
+    Source: ZStack's L3 network API.
+    """
+
+    l3_network_uuids: Annotated[list[Reference], Field(max_length=1000)] = []
+    zone_uuids: Annotated[list[Reference], Field(max_length=1000)] = []
+    ip_range_uuids: Annotated[list[Reference], Field(max_length=1000)] = []
+    all: bool = False
+
+
+@api(
+    GetIpAddressCapacity,
+    http="GET /v1/ip-capacity",
+    mode="sync",
+    access="admin",
+    java=JAVA,
+    category="l3Network",
+    is_read=True,
+    response_key="",
+    raises=(InvalidArgument,),
+)
+async def get_ip_address_capacity(call: Call, conn: Any, request: GetIpAddressCapacity) -> dict[str, int]:
+    if not request.all and not (request.l3_network_uuids or request.zone_uuids or request.ip_range_uuids):
+        raise InvalidArgument("name networks, zones or ranges, or set all")
+    return await store.address_capacity(
+        conn, request.l3_network_uuids, request.zone_uuids, request.ip_range_uuids, everything=request.all
+    )
+
+
+query_ip_range = query_api(
+    IpRange, http="GET /v1/l3-networks/ip-ranges", access="user", category="l3Network", java=JAVA
+)
+query_l3_network = query_api(
+    L3Network, http="GET /v1/l3-networks", access="user", category="l3Network", java=JAVA
+)

@@ -1,0 +1,350 @@
+"""The APIs of VIPs and EIPs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from zstack_mgmt.errors import (
+    DuplicateResource,
+    InvalidArgument,
+    OperationError,
+    QuotaExceeded,
+    ResourceNotFound,
+)
+from zstack_mgmt.networks import vips
+from zstack_mgmt.networks.addresses import hold_address, take_address
+from zstack_mgmt.networks.model import Eip, Vip, address
+from zstack_mgmt.networks.store import get_l3
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.quotas.usage import reserve
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import found, is_visible, own, owners_of, scope_of
+from zstack_mgmt.values import (
+    DeleteMode,
+    Description,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    StateEvent,
+    is_uuid,
+    new_uuid,
+)
+from zstack_mgmt.vms.store import get_nic
+
+VIP_JAVA = "org.zstack.network.service.vip"
+EIP_JAVA = "org.zstack.network.service.eip"
+VIP_ACTIONS = "PUT /v1/vips/{uuid}/actions"
+EIP_ACTIONS = "PUT /v1/eips/{uuid}/actions"
+Text = Annotated[str, StringConstraints(max_length=255)]
+
+
+class CreateVip(ApiRequest):
+    """Take an address of an L3 network for a network service: the wanted one, or the lowest that is free.
+
+    Source: ZStack's VIP API.
+    """
+
+    name: ResourceName
+    description: Description | None = None
+    l3_network_uuid: Reference
+    required_ip: Text | None = None
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateVip,
+    http="POST /v1/vips",
+    mode="job",
+    access="user",
+    java=VIP_JAVA,
+    category="vip",
+    returns=Vip,
+    raises=(ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource),
+    shared=("l3_network_uuid",),
+)
+async def create_vip(call: Call, conn: Any, request: CreateVip) -> Vip:
+    uuid = request.l3_network_uuid
+    visible = call.is_admin or await is_visible(conn, uuid, call.account_uuid)
+    l3 = found(await get_l3(conn, uuid) if visible else None, "L3 network", uuid)
+    if l3.state != "Enabled":
+        raise OperationError(f"the L3 network {uuid} is {l3.state}")
+    wanted = None if request.required_ip is None else address(request.required_ip, "requiredIp")
+    await reserve(conn, call.account_uuid, {"vip.num": 1}, is_admin=call.is_admin)
+    taken = await take_address(conn, l3, wanted)
+    vip = await vips.insert_vip(
+        conn, request.resource_uuid or new_uuid(), request.name, request.description, uuid, taken
+    )
+    await hold_address(conn, uuid, taken, vip_uuid=vip.uuid)
+    await own(conn, vip.uuid, call.account_uuid, request)
+    return vip
+
+
+class UpdateVip(ApiRequest):
+    """Change a VIP's name or description.
+
+    Source: ZStack's VIP API.
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+
+
+@api(
+    UpdateVip,
+    http=VIP_ACTIONS,
+    mode="job",
+    access="user",
+    java=VIP_JAVA,
+    category="vip",
+    returns=Vip,
+    raises=(ResourceNotFound,),
+)
+async def update_vip(call: Call, conn: Any, request: UpdateVip) -> Vip:
+    found(await vips.lock_vip(conn, request.uuid, scope_of(call)), "VIP", request.uuid)
+    return await vips.update_vip(conn, request.uuid, request.name, request.description, None)
+
+
+class ChangeVipState(ApiRequest):
+    """Enable or disable a VIP. A disabled one takes no new service.
+
+    Source: ZStack's VIP API.
+    """
+
+    uuid: Reference
+    state_event: StateEvent
+
+
+@api(
+    ChangeVipState,
+    http=VIP_ACTIONS,
+    mode="job",
+    access="user",
+    java=VIP_JAVA,
+    category="vip",
+    returns=Vip,
+    raises=(ResourceNotFound,),
+)
+async def change_vip_state(call: Call, conn: Any, request: ChangeVipState) -> Vip:
+    found(await vips.lock_vip(conn, request.uuid, scope_of(call)), "VIP", request.uuid)
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    return await vips.update_vip(conn, request.uuid, None, None, state)
+
+
+class DeleteVip(ApiRequest):
+    """Delete a VIP with its EIP; its address is free again. One that is gone is no error.
+
+    Source: ZStack's VIP API.
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteVip,
+    http="DELETE /v1/vips/{uuid}",
+    mode="job",
+    access="user",
+    java=VIP_JAVA,
+    category="vip",
+    raises=(ResourceNotFound,),
+)
+async def delete_vip(call: Call, conn: Any, request: DeleteVip) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no VIP has the uuid {request.uuid}")
+    if await vips.lock_vip(conn, request.uuid, scope_of(call)) is not None:
+        await vips.delete_vip(conn, request.uuid)
+
+
+class CreateEip(ApiRequest):
+    """Make a VIP an elastic address, and let it lead to a NIC at once if one is given.
+
+    Source: ZStack's EIP API.
+    """
+
+    name: ResourceName
+    description: Description | None = None
+    vip_uuid: Reference
+    vm_nic_uuid: Reference | None = None
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateEip,
+    http="POST /v1/eips",
+    mode="job",
+    access="user",
+    java=EIP_JAVA,
+    category="eip",
+    returns=Eip,
+    raises=(ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource),
+    exclusive=("vip_uuid", "vm_nic_uuid", "resource_uuid"),
+)
+async def create_eip(call: Call, conn: Any, request: CreateEip) -> Eip:
+    vip, owner = found(await vips.lock_vip(conn, request.vip_uuid, scope_of(call)), "VIP", request.vip_uuid)
+    if vip.state != "Enabled":
+        raise OperationError(f"the VIP {vip.uuid} is {vip.state}")
+    l3_uuid = None
+    if request.vm_nic_uuid is not None:
+        l3_uuid = await _guest_network(conn, call, request.vm_nic_uuid, vip, owner)
+    await reserve(conn, owner, {"eip.num": 1}, is_admin=call.is_admin)
+    eip = await vips.insert_eip(
+        conn, request.resource_uuid or new_uuid(), request.name, request.description, vip, request.vm_nic_uuid
+    )
+    await own(conn, eip.uuid, owner, request)
+    await vips.set_use(conn, vip.uuid, "Eip", l3_uuid)
+    return eip
+
+
+async def _guest_network(conn: Any, call: Call, nic_uuid: str, vip: Vip, owner: str) -> str:
+    """The L3 network of a NIC that the EIP may lead to: one of the VIP's owner, on another network."""
+    nic = found(await get_nic(conn, nic_uuid, scope_of(call)), "NIC", nic_uuid)
+    if (await owners_of(conn, [nic_uuid]))[nic_uuid][0] != owner:
+        raise InvalidArgument("the VIP and the NIC belong to different accounts")
+    if nic.l3_network_uuid == vip.l3_network_uuid:
+        raise InvalidArgument("the NIC is on the VIP's own network, where it needs no EIP")
+    return nic.l3_network_uuid
+
+
+class AttachEip(ApiRequest):
+    """Let an EIP lead to a NIC.
+
+    Source: ZStack's EIP API.
+    """
+
+    eip_uuid: Reference
+    vm_nic_uuid: Reference
+
+
+@api(
+    AttachEip,
+    http="POST /v1/eips/{eipUuid}/vm-instances/nics/{vmNicUuid}",
+    mode="job",
+    access="user",
+    java=EIP_JAVA,
+    category="eip",
+    returns=Eip,
+    raises=(ResourceNotFound, InvalidArgument, OperationError),
+)
+async def attach_eip(call: Call, conn: Any, request: AttachEip) -> Eip:
+    eip = found(await vips.lock_eip(conn, request.eip_uuid, scope_of(call)), "EIP", request.eip_uuid)
+    if eip.state != "Enabled":
+        raise OperationError(f"the EIP {eip.uuid} is {eip.state}")
+    if eip.vm_nic_uuid is not None:
+        raise OperationError(f"the EIP leads to the NIC {eip.vm_nic_uuid}; detach it first")
+    vip, owner = found(await vips.lock_vip(conn, eip.vip_uuid, None), "VIP", eip.vip_uuid)
+    l3_uuid = await _guest_network(conn, call, request.vm_nic_uuid, vip, owner)
+    await vips.set_use(conn, vip.uuid, "Eip", l3_uuid)
+    return await vips.set_nic(conn, eip.uuid, request.vm_nic_uuid)
+
+
+class DetachEip(ApiRequest):
+    """Let an EIP lead nowhere. One that does already is no error.
+
+    Source: ZStack's EIP API.
+    """
+
+    uuid: Reference
+
+
+@api(
+    DetachEip,
+    http="DELETE /v1/eips/{uuid}/vm-instances/nics",
+    mode="job",
+    access="user",
+    java=EIP_JAVA,
+    category="eip",
+    returns=Eip,
+    raises=(ResourceNotFound,),
+)
+async def detach_eip(call: Call, conn: Any, request: DetachEip) -> Eip:
+    eip = found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
+    await vips.set_use(conn, eip.vip_uuid, "Eip", None)
+    return await vips.set_nic(conn, request.uuid, None)
+
+
+class UpdateEip(ApiRequest):
+    """Change an EIP's name or description.
+
+    Source: ZStack's EIP API.
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+
+
+@api(
+    UpdateEip,
+    http=EIP_ACTIONS,
+    mode="job",
+    access="user",
+    java=EIP_JAVA,
+    category="eip",
+    returns=Eip,
+    raises=(ResourceNotFound,),
+)
+async def update_eip(call: Call, conn: Any, request: UpdateEip) -> Eip:
+    found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
+    return await vips.update_eip(conn, request.uuid, request.name, request.description, None)
+
+
+class ChangeEipState(ApiRequest):
+    """Enable or disable an EIP. A disabled one cannot be attached.
+
+    Source: ZStack's EIP API.
+    """
+
+    uuid: Reference
+    state_event: StateEvent
+
+
+@api(
+    ChangeEipState,
+    http=EIP_ACTIONS,
+    mode="job",
+    access="user",
+    java=EIP_JAVA,
+    category="eip",
+    returns=Eip,
+    raises=(ResourceNotFound,),
+)
+async def change_eip_state(call: Call, conn: Any, request: ChangeEipState) -> Eip:
+    found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    return await vips.update_eip(conn, request.uuid, None, None, state)
+
+
+class DeleteEip(ApiRequest):
+    """Delete an EIP; its VIP stays. One that is gone is no error.
+
+    Source: ZStack's EIP API.
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteEip,
+    http="DELETE /v1/eips/{uuid}",
+    mode="job",
+    access="user",
+    java=EIP_JAVA,
+    category="eip",
+    raises=(ResourceNotFound,),
+)
+async def delete_eip(call: Call, conn: Any, request: DeleteEip) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no EIP has the uuid {request.uuid}")
+    eip = await vips.lock_eip(conn, request.uuid, scope_of(call))
+    if eip is not None:
+        await vips.set_use(conn, eip.vip_uuid, None, None)
+        await vips.delete_eip(conn, request.uuid)
+
+
+query_vip = query_api(Vip, http="GET /v1/vips", access="user", category="vip", java=VIP_JAVA)
+query_eip = query_api(Eip, http="GET /v1/eips", access="user", category="eip", java=EIP_JAVA)

@@ -1,0 +1,147 @@
+"""The SQL of VIPs and EIPs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zstack_mgmt.networks.model import Address, Eip, Vip
+
+
+async def insert_vip(
+    conn: Any, uuid: str, name: str, description: str | None, l3_uuid: str, taken: Address
+) -> Vip:
+    """Insert an enabled VIP."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO vips (uuid, name, description, l3_network_uuid, ip, gateway, netmask)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *
+        """,
+        uuid,
+        name,
+        description,
+        l3_uuid,
+        taken.ip,
+        taken.gateway,
+        taken.netmask,
+    )
+    return Vip.from_row(row)
+
+
+async def lock_vip(conn: Any, uuid: str, account_uuid: str | None) -> tuple[Vip, str] | None:
+    """The VIP of the account (None: of any) and its owner, the row locked until the transaction ends."""
+    row = await conn.fetchrow(
+        """
+        SELECT v.*, o.account_uuid AS owner_uuid FROM vips v JOIN resource_owners o ON o.resource_uuid = v.uuid
+        WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR UPDATE OF v
+        """,
+        uuid,
+        account_uuid,
+    )
+    return None if row is None else (Vip.from_row(row), row["owner_uuid"])
+
+
+async def update_vip(
+    conn: Any, uuid: str, name: str | None, description: str | None, state: str | None
+) -> Vip:
+    """Set what is not None of a VIP that exists."""
+    row = await conn.fetchrow(
+        """
+        UPDATE vips SET name = coalesce($2, name), description = coalesce($3, description),
+               state = coalesce($4, state), last_op_date = now()
+        WHERE uuid = $1 RETURNING *
+        """,
+        uuid,
+        name,
+        description,
+        state,
+    )
+    return Vip.from_row(row)
+
+
+async def set_use(conn: Any, uuid: str, use_for: str | None, peer_l3_uuid: str | None) -> None:
+    """Note what the VIP is used for, and the network of the guests behind it."""
+    await conn.execute(
+        "UPDATE vips SET use_for = $2, peer_l3_network_uuid = $3, last_op_date = now() WHERE uuid = $1",
+        uuid,
+        use_for,
+        peer_l3_uuid,
+    )
+
+
+async def delete_vip(conn: Any, uuid: str) -> None:
+    """Delete the VIP with its EIP. Its address is free again."""
+    await conn.execute("DELETE FROM vips WHERE uuid = $1", uuid)
+
+
+async def insert_eip(
+    conn: Any, uuid: str, name: str, description: str | None, vip: Vip, nic_uuid: str | None
+) -> Eip:
+    """Insert an enabled EIP; breaks eips_vip_key or eips_nic_key when another one has the VIP or the NIC."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO eips (uuid, name, description, vip_uuid, vip_ip, vm_nic_uuid) VALUES ($1, $2, $3, $4, $5, $6)
+        RETURNING *, (SELECT n.ip FROM vm_nics n WHERE n.uuid = vm_nic_uuid) AS guest_ip
+        """,
+        uuid,
+        name,
+        description,
+        vip.uuid,
+        vip.ip,
+        nic_uuid,
+    )
+    return Eip.from_row(row)
+
+
+async def lock_eip(conn: Any, uuid: str, account_uuid: str | None) -> Eip | None:
+    """The EIP of the account (None: of any), its row locked until the transaction ends."""
+    row = await conn.fetchrow(
+        """
+        SELECT e.*, (SELECT n.ip FROM vm_nics n WHERE n.uuid = e.vm_nic_uuid) AS guest_ip
+        FROM eips e JOIN resource_owners o ON o.resource_uuid = e.uuid
+        WHERE e.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR NO KEY UPDATE OF e
+        """,
+        uuid,
+        account_uuid,
+    )
+    return None if row is None else Eip.from_row(row)
+
+
+async def update_eip(
+    conn: Any, uuid: str, name: str | None, description: str | None, state: str | None
+) -> Eip:
+    """Set what is not None of an EIP that exists."""
+    row = await conn.fetchrow(
+        """
+        UPDATE eips SET name = coalesce($2, name), description = coalesce($3, description),
+               state = coalesce($4, state), last_op_date = now()
+        WHERE uuid = $1 RETURNING *, (SELECT n.ip FROM vm_nics n WHERE n.uuid = vm_nic_uuid) AS guest_ip
+        """,
+        uuid,
+        name,
+        description,
+        state,
+    )
+    return Eip.from_row(row)
+
+
+async def set_nic(conn: Any, uuid: str, nic_uuid: str | None) -> Eip:
+    """Let the EIP lead to the NIC, or nowhere."""
+    row = await conn.fetchrow(
+        """
+        UPDATE eips SET vm_nic_uuid = $2, last_op_date = now() WHERE uuid = $1
+        RETURNING *, (SELECT n.ip FROM vm_nics n WHERE n.uuid = vm_nic_uuid) AS guest_ip
+        """,
+        uuid,
+        nic_uuid,
+    )
+    return Eip.from_row(row)
+
+
+async def delete_eip(conn: Any, uuid: str) -> None:
+    """Delete the EIP. Its VIP stays."""
+    await conn.execute("DELETE FROM eips WHERE uuid = $1", uuid)
+
+
+async def eip_of_vip(conn: Any, vip_uuid: str) -> str | None:
+    """The EIP that uses the VIP."""
+    return await conn.fetchval("SELECT uuid FROM eips WHERE vip_uuid = $1", vip_uuid)

@@ -1,0 +1,285 @@
+"""The APIs of instance and disk offerings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from zstack_mgmt.errors import DuplicateResource, ResourceNotFound
+from zstack_mgmt.offerings import store
+from zstack_mgmt.offerings.model import DiskOffering, InstanceOffering
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import found, own
+from zstack_mgmt.values import (
+    DeleteMode,
+    Description,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    StateEvent,
+    is_uuid,
+    new_uuid,
+)
+
+JAVA = "org.zstack.header.configuration"
+Strategy = Annotated[str, StringConstraints(max_length=255)]
+Size = Annotated[int, Field(ge=1, le=2**62)]
+SortKey = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+
+
+class CreateInstanceOffering(ApiRequest):
+    """Offer a size of VM: CPUs, and memory in bytes. Share it, so that other accounts can use it.
+
+    Source: ZStack's configuration API.
+    """
+
+    name: ResourceName
+    description: Description | None = None
+    cpu_num: Annotated[int, Field(ge=1, le=1024)]
+    memory_size: Size
+    allocator_strategy: Strategy = "LeastVmPreferredHostAllocatorStrategy"
+    sort_key: SortKey = 0
+    type: Literal["UserVm"] = "UserVm"
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateInstanceOffering,
+    http="POST /v1/instance-offerings",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="configuration",
+    returns=InstanceOffering,
+    raises=(DuplicateResource,),
+)
+async def create_instance_offering(
+    call: Call, conn: Any, request: CreateInstanceOffering
+) -> InstanceOffering:
+    offering = await store.insert_instance_offering(
+        conn,
+        request.resource_uuid or new_uuid(),
+        request.name,
+        request.description,
+        request.cpu_num,
+        request.memory_size,
+        request.sort_key,
+        request.allocator_strategy,
+        request.type,
+    )
+    await own(conn, offering.uuid, call.account_uuid, request)
+    return offering
+
+
+class UpdateInstanceOffering(ApiRequest):
+    """Change an instance offering's name or description. Its size stays.
+
+    Source: ZStack's configuration API.
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+    sort_key: SortKey | None = None
+
+
+@api(
+    UpdateInstanceOffering,
+    http="PUT /v1/instance-offerings/{uuid}/actions",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="configuration",
+    returns=InstanceOffering,
+    raises=(ResourceNotFound,),
+)
+async def update_instance_offering(
+    call: Call, conn: Any, request: UpdateInstanceOffering
+) -> InstanceOffering:
+    row = await store.update_instance_offering(
+        conn, request.uuid, request.name, request.description, None, request.sort_key
+    )
+    return found(row, "instance offering", request.uuid)
+
+
+class ChangeInstanceOfferingState(ApiRequest):
+    """Enable or disable an instance offering. VMs cannot be created from a disabled one.
+
+    Source: ZStack's configuration API.
+    """
+
+    uuid: Reference
+    state_event: StateEvent
+
+
+@api(
+    ChangeInstanceOfferingState,
+    http="PUT /v1/instance-offerings/{uuid}/actions",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="configuration",
+    returns=InstanceOffering,
+    raises=(ResourceNotFound,),
+)
+async def change_instance_offering_state(
+    call: Call, conn: Any, request: ChangeInstanceOfferingState
+) -> InstanceOffering:
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    row = await store.update_instance_offering(conn, request.uuid, None, None, state, None)
+    return found(row, "instance offering", request.uuid)
+
+
+class DeleteInstanceOffering(ApiRequest):
+    """Delete an instance offering; VMs made from it stay. One that is gone is no error.
+
+    Source: ZStack's configuration API.
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteInstanceOffering,
+    http="DELETE /v1/instance-offerings/{uuid}",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="configuration",
+    raises=(ResourceNotFound,),
+)
+async def delete_instance_offering(call: Call, conn: Any, request: DeleteInstanceOffering) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no instance offering has the uuid {request.uuid}")
+    await store.delete_instance_offering(conn, request.uuid)
+
+
+class CreateDiskOffering(ApiRequest):
+    """Offer a size of data volume, in bytes. Share it, so that other accounts can use it.
+
+    Source: ZStack's configuration API.
+    """
+
+    name: ResourceName
+    description: Description | None = None
+    disk_size: Size
+    allocator_strategy: Strategy = "DefaultPrimaryStorageAllocationStrategy"
+    sort_key: SortKey = 0
+    type: Strategy = "DefaultDiskOfferingType"
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateDiskOffering,
+    http="POST /v1/disk-offerings",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="configuration",
+    returns=DiskOffering,
+    raises=(DuplicateResource,),
+)
+async def create_disk_offering(call: Call, conn: Any, request: CreateDiskOffering) -> DiskOffering:
+    offering = await store.insert_disk_offering(
+        conn,
+        request.resource_uuid or new_uuid(),
+        request.name,
+        request.description,
+        request.disk_size,
+        request.sort_key,
+        request.allocator_strategy,
+        request.type,
+    )
+    await own(conn, offering.uuid, call.account_uuid, request)
+    return offering
+
+
+class UpdateDiskOffering(ApiRequest):
+    """Change a disk offering's name or description. Its size stays.
+
+    Source: ZStack's configuration API.
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+    sort_key: SortKey | None = None
+
+
+@api(
+    UpdateDiskOffering,
+    http="PUT /v1/disk-offerings/{uuid}/actions",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="configuration",
+    returns=DiskOffering,
+    raises=(ResourceNotFound,),
+)
+async def update_disk_offering(call: Call, conn: Any, request: UpdateDiskOffering) -> DiskOffering:
+    row = await store.update_disk_offering(
+        conn, request.uuid, request.name, request.description, None, request.sort_key
+    )
+    return found(row, "disk offering", request.uuid)
+
+
+class ChangeDiskOfferingState(ApiRequest):
+    """Enable or disable a disk offering. Volumes cannot be created from a disabled one.
+
+    Source: ZStack's configuration API.
+    """
+
+    uuid: Reference
+    state_event: StateEvent
+
+
+@api(
+    ChangeDiskOfferingState,
+    http="PUT /v1/disk-offerings/{uuid}/actions",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="configuration",
+    returns=DiskOffering,
+    raises=(ResourceNotFound,),
+)
+async def change_disk_offering_state(call: Call, conn: Any, request: ChangeDiskOfferingState) -> DiskOffering:
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    row = await store.update_disk_offering(conn, request.uuid, None, None, state, None)
+    return found(row, "disk offering", request.uuid)
+
+
+class DeleteDiskOffering(ApiRequest):
+    """Delete a disk offering; volumes made from it stay. One that is gone is no error.
+
+    Source: ZStack's configuration API.
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteDiskOffering,
+    http="DELETE /v1/disk-offerings/{uuid}",
+    mode="job",
+    access="admin",
+    java=JAVA,
+    category="configuration",
+    raises=(ResourceNotFound,),
+)
+async def delete_disk_offering(call: Call, conn: Any, request: DeleteDiskOffering) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no disk offering has the uuid {request.uuid}")
+    await store.delete_disk_offering(conn, request.uuid)
+
+
+query_instance_offering = query_api(
+    InstanceOffering, http="GET /v1/instance-offerings", access="user", category="configuration", java=JAVA
+)
+query_disk_offering = query_api(
+    DiskOffering, http="GET /v1/disk-offerings", access="user", category="configuration", java=JAVA
+)

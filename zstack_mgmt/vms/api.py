@@ -1,0 +1,326 @@
+"""The APIs of VMs. Those of their NICs are in `nics`, imported here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zstack_mgmt.errors import (
+    DuplicateResource,
+    InvalidArgument,
+    OperationError,
+    QuotaExceeded,
+    ResourceNotFound,
+    VmDestroyFailed,
+    VmRebootFailed,
+    VmStartFailed,
+    VmStateRefused,
+    VmStopFailed,
+)
+from zstack_mgmt.jobs.outside import Outside
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.quotas.usage import reserve
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import found, scope_of
+from zstack_mgmt.values import DeleteMode, Reference, is_uuid
+from zstack_mgmt.vms import lifecycle, movers, nics, store
+from zstack_mgmt.vms.create import create
+from zstack_mgmt.vms.model import VmInstance, VmNic
+from zstack_mgmt.vms.power import Action, check_state, define_and_start, prepare_start, run_action
+from zstack_mgmt.vms.requests import (
+    CreateVmInstance,
+    RebootVmInstance,
+    StartVmInstance,
+    StopVmInstance,
+    UpdateVmInstance,
+)
+
+JAVA = "org.zstack.header.vm"
+PATH = "/v1/vm-instances"
+ACTIONS = f"PUT {PATH}/{{uuid}}/actions"
+
+START = Action("start", "Running", VmStartFailed)
+STOP = Action("stop", "Stopped", VmStopFailed)
+REBOOT = Action("reboot", "Running", VmRebootFailed)
+PAUSE = Action("pause", "Paused", VmStateRefused)
+RESUME = Action("resume", "Running", VmStateRefused)
+
+
+@api(
+    CreateVmInstance,
+    http=f"POST {PATH}",
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(
+        ResourceNotFound,
+        InvalidArgument,
+        OperationError,
+        QuotaExceeded,
+        DuplicateResource,
+        VmStartFailed,
+    ),
+    outside=True,
+    shared=("image_uuid", "instance_offering_uuid", "l3_network_uuids"),
+)
+async def create_vm_instance(call: Call, work: Outside, request: CreateVmInstance) -> VmInstance:
+    return await create(call, work, request)
+
+
+@api(
+    StartVmInstance,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(ResourceNotFound, VmStartFailed, QuotaExceeded),
+    outside=True,
+)
+async def start_vm_instance(call: Call, work: Outside, request: StartVmInstance) -> VmInstance:
+    return await run_action(
+        call,
+        work,
+        request.uuid,
+        START,
+        lambda driver, host, domain: define_and_start(driver, host, domain, work.token),
+        lambda conn, vm: prepare_start(
+            conn, call, vm, host_uuid=request.host_uuid, cluster_uuid=request.cluster_uuid
+        ),
+    )
+
+
+@api(
+    StopVmInstance,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(ResourceNotFound, VmStopFailed),
+    outside=True,
+)
+async def stop_vm_instance(call: Call, work: Outside, request: StopVmInstance) -> VmInstance:
+    hard = request.type == "cold"
+    return await run_action(
+        call,
+        work,
+        request.uuid,
+        STOP,
+        lambda driver, host, domain: driver.stop(host, domain.vm_uuid, work.token, hard=hard),
+    )
+
+
+@api(
+    RebootVmInstance,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(ResourceNotFound, VmRebootFailed),
+    outside=True,
+)
+async def reboot_vm_instance(call: Call, work: Outside, request: RebootVmInstance) -> VmInstance:
+    return await run_action(
+        call,
+        work,
+        request.uuid,
+        REBOOT,
+        lambda driver, host, domain: driver.reboot(host, domain.vm_uuid, work.token),
+    )
+
+
+class PauseVmInstance(ApiRequest):
+    """Halt the CPUs of a VM that runs; it keeps its place on the host.
+
+    Source: ZStack's VM API, in the pattern of the manual's overview.
+    """
+
+    uuid: Reference
+
+
+@api(
+    PauseVmInstance,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(ResourceNotFound, VmStateRefused),
+    outside=True,
+)
+async def pause_vm_instance(call: Call, work: Outside, request: PauseVmInstance) -> VmInstance:
+    return await run_action(
+        call,
+        work,
+        request.uuid,
+        PAUSE,
+        lambda driver, host, domain: driver.pause(host, domain.vm_uuid, work.token),
+    )
+
+
+class ResumeVmInstance(ApiRequest):
+    """Let the CPUs of a paused VM run again.
+
+    Source: ZStack's VM API, in the pattern of the manual's overview.
+    """
+
+    uuid: Reference
+
+
+@api(
+    ResumeVmInstance,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(ResourceNotFound, VmStateRefused),
+    outside=True,
+)
+async def resume_vm_instance(call: Call, work: Outside, request: ResumeVmInstance) -> VmInstance:
+    return await run_action(
+        call,
+        work,
+        request.uuid,
+        RESUME,
+        lambda driver, host, domain: driver.resume(host, domain.vm_uuid, work.token),
+    )
+
+
+class DestroyVmInstance(ApiRequest):
+    """Power a VM off and put it away: it can be recovered until it is expunged. One that is gone is no error.
+
+    Source: manual, "Overview > API operations".
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DestroyVmInstance,
+    http=f"DELETE {PATH}/{{uuid}}",
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    raises=(ResourceNotFound, VmDestroyFailed),
+    outside=True,
+)
+async def destroy_vm_instance(call: Call, work: Outside, request: DestroyVmInstance) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no VM has the uuid {request.uuid}")
+    await lifecycle.destroy(call, work, request.uuid)
+
+
+class RecoverVmInstance(ApiRequest):
+    """Take a destroyed VM back; it is then Stopped.
+
+    Source: ZStack's VM API, in the pattern of the manual's overview.
+    """
+
+    uuid: Reference
+
+
+@api(
+    RecoverVmInstance,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(ResourceNotFound, VmStateRefused, QuotaExceeded),
+)
+async def recover_vm_instance(call: Call, conn: Any, request: RecoverVmInstance) -> VmInstance:
+    vm = found(await store.lock_vm(conn, request.uuid, scope_of(call)), "VM", request.uuid)
+    check_state(vm, "recover")
+    await reserve(conn, vm.account_uuid, {"vm.totalNum": 1}, is_admin=call.is_admin)
+    await store.set_state(conn, vm, "Stopped", "recover", call.job_uuid)
+    return await store.get_vm(conn, request.uuid)
+
+
+class ExpungeVmInstance(ApiRequest):
+    """Delete a destroyed VM for good, with its root volume and addresses.
+
+    Source: ZStack's VM API, in the pattern of the manual's overview.
+    """
+
+    uuid: Reference
+
+
+@api(
+    ExpungeVmInstance,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    raises=(ResourceNotFound, VmStateRefused),
+)
+async def expunge_vm_instance(call: Call, conn: Any, request: ExpungeVmInstance) -> None:
+    vm = found(await store.lock_vm(conn, request.uuid, scope_of(call)), "VM", request.uuid)
+    check_state(vm, "expunge")
+    await lifecycle.expunge(conn, request.uuid)
+
+
+@api(
+    UpdateVmInstance,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(ResourceNotFound, InvalidArgument),
+)
+async def update_vm_instance(call: Call, conn: Any, request: UpdateVmInstance) -> VmInstance:
+    uuid = request.uuid
+    found(await store.lock_vm(conn, uuid, scope_of(call)), "VM", uuid)
+    default = request.default_l3_network_uuid
+    if default is not None and default not in {
+        nic.l3_network_uuid for nic in await store.nics_of(conn, uuid)
+    }:
+        raise InvalidArgument("defaultL3NetworkUuid: the VM has no NIC on that network")
+    await store.update_vm(conn, uuid, request.name, request.description, request.platform, default)
+    return await store.get_vm(conn, uuid)
+
+
+class ChangeInstanceOffering(ApiRequest):
+    """Give a VM that does not run the size of another offering.
+
+    Source: ZStack's VM API, in the pattern of the manual's overview.
+    """
+
+    vm_instance_uuid: Reference
+    instance_offering_uuid: Reference
+
+
+@api(
+    ChangeInstanceOffering,
+    http=f"PUT {PATH}/{{vmInstanceUuid}}/actions",
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="instance",
+    returns=VmInstance,
+    raises=(ResourceNotFound, VmStateRefused, OperationError),
+    shared=("instance_offering_uuid",),
+)
+async def change_instance_offering(call: Call, conn: Any, request: ChangeInstanceOffering) -> VmInstance:
+    return await lifecycle.resize(call, conn, request.vm_instance_uuid, request.instance_offering_uuid)
+
+
+query_vm_instance = query_api(VmInstance, http=f"GET {PATH}", access="user", category="instance", java=JAVA)
+query_vm_nic = query_api(VmNic, http=f"GET {PATH}/nics", access="user", category="instance", java=JAVA)
+
+SUBMODULES = (movers, nics)
+"""Imported for what they declare."""

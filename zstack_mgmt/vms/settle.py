@@ -1,0 +1,131 @@
+"""Bringing rows and hypervisors together again: after dead jobs, lost hosts, and deleted ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from zstack_mgmt.drivers.protocol import DriverError, Power
+from zstack_mgmt.drivers.simulator import Transaction
+from zstack_mgmt.hosts import store as hosts
+from zstack_mgmt.registry import Services
+from zstack_mgmt.vms import store
+from zstack_mgmt.vms.create import undo
+from zstack_mgmt.vms.model import TRANSIT
+from zstack_mgmt.vms.outside import destroy_or_note, site_of, site_of_vm
+
+_AT_ONCE = 16
+_BATCH = 200
+
+
+async def check_hosts(services: Services, transaction: Transaction) -> None:
+    """Ask the hosts whose turn it is for a sign of life and for their VMs."""
+    async with transaction() as conn:
+        due = await hosts.due_hosts(conn, services.settings.host_check_s, _BATCH)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(login: Any) -> None:
+        async with gate:
+            await check_host(services, transaction, login)
+
+    await asyncio.gather(*(one(login) for login in due))
+
+
+async def check_host(services: Services, transaction: Transaction, login: Any) -> bool:
+    """Ask one host; its status and its VMs become what it says. True when it answered."""
+    domains: Mapping[str, Power] | None = None
+    try:
+        site = site_of(services, login, transaction)
+        domains = await site.call(lambda driver, host: driver.list(host))
+    except DriverError:
+        pass
+    async with transaction() as conn:
+        if domains is None:
+            await _host_lost(conn, login["host_uuid"])
+        else:
+            await _host_answers(conn, login["host_uuid"], domains, login["asked_at"])
+    return domains is not None
+
+
+async def _host_lost(conn: Any, host_uuid: str) -> None:
+    """The host is Disconnected; of its VMs nobody knows anything."""
+    await hosts.update_host(conn, host_uuid, status="Disconnected")
+    for uuid in await store.vms_on(conn, host_uuid, ("Running", "Paused")):
+        vm = await store.lock_vm(conn, uuid, None)
+        if vm is not None and vm.host_uuid == host_uuid and vm.state in ("Running", "Paused"):
+            await store.set_state(conn, vm, "Unknown", "host-lost", None)
+
+
+async def _host_answers(conn: Any, host_uuid: str, domains: Mapping[str, Power], asked_at: datetime) -> None:
+    """The host is Connected. What changed since it was asked is left alone, since its answer is older."""
+    await hosts.update_host(conn, host_uuid, status="Connected")
+    for uuid in await store.vms_on(conn, host_uuid, ("Running", "Paused", "Unknown"), before=asked_at):
+        vm = await store.lock_vm(conn, uuid, None)
+        power = domains.get(uuid, "Stopped")
+        if vm is None or vm.host_uuid != host_uuid or vm.state not in ("Running", "Paused", "Unknown"):
+            continue
+        if vm.state != power:
+            reason = "host-found" if vm.state == "Unknown" else "settled"
+            await store.set_state(conn, vm, power, reason, None)
+    for uuid in await store.elsewhere(conn, host_uuid, list(domains), asked_at):
+        await hosts.note_stray(conn, uuid, host_uuid)
+
+
+async def destroy_strays(services: Services, transaction: Transaction) -> None:
+    """Have hosts destroy the domains that should not be there."""
+    async with transaction() as conn:
+        due = await hosts.due_strays(conn, _BATCH)
+    for login in due:
+        vm_uuid = login["vm_uuid"]
+        async with transaction() as conn:
+            wanted = vm_uuid in await store.vms_on(conn, login["host_uuid"], None, only=vm_uuid)
+        if not wanted:
+            try:
+                site = site_of(services, login, transaction)
+                await site.call(lambda driver, host, uuid=vm_uuid: driver.destroy(host, uuid, uuid))
+            except DriverError:
+                continue
+        async with transaction() as conn:
+            await hosts.forget_stray(conn, vm_uuid, login["host_uuid"])
+
+
+async def settle_abandoned(services: Services, transaction: Transaction) -> None:
+    """Settle VMs that are between two states although no job works on them any more.
+
+    Their jobs were canceled, ran past their deadline, or killed every worker that took them.
+    """
+    async with transaction() as conn:
+        found = await store.abandoned_vms(conn, _BATCH)
+    for row in found:
+        await _settle(services, transaction, row["uuid"], row["job_uuid"], created=row["created"])
+
+
+async def _settle(
+    services: Services, transaction: Transaction, uuid: str, job_uuid: str | None, *, created: bool
+) -> None:
+    async with transaction() as conn:
+        vm = await store.lock_vm(conn, uuid, None)
+        if vm is None or vm.job_uuid != job_uuid or vm.state not in TRANSIT.values():
+            return
+        site = await site_of_vm(conn, services, vm, transaction)
+    power = None if site is None else await site.power(uuid)
+    ends = (
+        created or vm.state in ("Destroying", "Stopping") or (vm.state == "Starting" and power == "Stopped")
+    )
+    if site is not None and ends:
+        await destroy_or_note(site, uuid, job_uuid or uuid, transaction)
+        power = "Stopped"
+    async with transaction() as conn:
+        now = await store.lock_vm(conn, uuid, None)
+        if now is None or now.job_uuid != job_uuid or now.state != vm.state:
+            return
+        if created:
+            await undo(conn, uuid)
+        elif vm.state == "Destroying":
+            await store.set_state(conn, now, "Destroyed", "destroy", None)
+        else:
+            await store.set_state(
+                conn, now, power or ("Unknown" if site is not None else "Stopped"), "settled", None
+            )

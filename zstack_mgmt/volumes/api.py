@@ -1,0 +1,300 @@
+"""The APIs of volumes. Those of snapshots are in `snapshot_api`, imported here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from zstack_mgmt.errors import (
+    DuplicateResource,
+    InvalidArgument,
+    OperationError,
+    QuotaExceeded,
+    ResourceNotFound,
+    VmStateRefused,
+)
+from zstack_mgmt.jobs.outside import Outside
+from zstack_mgmt.offerings.store import get_disk_offering
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.quotas.usage import reserve
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import found, is_visible, scope_of, tag
+from zstack_mgmt.values import (
+    DeleteMode,
+    Description,
+    Reference,
+    ResourceName,
+    ResourceUuid,
+    StateEvent,
+    is_uuid,
+    new_uuid,
+)
+from zstack_mgmt.volumes import attaching, movers, snapshot_api, snapshots, store
+from zstack_mgmt.volumes.events import tell_volume
+from zstack_mgmt.volumes.model import Volume, VolumeSnapshot
+
+JAVA = "org.zstack.header.volume"
+ACTIONS = "PUT /v1/volumes/{uuid}/actions"
+
+
+class CreateDataVolume(ApiRequest):
+    """Create a data volume. It comes into being when it is attached for the first time.
+
+    Source: ZStack's volume API.
+    """
+
+    name: ResourceName
+    description: Description | None = None
+    disk_offering_uuid: Reference | None = None
+    disk_size: Annotated[int, Field(ge=1, le=2**62)] | None = None
+    primary_storage_uuid: Reference | None = None
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateDataVolume,
+    http="POST /v1/volumes/data",
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="volume",
+    returns=Volume,
+    raises=(ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource),
+    shared=("disk_offering_uuid",),
+)
+async def create_data_volume(call: Call, conn: Any, request: CreateDataVolume) -> Volume:
+    size, uuid = request.disk_size, request.disk_offering_uuid
+    if (uuid is None) == (size is None):
+        raise InvalidArgument("give either diskOfferingUuid or diskSize")
+    if uuid is not None:
+        visible = call.is_admin or await is_visible(conn, uuid, call.account_uuid)
+        offering = found(await get_disk_offering(conn, uuid) if visible else None, "disk offering", uuid)
+        if offering.state != "Enabled":
+            raise OperationError(f"the disk offering {uuid} is {offering.state}")
+        size = offering.disk_size
+    assert size is not None  # noqa: S101 (one of the two is given)
+    wanted = {"volume.data.num": 1, "volume.capacity": size}
+    await reserve(conn, call.account_uuid, wanted, is_admin=call.is_admin)
+    volume = await store.insert_volume(
+        conn,
+        request.resource_uuid or new_uuid(),
+        request.name,
+        request.description,
+        call.account_uuid,
+        "Data",
+        size,
+        disk_offering_uuid=uuid,
+        primary_storage_uuid=request.primary_storage_uuid,
+    )
+    await tag(conn, volume.uuid, request)
+    return volume
+
+
+class UpdateVolume(ApiRequest):
+    """Change a volume's name or description.
+
+    Source: ZStack's volume API.
+    """
+
+    uuid: Reference
+    name: ResourceName | None = None
+    description: Description | None = None
+
+
+@api(
+    UpdateVolume,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="volume",
+    returns=Volume,
+    raises=(ResourceNotFound,),
+)
+async def update_volume(call: Call, conn: Any, request: UpdateVolume) -> Volume:
+    found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
+    return await store.update_volume(conn, request.uuid, request.name, request.description)
+
+
+class ChangeVolumeState(ApiRequest):
+    """Enable or disable a volume. A disabled one cannot be attached.
+
+    Source: ZStack's volume API.
+    """
+
+    uuid: Reference
+    state_event: StateEvent
+
+
+@api(
+    ChangeVolumeState,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="volume",
+    returns=Volume,
+    raises=(ResourceNotFound,),
+)
+async def change_volume_state(call: Call, conn: Any, request: ChangeVolumeState) -> Volume:
+    found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
+    state = "Enabled" if request.state_event == "enable" else "Disabled"
+    return await store.update_volume(conn, request.uuid, state=state)
+
+
+class DeleteDataVolume(ApiRequest):
+    """Put a data volume away: it can be recovered until it is expunged. One that is gone is no error.
+
+    Source: ZStack's volume API.
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteDataVolume,
+    http="DELETE /v1/volumes/{uuid}",
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="volume",
+    raises=(ResourceNotFound, OperationError),
+)
+async def delete_data_volume(call: Call, conn: Any, request: DeleteDataVolume) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no volume has the uuid {request.uuid}")
+    owned = await store.lock_volume(conn, request.uuid, scope_of(call))
+    if owned is None or owned.volume.status == "Deleted":
+        return
+    _check_data(owned.volume)
+    if owned.volume.vm_instance_uuid is not None:
+        raise OperationError("the volume is attached to a VM; detach it first")
+    if owned.volume.status == "NotInstantiated":
+        await store.delete_volume(conn, owned)  # it never was on a storage, so there is nothing to recover
+        return
+    await store.update_volume(conn, request.uuid, status="Deleted")
+    await tell_volume(conn, owned.change("deleted"))
+
+
+def _check_data(volume: Volume) -> None:
+    if volume.type != "Data":
+        raise OperationError("a root volume lives and ends with its VM")
+
+
+class RecoverDataVolume(ApiRequest):
+    """Take a deleted data volume back.
+
+    Source: ZStack's volume API.
+    """
+
+    uuid: Reference
+
+
+@api(
+    RecoverDataVolume,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="volume",
+    returns=Volume,
+    raises=(ResourceNotFound, OperationError, QuotaExceeded),
+)
+async def recover_data_volume(call: Call, conn: Any, request: RecoverDataVolume) -> Volume:
+    owned = found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
+    if owned.volume.status != "Deleted":
+        raise OperationError(f"the volume is {owned.volume.status}, not Deleted")
+    await reserve(conn, owned.account_uuid, {"volume.data.num": 1}, is_admin=call.is_admin)
+    volume = await store.update_volume(conn, request.uuid, status="Ready")
+    await tell_volume(conn, owned.change("recovered"))
+    return volume
+
+
+class ExpungeDataVolume(ApiRequest):
+    """Delete a deleted data volume for good.
+
+    Source: ZStack's volume API.
+    """
+
+    uuid: Reference
+
+
+@api(
+    ExpungeDataVolume,
+    http=ACTIONS,
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="volume",
+    raises=(ResourceNotFound, OperationError),
+)
+async def expunge_data_volume(call: Call, conn: Any, request: ExpungeDataVolume) -> None:
+    owned = found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
+    if owned.volume.status != "Deleted":
+        raise OperationError(f"the volume is {owned.volume.status}, not Deleted")
+    await store.delete_volume(conn, owned)
+
+
+class AttachDataVolumeToVm(ApiRequest):
+    """Attach a data volume to a VM, at once if it runs.
+
+    Source: ZStack's volume API.
+    """
+
+    volume_uuid: Reference
+    vm_instance_uuid: Reference
+
+
+@api(
+    AttachDataVolumeToVm,
+    http="POST /v1/volumes/{volumeUuid}/vm-instances/{vmInstanceUuid}",
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="volume",
+    returns=Volume,
+    raises=(ResourceNotFound, OperationError, VmStateRefused),
+    outside=True,
+)
+async def attach_data_volume_to_vm(call: Call, work: Outside, request: AttachDataVolumeToVm) -> Volume:
+    return await attaching.attach(call, work, request.volume_uuid, request.vm_instance_uuid)
+
+
+class DetachDataVolumeFromVm(ApiRequest):
+    """Take a data volume from its VM, at once if it runs. One that is attached to none is no error.
+
+    Source: ZStack's volume API.
+    """
+
+    uuid: Reference
+    vm_uuid: Reference | None = None
+
+
+@api(
+    DetachDataVolumeFromVm,
+    http="DELETE /v1/volumes/{uuid}/vm-instances",
+    mode="job",
+    access="user",
+    java=JAVA,
+    category="volume",
+    returns=Volume,
+    raises=(ResourceNotFound, OperationError, VmStateRefused),
+    outside=True,
+)
+async def detach_data_volume_from_vm(call: Call, work: Outside, request: DetachDataVolumeFromVm) -> Volume:
+    return await attaching.detach(call, work, request.uuid)
+
+
+query_volume = query_api(Volume, http="GET /v1/volumes", access="user", category="volume", java=JAVA)
+query_volume_snapshot = query_api(
+    VolumeSnapshot,
+    http="GET /v1/volume-snapshots",
+    access="user",
+    category="volumeSnapshot",
+    java="org.zstack.header.storage.snapshot",
+)
+
+SUBMODULES = (movers, snapshot_api, snapshots)
+"""Imported for what they declare."""

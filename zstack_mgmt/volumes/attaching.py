@@ -1,0 +1,102 @@
+"""Attaching data volumes to VMs and detaching them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from zstack_mgmt.drivers.protocol import DriverError
+from zstack_mgmt.errors import OperationError
+from zstack_mgmt.jobs.outside import Outside
+from zstack_mgmt.registry import Call
+from zstack_mgmt.sharing.owners import found, scope_of
+from zstack_mgmt.vms import store as vms
+from zstack_mgmt.vms.model import Vm
+from zstack_mgmt.vms.outside import Site, site_of_vm
+from zstack_mgmt.vms.power import check_state
+from zstack_mgmt.volumes import store
+from zstack_mgmt.volumes.events import tell_volume
+from zstack_mgmt.volumes.model import OwnedVolume, Volume
+
+MAX_DATA_VOLUMES = 24
+
+
+async def attach(call: Call, work: Outside, uuid: str, vm_uuid: str) -> Volume:
+    """Attach a data volume to a VM of the same owner.
+
+    Raises:
+        ResourceNotFound, OperationError, VmStateRefused: the volume is as it was.
+    """
+    async with work.transaction() as conn:
+        vm = found(await vms.lock_vm(conn, vm_uuid, scope_of(call)), "VM", vm_uuid)
+        owned = found(await store.lock_volume(conn, uuid, scope_of(call)), "volume", uuid)
+        if owned.job_uuid != work.token:
+            await _check(conn, vm, owned)
+            volume = await store.attach(conn, uuid, vm_uuid, work.token)
+            await tell_volume(conn, replace(owned, volume=volume).change("attached"))
+        elif owned.volume.vm_instance_uuid is None:
+            raise OperationError("the hypervisor refused the volume")
+        domain = await vms.domain_of(conn, vm_uuid)
+        site = await _live_site(conn, call, work, vm)
+    try:
+        if site is not None:
+            await site.call(lambda driver, host: driver.define(host, domain, work.token))
+    except DriverError as failure:
+        async with work.transaction() as conn:
+            owned = found(await store.lock_volume(conn, uuid, None), "volume", uuid)
+            await store.detach(conn, uuid, work.token)
+            await tell_volume(conn, owned.change("detached", vm_uuid))
+        raise OperationError(str(failure)) from None
+    async with work.transaction() as conn:
+        return found(await store.lock_volume(conn, uuid, None), "volume", uuid).volume
+
+
+async def _check(conn: Any, vm: Vm, owned: OwnedVolume) -> None:
+    volume = owned.volume
+    if volume.type != "Data":
+        raise OperationError("a root volume lives and ends with its VM")
+    if owned.account_uuid != vm.account_uuid:
+        raise OperationError("the volume and the VM belong to different accounts")
+    if volume.state != "Enabled" or volume.status not in ("Ready", "NotInstantiated"):
+        raise OperationError(f"the volume is {volume.state} and {volume.status}")
+    if volume.vm_instance_uuid is not None:
+        raise OperationError(f"the volume is attached to the VM {volume.vm_instance_uuid}")
+    check_state(vm, "attach")
+    if len(await store.volumes_of(conn, vm.uuid)) > MAX_DATA_VOLUMES:
+        raise OperationError(f"a VM has at most {MAX_DATA_VOLUMES} data volumes")
+
+
+async def detach(call: Call, work: Outside, uuid: str) -> Volume:
+    """Take a data volume from its VM; one that is attached to none stays as it is."""
+    async with work.transaction() as conn:
+        owned = found(await store.lock_volume(conn, uuid, scope_of(call)), "volume", uuid)
+        vm_uuid = owned.volume.vm_instance_uuid
+        if vm_uuid is None:
+            return owned.volume
+        if owned.volume.type != "Data":
+            raise OperationError("a root volume lives and ends with its VM")
+    async with work.transaction() as conn:  # the VM's row is locked before the volume's, as in attach
+        vm = found(await vms.lock_vm(conn, vm_uuid, None), "VM", vm_uuid)
+        check_state(vm, "attach")
+        whole = await vms.domain_of(conn, vm_uuid)
+        domain = replace(whole, disks=tuple(d for d in whole.disks if d.volume_uuid != uuid))
+        site = await _live_site(conn, call, work, vm)
+    try:
+        if site is not None:
+            await site.call(lambda driver, host: driver.define(host, domain, work.token))
+    except DriverError as failure:
+        raise OperationError(str(failure)) from None
+    async with work.transaction() as conn:
+        await vms.lock_vm(conn, vm_uuid, None)
+        owned = found(await store.lock_volume(conn, uuid, None), "volume", uuid)
+        if owned.volume.vm_instance_uuid != vm_uuid:
+            return owned.volume
+        volume = await store.detach(conn, uuid, work.token)
+        await tell_volume(conn, owned.change("detached", vm_uuid))
+        return volume
+
+
+async def _live_site(conn: Any, call: Call, work: Outside, vm: Vm) -> Site | None:
+    if vm.state not in ("Running", "Paused"):
+        return None
+    return await site_of_vm(conn, call.services, vm, work.transaction)
