@@ -9,7 +9,6 @@ from typing import Any
 
 from aiohttp import web
 
-
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -104,7 +103,13 @@ class Counts:
 
 
 async def put(
-    conn: Any, url: str, *, account: str = "a" * 32, success: bool = True, body: str = '{"inventory":{}}', count: int = 1
+    conn: Any,
+    url: str,
+    *,
+    account: str = "a" * 32,
+    success: bool = True,
+    body: str = '{"inventory":{}}',
+    count: int = 1,
 ) -> list[str]:
     """Put deliveries in the outbox as the end of a job does; their ids."""
     jobs = [uuid.uuid4().hex for _ in range(count)]
@@ -116,5 +121,3 @@ async def put(
         [(job, account, url, success, body) for job in jobs],
     )
     return [f"msg_{job}" for job in jobs]
-
-

@@ -11,7 +11,18 @@ numbers = iter(range(1_000_000))
 
 def delivery(receiver: str, account: str = "a", *, probe: bool = False, claimed_at: float = 0.0) -> Delivery:
     return Delivery(
-        f"msg_{next(numbers)}", 1, "1" * 32, account, f"{receiver}/", receiver, True, b"", 0, 0.0, probe, claimed_at
+        f"msg_{next(numbers)}",
+        1,
+        "1" * 32,
+        account,
+        f"{receiver}/",
+        receiver,
+        True,
+        b"",
+        0,
+        0.0,
+        probe,
+        claimed_at,
     )
 
 
@@ -19,7 +30,9 @@ def backlog(concurrency: int = 100, per_receiver: int = 4) -> Backlog:
     return Backlog(concurrency, per_receiver, start_within_s=13)
 
 
-def fill(made: Backlog, *deliveries: Delivery, breakers: dict[tuple[str, str], Breaker] | None = None) -> None:
+def fill(
+    made: Backlog, *deliveries: Delivery, breakers: dict[tuple[str, str], Breaker] | None = None
+) -> None:
     wants = Counter(d.receiver for d in deliveries)
     made.add(sorted(wants.items()), deliveries, breakers or {}, 0.0)
 

@@ -24,7 +24,17 @@ def test_the_same_text_is_sealed_differently_each_time():
     assert sealer.seal("x", "c") != sealer.seal("x", "c")
 
 
-@pytest.mark.parametrize("change", [lambda s: s[:-3] + "AA=", lambda s: s[3:], lambda s: "", lambda s: "s1.", lambda s: "s9" + s[2:], lambda s: s + "!"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s[:-3] + "AA=",
+        lambda s: s[3:],
+        lambda s: "",
+        lambda s: "s1.",
+        lambda s: "s9" + s[2:],
+        lambda s: s + "!",
+    ],
+)
 def test_a_changed_text_does_not_open(change):
     sealer = Sealer(KEY)
     with pytest.raises(SealError):
@@ -44,7 +54,10 @@ def test_keyed_hashes_differ_by_key_and_purpose():
     digest = sealer.keyed_hash(b"data", "job")
     assert len(digest) == 32
     assert digest == Sealer(KEY).keyed_hash(b"data", "job")
-    assert len({digest, sealer.keyed_hash(b"data", "session"), Sealer(bytes(32)).keyed_hash(b"data", "job")}) == 3
+    assert (
+        len({digest, sealer.keyed_hash(b"data", "session"), Sealer(bytes(32)).keyed_hash(b"data", "job")})
+        == 3
+    )
 
 
 def test_a_sealer_prints_nothing_of_its_key():
@@ -78,11 +91,14 @@ def test_the_key_file_is_private_and_stays(tmp_path):
 def test_processes_that_start_at_once_get_the_same_key(tmp_path):
     code = (
         "import sys; from pathlib import Path; from zstack_mgmt.config import Settings;"
-        "from zstack_mgmt.auth.secrets import load_key; print(load_key(Settings(data_dir=Path(sys.argv[1]))).hex())"
+        "from zstack_mgmt.auth.secrets import load_key;"
+        "print(load_key(Settings(data_dir=Path(sys.argv[1]))).hex())"
     )
 
     def start(_: int) -> str:
-        return subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True
+        ).stdout
 
     with ThreadPoolExecutor(6) as threads:
         assert len(set(threads.map(start, range(6)))) == 1

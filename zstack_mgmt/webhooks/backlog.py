@@ -164,7 +164,8 @@ class Backlog:
 
     def _lane_limit(self, breaker: Breaker) -> int:
         """No more at a time than there are failures left before the breaker opens."""
-        return max(1, min(self._per_receiver, OPEN_AFTER - breaker.failures))
+        left = OPEN_AFTER - breaker.failures if breaker.failures else self._per_receiver
+        return max(1, min(self._per_receiver, left))
 
     def _count_out(self, receiver: Receiver) -> None:
         self.held -= 1

@@ -316,9 +316,7 @@ async def give_up(conn: Any, receiver: str, account_uuid: str, horizon_s: float)
 
 
 async def purge(conn: Any, kept_s: float, limit: int) -> int:
-    """Delete finished deliveries past their time with their attempts; the number of deliveries. Undelivered
-    ones stay.
-    """
+    """Delete ended deliveries past their time, and what belongs to them; their number. Pending ones stay."""
     rows = await conn.fetch(
         """
         WITH old AS (
@@ -334,7 +332,7 @@ async def purge(conn: Any, kept_s: float, limit: int) -> int:
             WHERE s.ends_at < now()
                OR NOT EXISTS (SELECT FROM accounts a WHERE a.uuid = s.account_uuid)
               AND NOT EXISTS (SELECT FROM webhook_deliveries d
-                              WHERE d.account_uuid = s.account_uuid AND d.state <> 'delivered')
+                              WHERE d.account_uuid = s.account_uuid AND d.state = 'pending')
         ), breakers AS (
             DELETE FROM webhook_breakers b
             WHERE b.probe_by < now() - interval '1 day'

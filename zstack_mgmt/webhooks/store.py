@@ -95,7 +95,7 @@ async def account_of_job(conn: Any, job_uuid: str) -> str | None:
     return await conn.fetchval(
         """
         SELECT account_uuid FROM api_jobs WHERE uuid = $1
-        UNION ALL SELECT account_uuid FROM webhook_deliveries WHERE job_uuid = $1 LIMIT 1
+        UNION ALL SELECT account_uuid FROM webhook_deliveries WHERE id = 'msg_' || $1 LIMIT 1
         """,
         job_uuid,
     )
@@ -106,7 +106,7 @@ async def delivery_of_job(conn: Any, job_uuid: str) -> Any | None:
     return await conn.fetchrow(
         """
         SELECT id, job_uuid, url, state, attempts, next_at, created_at, finished_at
-        FROM webhook_deliveries WHERE job_uuid = $1
+        FROM webhook_deliveries WHERE id = 'msg_' || $1
         """,
         job_uuid,
     )
@@ -144,7 +144,7 @@ async def redeliver(conn: Any, job_uuid: str) -> Any | None:
         """
         UPDATE webhook_deliveries SET state = 'pending', epoch = epoch + 1, attempts = 0, next_at = now(),
                not_before = NULL, finished_at = NULL, owner = NULL, lease_until = NULL
-        WHERE job_uuid = $1 RETURNING receiver, account_uuid
+        WHERE id = 'msg_' || $1 RETURNING receiver, account_uuid
         """,
         job_uuid,
     )
@@ -153,19 +153,22 @@ async def redeliver(conn: Any, job_uuid: str) -> Any | None:
 async def redeliver_failed(
     conn: Any, account_uuid: str, receiver: str | None, since: datetime, limit: int
 ) -> list[str]:
-    """Start a new round for the account's deliveries that failed and were created since then; their
-    receivers.
-    """
+    """Start a new round for the account's failed deliveries created since then; their receivers."""
     rows = await conn.fetch(
         """
         UPDATE webhook_deliveries SET state = 'pending', epoch = epoch + 1, attempts = 0, next_at = now(),
                not_before = NULL, finished_at = NULL
         WHERE id IN (
-            SELECT d.id FROM webhook_deliveries d
-            WHERE d.account_uuid = $1 AND d.created_at >= $3 AND d.state <> 'delivered'
-              AND ($2::text IS NULL OR d.receiver = $2) AND (d.state <> 'pending' OR d.attempts > 0 AND
-              (d.lease_until IS NULL OR d.lease_until < now()))
-            ORDER BY d.created_at LIMIT $4 FOR UPDATE SKIP LOCKED)
+            SELECT f.id FROM (
+                SELECT d.id, d.created_at FROM webhook_deliveries d
+                WHERE d.account_uuid = $1 AND d.created_at >= $3 AND d.state IN ('dead', 'gone')
+                  AND ($2::text IS NULL OR d.receiver = $2)
+                UNION ALL
+                SELECT d.id, d.created_at FROM webhook_deliveries d
+                WHERE d.account_uuid = $1 AND d.created_at >= $3 AND d.state = 'pending' AND d.attempts > 0
+                  AND ($2::text IS NULL OR d.receiver = $2)
+            ) f ORDER BY f.created_at LIMIT $4)
+          AND state <> 'delivered' AND (lease_until IS NULL OR lease_until < now())
         RETURNING receiver
         """,
         account_uuid,

@@ -1,0 +1,125 @@
+"""Deliveries per second to one fast receiver, against a bare aiohttp client that posts the same bodies to it.
+
+    make bench ARGS="tests/benchmarks/bench_webhooks.py"
+
+The bare client has nothing to do but to post: no outbox, no claim, no signature (its body is signed
+beforehand), no record. Both keep 4 requests in flight, against the same receiver in a process of its own, in
+alternating rounds; the outbox is a real PostgreSQL as the tests start it.
+"""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import asyncpg
+import pytest
+import uvloop
+
+from receivers import Counts, put
+from workers.deliver import DeliveryLoop
+from zstack_mgmt.auth.secrets import Sealer
+from zstack_mgmt.config import Settings
+from zstack_mgmt.db import create_pool
+from zstack_mgmt.webhooks.signing import key_of, new_secret, sign
+
+pytestmark = pytest.mark.bench
+
+COUNT = 5000
+ROUNDS = 5
+TARGET = 0.6
+BODY = '{"inventory":{"uuid":"' + "a" * 32 + '","name":"zone","state":"Enabled","type":"zstack"}}'
+
+RECEIVER = """
+import asyncio, uvloop
+from aiohttp import web
+async def answer(request):
+    await request.read()
+    return web.Response(text="ok")
+async def main():
+    runner = web.ServerRunner(web.Server(answer, access_log=None))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)
+    await asyncio.sleep(3600)
+uvloop.run(main())
+"""
+
+
+@pytest.fixture
+def event_loop_policy():
+    return uvloop.EventLoopPolicy()
+
+
+@asynccontextmanager
+async def fast_receiver() -> AsyncIterator[str]:
+    process = subprocess.Popen([sys.executable, "-c", RECEIVER], stdout=subprocess.PIPE, text=True)
+    try:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}/hook"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+async def bare(url: str, concurrency: int) -> float:
+    body = BODY.encode()
+    stamp = str(int(time.time()))
+    headers = {
+        "X-Job-UUID": "a" * 32,
+        "X-Job-Success": "true",
+        "Content-Type": "application/json",
+        "webhook-id": "msg_" + "a" * 32,
+        "webhook-timestamp": stamp,
+        "webhook-signature": sign([key_of(new_secret())], "msg_" + "a" * 32, int(stamp), body),
+    }
+    left = COUNT
+
+    async def post(session: aiohttp.ClientSession) -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            async with session.post(url, data=body, headers=headers) as response:
+                await response.read()
+
+    async with aiohttp.ClientSession() as session:
+        started = time.perf_counter()
+        await asyncio.gather(*(post(session) for _ in range(concurrency)))
+        return COUNT / (time.perf_counter() - started)
+
+
+async def ours(pool: asyncpg.Pool, settings: Settings, url: str) -> float:
+    """The rate of a running sender, from the moment when the deliveries are committed."""
+    counts = Counts()
+    loop = DeliveryLoop(pool, settings, Sealer(b"k" * 32), counts)
+    running = asyncio.create_task(loop.run())
+    async with pool.acquire() as conn, conn.transaction():
+        await put(conn, url, body=BODY, count=COUNT)
+    started = time.perf_counter()
+    loop.wake()
+    while counts.outcomes.get("delivered", 0) < COUNT:
+        await asyncio.sleep(0.01)
+    rate = COUNT / (time.perf_counter() - started)
+    await loop.stop(2)
+    await running
+    assert counts.outcomes == {"delivered": COUNT}
+    assert await pool.fetchval("SELECT count(*) FROM webhook_deliveries WHERE state <> 'delivered'") == 0
+    return rate
+
+
+async def test_one_fast_receiver(settings: Settings):
+    ratios, ours_rates, bare_rates = [], [], []
+    async with await create_pool(settings, application="bench") as pool, fast_receiver() as url:
+        await bare(url, settings.webhook_per_receiver)
+        for _ in range(ROUNDS):
+            bare_rates.append(await bare(url, settings.webhook_per_receiver))
+            ours_rates.append(await ours(pool, settings, url))
+            ratios.append(ours_rates[-1] / bare_rates[-1])
+    ours_rate, bare_rate = statistics.median(ours_rates), statistics.median(bare_rates)
+    print(f"\nwebhooks, one receiver, 4 in flight: {ours_rate:.0f}/s, bare client {bare_rate:.0f}/s")
+    print(f"ratio {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
+    assert statistics.median(ratios) >= TARGET
