@@ -67,11 +67,7 @@ class JobLoop:
                     log.warning("jobs cannot be claimed", action="claim", error=type(error).__name__)
                     await asyncio.sleep(0.2)
                     continue
-                try:
-                    async with asyncio.timeout(_TICK_S):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
+                await self._wake.wait()
         finally:
             keeper.cancel()
             reaper.cancel()
@@ -230,7 +226,7 @@ class JobLoop:
             try:
                 async with self._pool.acquire() as conn:
                     ended = await store.reap(conn, self._settings, lost, late)
-                    suspects = await store.has_suspects(conn)
+                    runnable, suspects = await store.waiting(conn)
             except (*db.UNAVAILABLE, asyncpg.PostgresError):
                 await asyncio.sleep(_TICK_S)
                 continue
@@ -240,5 +236,6 @@ class JobLoop:
                     self._bell.ring("webhooks")
             if suspects and self._suspect_since is None:
                 self._suspect_since = time.monotonic()
-                self._wake.set()
+            if runnable:
+                self._wake.set()  # what nobody rang for
             await asyncio.sleep(_TICK_S)

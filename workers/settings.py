@@ -17,7 +17,7 @@ from zstack_mgmt.config import Settings
 from zstack_mgmt.jobs.bell import Queue, queue_name
 from zstack_mgmt.jobs.codec import dumps, loads
 
-POLL_S = 0.5
+POLL_S = 1.0
 _EVERY_SECONDS = 10
 
 

@@ -114,11 +114,15 @@ async def reap(conn: Any, settings: Settings, lost: str, late: str) -> list[tupl
     return [(row["uuid"], row["hooked"]) for row in rows]
 
 
-async def has_suspects(conn: Any) -> bool:
-    """Whether a queued job has lost a worker before."""
-    return bool(
-        await conn.fetchval("SELECT EXISTS (SELECT FROM api_jobs WHERE state = 'queued' AND claims > 0)")
+async def waiting(conn: Any) -> tuple[bool, bool]:
+    """Whether a job is runnable, and whether one of those that are queued has lost a worker before."""
+    row = await conn.fetchrow(
+        """
+        SELECT EXISTS (SELECT FROM api_jobs WHERE state = 'queued' AND waits_for IS NULL),
+               EXISTS (SELECT FROM api_jobs WHERE state = 'queued' AND claims > 0)
+        """
     )
+    return row[0], row[1]
 
 
 async def renew(conn: Any, owner: str, uuids: Sequence[str], lease_s: float) -> dict[str, bool]:
