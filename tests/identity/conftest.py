@@ -1,7 +1,7 @@
 """One running service for each module of these tests, and tenants in it.
 
-A module may set `SETTINGS`, which replaces settings of its service. Sessions are not cached here, so that a change
-of policies shows at the next call; what the cache does is tested beside the door.
+A module may set `SETTINGS`, which replaces settings of its service. Sessions are not cached here, so that a
+change of policies shows at the next call; what the cache does is tested beside the door.
 """
 
 import itertools

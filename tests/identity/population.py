@@ -14,7 +14,8 @@ def user_uuid(account: int, n: int) -> str:
 
 
 async def populate(conn: Any, accounts: int, users: int) -> None:
-    """Accounts `account-1`, …, each with `users` users, two groups and three policies; every third user is tagged.
+    """Accounts `account-1`, …, each with `users` users, two groups and three policies; every third user is
+    tagged.
 
     Triggers are off meanwhile, which spares half of the time; what they would have written is written here.
     """
@@ -37,14 +38,16 @@ async def populate(conn: Any, accounts: int, users: int) -> None:
                lpad(to_hex(a), 12, '0') || '4000a000000000000000', 'policy-' || a || '-' || p, '[]'
         FROM generate_series(1, {accounts}) a, generate_series(1, 3) p;
         INSERT INTO quotas (uuid, name, identity_uuid, value)
-        SELECT lpad(to_hex(a * 1000 + row_number() OVER (PARTITION BY a)), 12, '0') || '4000e000000000000000', d.name,
+        SELECT lpad(to_hex(a * 1000 + row_number() OVER (PARTITION BY a)), 12, '0') || '4000e000000000000000',
+               d.name,
                lpad(to_hex(a), 12, '0') || '4000a000000000000000', d.value
         FROM generate_series(1, {accounts}) a, quota_defaults d;
         INSERT INTO group_members (group_uuid, user_uuid)
         SELECT g.uuid, u.uuid FROM users u JOIN user_groups g ON g.account_uuid = u.account_uuid
         WHERE right(u.name, 1) < '5' AND g.name LIKE '%-1';
         INSERT INTO user_policies (user_uuid, policy_uuid)
-        SELECT u.uuid, p.uuid FROM users u JOIN policies p ON p.account_uuid = u.account_uuid WHERE p.name LIKE '%-1';
+        SELECT u.uuid, p.uuid FROM users u JOIN policies p ON p.account_uuid = u.account_uuid
+        WHERE p.name LIKE '%-1';
         INSERT INTO group_policies (group_uuid, policy_uuid)
         SELECT g.uuid, p.uuid FROM user_groups g JOIN policies p ON p.account_uuid = g.account_uuid
         WHERE p.name LIKE '%-2';
@@ -67,7 +70,8 @@ async def populate(conn: Any, accounts: int, users: int) -> None:
         SELECT 't' || substr(uuid, 2), uuid, 'UserVO', 'shift::' || right(name, 2), 'User' FROM users
         WHERE right(name, 1) IN ('1', '4', '7');
         INSERT INTO sessions (token_hash, account_uuid, user_uuid, expired_date)
-        SELECT sha256(uuid::bytea), account_uuid, uuid, now() + interval '1 h' FROM users WHERE name ~ '-[1-5]$';
+        SELECT sha256(uuid::bytea), account_uuid, uuid, now() + interval '1 h' FROM users
+        WHERE name ~ '-[1-5]$';
         INSERT INTO audits (account_uuid, user_uuid, api, target, outcome)
         SELECT account_uuid, account_uuid, 'CreateUser', uuid, 'succeeded' FROM users;
         SET session_replication_role = origin;

@@ -1,4 +1,5 @@
-"""The audit trail: every mutating call with who, what, from where and its outcome; for administrators only."""
+"""The audit trail: every mutating call with who, what, from where and its outcome; for administrators
+only."""
 
 import asyncio
 from typing import Any

@@ -1,6 +1,7 @@
 """Who may call what: every API of the registry against every kind of caller.
 
-Only the door is judged here: ID.1001 and ID.1002 are refusals, and any other answer means that the call has passed.
+Only the door is judged here: ID.1001 and ID.1002 are refusals, and any other answer means that the call has
+passed.
 """
 
 from dataclasses import dataclass
@@ -19,27 +20,49 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 load()
 
-# Written by hand, so that a slip in a declaration is seen. Add a new API to the list of those who may call it:
-# anybody; account sessions and users whose policies allow it; account sessions; sessions of SystemAdmin accounts,
-# and of their users whose policies allow it.
+# Written by hand, so that a slip in a declaration is seen. Add a new API to the list of those who may call
+# it: anybody; account sessions and users whose policies allow it; account sessions; sessions of SystemAdmin
+# accounts, and of their users whose policies allow it.
 WHO = {
     "public": """
-        LogInByAccount LogInByUser LogOut ValidateSession
+        LogInByAccount LogInByLdap LogInByUser LogOut ValidateSession
     """,
     "user": """
-        CheckApiPermission GetAccountQuotaUsage GetQueryMetadata GetResourceNames GetWebhookDeliveries
-        QueryAccountResourceRef QueryPolicy QueryQuota QueryUser QueryUserGroup RedeliverWebhook RenewSession
-        RevokeResourceSharing ShareResource UpdateUser
+        AddImage AddSchedulerJobToSchedulerTrigger AttachDataVolumeToVm AttachEip AttachL3NetworkToVm
+        ChangeEipState ChangeImageState ChangeInstanceOffering ChangeSchedulerState ChangeVipState
+        ChangeVolumeState CheckApiPermission CreateDataVolume CreateEip CreateSchedulerJob
+        CreateSchedulerTrigger CreateVip CreateVmInstance CreateVolumeSnapshot DeleteDataVolume DeleteEip
+        DeleteImage DeleteSchedulerJob DeleteSchedulerTrigger DeleteVip DeleteVolumeSnapshot
+        DestroyVmInstance DetachDataVolumeFromVm DetachEip DetachL3NetworkFromVm ExpungeDataVolume
+        ExpungeVmInstance GetAccountQuotaUsage GetNoTriggerSchedulerJobs GetQueryMetadata GetResourceNames
+        GetSchedulerExecutions GetVmConsoleAddress GetWebhookDeliveries PauseVmInstance
+        QueryAccountResourceRef QueryCluster QueryDiskOffering QueryEip QueryHost QueryImage
+        QueryInstanceOffering QueryIpRange QueryL2Network QueryL2VlanNetwork QueryL3Network QueryPolicy
+        QueryQuota QuerySchedulerJob QuerySchedulerTrigger QueryUser QueryUserGroup QueryVip QueryVmInstance
+        QueryVmNic QueryVolume QueryVolumeSnapshot RebootVmInstance RecoverDataVolume RecoverVmInstance
+        RedeliverWebhook RemoveSchedulerJobFromSchedulerTrigger RenewSession ResumeVmInstance
+        RevokeResourceSharing ShareResource StartVmInstance StopVmInstance UpdateEip UpdateImage
+        UpdateSchedulerJob UpdateSchedulerTrigger UpdateUser UpdateVip UpdateVmInstance UpdateVolume
+        UpdateVolumeSnapshot
     """,
     "account": """
-        AddUserToGroup AttachPoliciesToUser AttachPolicyToUser AttachPolicyToUserGroup CreatePolicy CreateUser
-        CreateUserGroup DeletePolicy DeleteUser DeleteUserGroup DetachPoliciesFromUser DetachPolicyFromUser
-        DetachPolicyFromUserGroup GetWebhookSecret QueryZone RedeliverFailedWebhooks RemoveUserFromGroup
-        RotateWebhookSecret UpdateAccount UpdateUserGroup
+        AddUserToGroup AttachPoliciesToUser AttachPolicyToUser AttachPolicyToUserGroup CreatePolicy
+        CreateUser CreateUserGroup DeletePolicy DeleteUser DeleteUserGroup DetachPoliciesFromUser
+        DetachPolicyFromUser DetachPolicyFromUserGroup GetWebhookSecret QueryZone RedeliverFailedWebhooks
+        RemoveUserFromGroup RotateWebhookSecret UpdateAccount UpdateUserGroup
     """,
     "admin": """
-        ChangeResourceOwner ChangeZoneState CreateAccount CreateZone DeleteAccount DeleteZone QueryAccount QueryAudit
-        QuerySharedResource UpdateQuota UpdateZone
+        AddDnsToL3Network AddIpRange AddIpRangeByNetworkCidr AddKVMHost AddLdapServer AddSimulatorHost
+        AttachL2NetworkToCluster ChangeClusterState ChangeDiskOfferingState ChangeHostState
+        ChangeInstanceOfferingState ChangeL3NetworkState ChangeResourceOwner ChangeZoneState
+        CleanInvalidLdapBinding CreateAccount CreateCluster CreateDiskOffering CreateInstanceOffering
+        CreateL2NoVlanNetwork CreateL2VlanNetwork CreateL3Network CreateLdapBinding CreateZone DeleteAccount
+        DeleteCluster DeleteDiskOffering DeleteHost DeleteInstanceOffering DeleteIpRange DeleteL2Network
+        DeleteL3Network DeleteLdapBinding DeleteLdapServer DeleteZone DetachL2NetworkFromCluster
+        GetCandidateLdapEntryForBinding GetIpAddressCapacity GetLdapEntry QueryAccount QueryAudit
+        QueryLdapBinding QueryLdapServer QuerySharedResource ReconnectHost RemoveDnsFromL3Network
+        UpdateCluster UpdateDiskOffering UpdateHost UpdateInstanceOffering UpdateIpRange UpdateL2Network
+        UpdateL3Network UpdateLdapServer UpdateQuota UpdateZone
     """,
 }
 TABLE = {name: who for who, names in WHO.items() for name in names.split()}

@@ -1,4 +1,5 @@
-"""PostgreSQL finds an index for every documented shape of a query over identity, for a tenant and for the admin.
+"""PostgreSQL finds an index for every documented shape of a query over identity, for a tenant and for the
+admin.
 
 Sequential scans are allowed; the tables are just large enough to make them the worse choice.
 """

@@ -138,6 +138,9 @@ async def test_users_read_quotas_of_their_account(tenant: Tenant, stranger: Tena
     assert (await user.client.get(f"/accounts/quota/{stranger.uuid}/usages")).code == "SYS.1003"
 
 
+EXCEEDED = "ID.1003 ['limit', 'name', 'requested', 'used']"
+
+
 async def reserve_and_add(service: Service, account: str, name: str, *, more: int = 1) -> str:
     """What a handler does: reserve, then write, in one transaction."""
     conn = await asyncpg.connect(service.settings.database_url)
@@ -152,8 +155,7 @@ async def reserve_and_add(service: Service, account: str, name: str, *, more: in
             )
         return "made"
     except QuotaExceeded as error:
-        assert set(error.opaque) == {"name", "limit", "used", "requested"}
-        return error.code
+        return f"{error.code} {sorted(error.opaque)}"
     finally:
         await conn.close()
 
@@ -163,7 +165,7 @@ async def test_two_reservations_cannot_both_take_the_last_place(
 ) -> None:
     await update(service.admin, tenant.uuid, "vip.num", 1)
     two = [reserve_and_add(service, tenant.uuid, fresh("reserved")) for _ in range(2)]
-    assert sorted(await asyncio.gather(*two)) == ["ID.1003", "made"]
+    assert sorted(await asyncio.gather(*two)) == [EXCEEDED, "made"]
     assert (await usages(tenant.client, tenant.uuid))["vip.num"] == (1, 1)
 
 
@@ -174,7 +176,7 @@ async def test_many_reservations_fill_the_quota_exactly(
     all_of_them = [reserve_and_add(service, tenant.uuid, fresh("reserved")) for _ in range(10)]
     other = reserve_and_add(service, stranger.uuid, fresh("reserved"))
     *outcomes, elsewhere = await asyncio.gather(*all_of_them, other)
-    assert (outcomes.count("made"), outcomes.count("ID.1003"), elsewhere) == (5, 5, "made")
+    assert (outcomes.count("made"), outcomes.count(EXCEEDED), elsewhere) == (5, 5, "made")
 
 
 async def test_administrators_reserve_without_limit(service: Service, counted_users: None) -> None:
@@ -184,5 +186,5 @@ async def test_administrators_reserve_without_limit(service: Service, counted_us
 async def test_reservation_beyond_the_whole_quota_is_refused(
     service: Service, tenant: Tenant, counted_users: None, fresh: Any
 ) -> None:
-    assert await reserve_and_add(service, tenant.uuid, fresh("reserved"), more=21) == "ID.1003"
+    assert await reserve_and_add(service, tenant.uuid, fresh("reserved"), more=21) == EXCEEDED
     assert await reserve_and_add(service, tenant.uuid, fresh("reserved"), more=20) == "made"

@@ -17,7 +17,7 @@ async def update(client: Client, **params: Any) -> Any:
 
 
 async def bound(service: Service, user_uuid: str) -> list[str]:
-    sql = "SELECT name FROM policies JOIN user_policies ON policy_uuid = uuid WHERE user_uuid = $1 ORDER BY name"
+    sql = "SELECT name FROM policies JOIN user_policies ON policy_uuid = uuid WHERE user_uuid = $1 ORDER BY 1"
     return [row["name"] for row in await service.db.fetch(sql, user_uuid)]
 
 
