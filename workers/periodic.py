@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from zstack_mgmt import db
 from zstack_mgmt.audit import trail as audit
 from zstack_mgmt.auth import throttle
+from zstack_mgmt.drivers.simulator import Transaction
 from zstack_mgmt.jobs import store as jobs
+from zstack_mgmt.process import build_services
+from zstack_mgmt.registry import Services
 from zstack_mgmt.sessions import store as sessions
+from zstack_mgmt.vms import settle
+from zstack_mgmt.volumes import snapshots
 
 _BATCH = 5000
 
@@ -38,4 +45,22 @@ async def expire_trails(ctx: dict[str, Any]) -> None:
         await audit.delete_old(conn, ctx["settings"].audit_retention_s, _BATCH)
 
 
-TASKS = (expire_results, expire_sessions, expire_trails, nudge)
+async def tend_vms(ctx: dict[str, Any]) -> None:
+    """Settle VMs and snapshots whose jobs are gone, and have hosts destroy domains that should not be there."""
+    services, transaction = _means(ctx)
+    async with transaction() as conn:
+        await snapshots.delete_abandoned(conn)
+    await settle.settle_abandoned(services, transaction)
+    await settle.destroy_strays(services, transaction)
+
+
+async def tend_hosts(ctx: dict[str, Any]) -> None:
+    """Ask the hosts whose turn it is for a sign of life."""
+    await settle.check_hosts(*_means(ctx))
+
+
+def _means(ctx: dict[str, Any]) -> tuple[Services, Transaction]:
+    return build_services(ctx["settings"]), partial(db.transaction, ctx["pool"])
+
+
+TASKS = (tend_hosts, tend_vms, expire_results, expire_sessions, expire_trails, nudge)

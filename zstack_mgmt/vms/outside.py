@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zstack_mgmt.drivers.protocol import Driver, DriverError, Host, HostLost, Power
@@ -13,6 +13,8 @@ from zstack_mgmt.drivers.simulator import Transaction
 from zstack_mgmt.hosts import store as hosts
 from zstack_mgmt.registry import Services
 from zstack_mgmt.vms.model import Vm
+
+_BRIEF_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ def site_of(services: Services, login: Any, transaction: Transaction) -> Site:
     """The site of a row of `hosts.store.login_of`. Raises DriverError when there is no driver for it."""
     driver = driver_of(services, login["hypervisor_type"], transaction)
     return Site(driver, host_of(login, services.sealer), services.settings.driver_timeout_s)
+
+
+def briefly(site: Site) -> Site:
+    """The site for questions and chores, which must not hold up the others for long."""
+    return replace(site, timeout_s=min(site.timeout_s, _BRIEF_S))
 
 
 async def site_of_vm(conn: Any, services: Services, vm: Vm, transaction: Transaction) -> Site | None:

@@ -14,7 +14,7 @@ from zstack_mgmt.registry import Services
 from zstack_mgmt.vms import store
 from zstack_mgmt.vms.create import undo
 from zstack_mgmt.vms.model import TRANSIT
-from zstack_mgmt.vms.outside import destroy_or_note, site_of, site_of_vm
+from zstack_mgmt.vms.outside import briefly, destroy_or_note, site_of, site_of_vm
 
 _AT_ONCE = 16
 _BATCH = 200
@@ -37,7 +37,7 @@ async def check_host(services: Services, transaction: Transaction, login: Any) -
     """Ask one host; its status and its VMs become what it says. True when it answered."""
     domains: Mapping[str, Power] | None = None
     try:
-        site = site_of(services, login, transaction)
+        site = briefly(site_of(services, login, transaction))
         domains = await site.call(lambda driver, host: driver.list(host))
     except DriverError:
         pass
@@ -83,7 +83,7 @@ async def destroy_strays(services: Services, transaction: Transaction) -> None:
             wanted = vm_uuid in await store.vms_on(conn, login["host_uuid"], None, only=vm_uuid)
         if not wanted:
             try:
-                site = site_of(services, login, transaction)
+                site = briefly(site_of(services, login, transaction))
                 await site.call(lambda driver, host, uuid=vm_uuid: driver.destroy(host, uuid, uuid))
             except DriverError:
                 continue
@@ -110,6 +110,7 @@ async def _settle(
         if vm is None or vm.job_uuid != job_uuid or vm.state not in TRANSIT.values():
             return
         site = await site_of_vm(conn, services, vm, transaction)
+    site = None if site is None else briefly(site)
     power = None if site is None else await site.power(uuid)
     ends = (
         created or vm.state in ("Destroying", "Stopping") or (vm.state == "Starting" and power == "Stopped")
