@@ -1,6 +1,6 @@
 """Nothing blocks the event loop: no callback of the service computes for more than 50 ms at a stretch.
 
-CPU time of the loop's own thread is measured, not wall time, so that a busy machine cannot make the test fail.
+CPU time of the loop's own thread is measured, not wall time, so that a busy machine cannot make it fail.
 The password hash is set to take several times that long, which would show if it ran on the loop.
 """
 
