@@ -23,6 +23,7 @@ FEATURES = (
     "webhooks",
     "ldap",
     "scheduler",
+    "billing",
     "query",
 )
 

@@ -14,7 +14,9 @@ Make = Callable[..., Awaitable[str]]
 
 
 async def job(client: Client, target: str, **params: Any) -> Any:
-    return await client.create(JOBS, **{"name": "j", "targetResourceUuid": target, "type": "startVm"} | params)
+    return await client.create(
+        JOBS, **{"name": "j", "targetResourceUuid": target, "type": "startVm"} | params
+    )
 
 
 async def trigger(client: Client, **params: Any) -> Any:

@@ -1,0 +1,54 @@
+"""Prices and usage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from zstack_mgmt.inventory import Inventory, inventory
+
+Kind = Literal["VM", "rootVolume", "dataVolume", "snapShot"]
+
+
+@inventory("org.zstack.billing.PriceInventory", table="prices")
+class Price(Inventory):
+    """What a unit of a resource costs from a moment on. Source: manual, "CreateResourcePrice"."""
+
+    uuid: str
+    resource_name: str
+    resource_unit: str | None
+    time_unit: str
+    price: float
+    date_in_long: int
+    create_date: datetime
+    last_op_date: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """A price as it is reckoned with: exact, valid from `start` until `end` (ms, exclusive)."""
+
+    amount: Decimal  # for one unit in one time unit
+    unit_bytes: int  # 0: per piece
+    time_unit_ms: int
+    start: int
+    end: int | None  # None: until further notice
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One stretch of use inside a window, or several of one resource and size that were added up.
+
+    `ms` is how long it was used; of a single stretch that is `end - start`.
+    """
+
+    kind: Kind
+    resource_uuid: str
+    resource_name: str
+    cpu_num: int
+    size: int  # bytes
+    start: int  # ms
+    end: int  # ms, exclusive
+    ms: int

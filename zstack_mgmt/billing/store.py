@@ -1,0 +1,175 @@
+"""The SQL of prices and usage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from zstack_mgmt.billing.model import Price, Tariff, Usage
+from zstack_mgmt.billing.units import time_unit_ms, unit_bytes
+
+
+async def now_ms(conn: Any) -> int:
+    """The database's clock, in ms."""
+    return await conn.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+
+
+async def insert_price(
+    conn: Any,
+    uuid: str,
+    resource_name: str,
+    resource_unit: str | None,
+    time_unit: str,
+    price: Decimal,
+    date_ms: int,
+) -> Price:
+    """Insert a price."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO prices (uuid, resource_name, resource_unit, time_unit, price, date_in_long)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        RETURNING uuid, resource_name, resource_unit, time_unit, price::float8, date_in_long,
+                  create_date, last_op_date
+        """,
+        uuid,
+        resource_name,
+        resource_unit,
+        time_unit,
+        price,
+        date_ms,
+    )
+    return Price.from_row(row)
+
+
+async def delete_price(conn: Any, uuid: str) -> None:
+    """Delete the price, if there is one."""
+    await conn.execute("DELETE FROM prices WHERE uuid = $1", uuid)
+
+
+async def tariffs(conn: Any) -> dict[str, list[Tariff]]:
+    """The prices of each resource one after the other; of those that begin together the one made last."""
+    rows = await conn.fetch(
+        """
+        SELECT p.*, lead(date_in_long) OVER (PARTITION BY resource_name ORDER BY date_in_long) AS end_ms FROM (
+            SELECT DISTINCT ON (resource_name, date_in_long)
+                   resource_name, resource_unit, time_unit, price, date_in_long
+            FROM prices ORDER BY resource_name, date_in_long, seq DESC) p
+        ORDER BY resource_name, date_in_long
+        """
+    )
+    found: dict[str, list[Tariff]] = {}
+    for row in rows:
+        unit = row["resource_unit"]
+        found.setdefault(row["resource_name"], []).append(
+            Tariff(
+                amount=row["price"],
+                unit_bytes=unit_bytes(unit) if unit else 0,
+                time_unit_ms=time_unit_ms(row["time_unit"]),
+                start=row["date_in_long"],
+                end=row["end_ms"],
+            )
+        )
+    return found
+
+
+async def account_exists(conn: Any, uuid: str) -> bool:
+    """Whether there is such an account."""
+    return bool(await conn.fetchval("SELECT true FROM accounts WHERE uuid = $1", uuid))
+
+
+async def observe(
+    conn: Any,
+    kind: str,
+    resource_uuid: str,
+    at_ms: int,
+    *,
+    paid_by: str | None,
+    name: str,
+    cpu_num: int = 0,
+    size: int = 0,
+) -> None:
+    """Note who pays for a resource from a moment on, and for what size; None: nobody.
+
+    Saying what is the case already changes nothing. A moment before the present stretch began counts as its
+    beginning, so that a clock set back never makes a stretch of negative length.
+    """
+    await conn.execute(
+        """
+        UPDATE usages SET ended_at = greatest(started_at, $3)
+        WHERE resource_uuid = $1 AND kind = $2 AND ended_at IS NULL
+          AND (account_uuid, cpu_num, size) IS DISTINCT FROM ($4::text, $5::int, $6::bigint)
+        """,
+        resource_uuid,
+        kind,
+        at_ms,
+        paid_by,
+        cpu_num,
+        size,
+    )
+    if paid_by is not None:
+        await conn.execute(
+            """
+            INSERT INTO usages (resource_uuid, kind, started_at, account_uuid, cpu_num, size, resource_name)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            ON CONFLICT (resource_uuid, kind) WHERE ended_at IS NULL DO NOTHING
+            """,
+            resource_uuid,
+            kind,
+            at_ms,
+            paid_by,
+            cpu_num,
+            size,
+            name,
+        )
+
+
+async def was_used(conn: Any, resource_uuid: str, *, still: bool) -> bool:
+    """Whether the resource has been paid for before, or with `still` is being paid for."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM usages WHERE resource_uuid = $1 AND (ended_at IS NULL OR NOT $2) LIMIT 1",
+            resource_uuid,
+            still,
+        )
+    )
+
+
+async def stretches(conn: Any, account_uuid: str, start: int, end: int, limit: int) -> list[Usage]:
+    """The account's stretches inside [start, end) ms, clipped to it; at most `limit` of them, in no order."""
+    rows = await conn.fetch(
+        """
+        SELECT kind, resource_uuid, resource_name, cpu_num, size, greatest(started_at, $2) AS start,
+               least(ended_at, $3) AS end, least(ended_at, $3) - greatest(started_at, $2) AS ms
+        FROM usages_within($1, $2, $3) LIMIT $4
+        """,
+        account_uuid,
+        start,
+        end,
+        limit,
+    )
+    return [Usage(**dict(row)) for row in rows]
+
+
+async def sums(conn: Any, account_uuid: str, start: int, end: int) -> list[Usage]:
+    """The same stretches, added up for each resource and size."""
+    rows = await conn.fetch(
+        """
+        SELECT kind, resource_uuid, max(resource_name) AS resource_name, cpu_num, size,
+               min(greatest(started_at, $2)) AS start, max(least(ended_at, $3)) AS end,
+               sum(least(ended_at, $3) - greatest(started_at, $2))::bigint AS ms
+        FROM usages_within($1, $2, $3) GROUP BY resource_uuid, kind, cpu_num, size
+        """,
+        account_uuid,
+        start,
+        end,
+    )
+    return [Usage(**dict(row)) for row in rows]
+
+
+async def present_names(conn: Any, uuids: Sequence[str]) -> dict[str, str]:
+    """The names that those of the resources have now that still exist."""
+    rows = await conn.fetch(
+        "SELECT uuid, resource_name FROM resources WHERE uuid = ANY ($1) AND resource_name IS NOT NULL", uuids
+    )
+    return {row["uuid"]: row["resource_name"] for row in rows}

@@ -1,0 +1,72 @@
+"""What starts and ends the use of a resource: the changes of VMs, volumes and snapshots, in their transactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zstack_mgmt.billing.store import now_ms, observe, was_used
+from zstack_mgmt.vms.events import LAST, VmChange, on_vm_state
+from zstack_mgmt.volumes.events import (
+    SnapshotChange,
+    VolumeChange,
+    on_snapshot_event,
+    on_volume_event,
+)
+
+
+@on_vm_state
+async def follow_vm(conn: Any, change: VmChange) -> None:
+    """CPU, memory and the root volume are paid for while the VM is Running, and by whom it belongs to then."""
+    at_ms = await now_ms(conn)
+    running = change.state_after == "Running" and change.reason not in LAST
+    payer = change.account_uuid if running else None
+    await observe(
+        conn,
+        "VM",
+        change.vm_uuid,
+        at_ms,
+        paid_by=payer,
+        name=change.vm_name,
+        cpu_num=change.cpu_num,
+        size=change.memory_size,
+    )
+    if change.root_volume_uuid is not None:
+        await observe(
+            conn,
+            "rootVolume",
+            change.root_volume_uuid,
+            at_ms,
+            paid_by=payer,
+            name=f"ROOT-for-{change.vm_name}",
+            size=change.root_volume_size,
+        )
+
+
+@on_volume_event
+async def follow_volume(conn: Any, change: VolumeChange) -> None:
+    """A data volume is paid for from its first attachment, which instantiates it, until its deletion."""
+    if change.type != "Data":
+        return
+    if change.kind in ("deleted", "expunged"):
+        await _observe_volume(conn, change, None)
+    elif change.kind == "attached" or await was_used(
+        conn, change.volume_uuid, still=change.kind != "recovered"
+    ):
+        await _observe_volume(conn, change, change.account_uuid)
+
+
+@on_snapshot_event
+async def follow_snapshot(conn: Any, change: SnapshotChange) -> None:
+    """A snapshot is paid for while it exists."""
+    payer = None if change.kind == "deleted" else change.account_uuid
+    at_ms = await now_ms(conn)
+    await observe(
+        conn, "snapShot", change.snapshot_uuid, at_ms, paid_by=payer, name=change.name, size=change.size
+    )
+
+
+async def _observe_volume(conn: Any, change: VolumeChange, payer: str | None) -> None:
+    at_ms = await now_ms(conn)
+    await observe(
+        conn, "dataVolume", change.volume_uuid, at_ms, paid_by=payer, name=change.name, size=change.size
+    )
