@@ -42,6 +42,7 @@ POLL_S = 1.0
 KEYS_FOR_S = 1.0
 _MARGIN_S = 2.0  # between the end of the longest exchange and the end of its lease
 _SPACING_S = 0.01  # between two looks into the outbox, so that a burst of rings costs one
+_REST = 3
 _GATHER_S = 0.02  # what finishes together is recorded together
 _RECEIVERS_PER_CLAIM = 256
 _RECORDS_PER_BATCH = 500
@@ -85,6 +86,7 @@ class DeliveryLoop:
         self._bell = asyncio.Event()
         self._finished = asyncio.Event()
         self._ended = asyncio.Event()
+        self._look_s = 0.0  # what the last look took
         self._clock_offset = 0.0  # from the loop's clock to the database's
         self._holding = False  # the database is away: start nothing whose end could not be recorded
         self._stopping = False
@@ -156,7 +158,9 @@ class DeliveryLoop:
         self._bell.clear()
         now = loop.time()
         next_s = await self._claim(now)
-        await asyncio.sleep(max(0.0, now + _SPACING_S - loop.time()))
+        # With very many lanes a look takes long; the database is to have rest in between.
+        spacing_s = max(_SPACING_S, _REST * self._look_s)
+        await asyncio.sleep(max(0.0, now + spacing_s - loop.time()))
         if not self._stopping and (next_s is None or next_s > 0):
             try:
                 async with asyncio.timeout(POLL_S if next_s is None else min(next_s, POLL_S)):
@@ -166,19 +170,21 @@ class DeliveryLoop:
 
     async def _claim(self, now: float) -> float | None:
         """Claim what is due. Returns the seconds until something else will be, as far as that is known."""
-        backlog = self._backlog
+        loop, backlog = asyncio.get_running_loop(), self._backlog
         self._quiet = {name: until for name, until in self._quiet.items() if until > now}
         if backlog.is_full:
             return None
         async with self._connection() as conn:
             skip = [*self._quiet, *backlog.well_stocked()]
+            asked_at = loop.time()
             due, next_s = await outbox.discover(conn, self.owner, skip, _RECEIVERS_PER_CLAIM)
+            self._look_s = loop.time() - asked_at
             wants = backlog.wants(due)
             if self._stopping or not wants:
                 return next_s
             claimed = await outbox.claim(conn, self.owner, self._lease_s, wants, now)
             if claimed.clock:
-                self._clock_offset = claimed.clock - asyncio.get_running_loop().time()
+                self._clock_offset = claimed.clock - loop.time()
             backlog.add(wants, claimed.deliveries, claimed.breakers, now)
             for name, _ in wants:
                 if name not in backlog.receivers:
