@@ -1,0 +1,150 @@
+"""A directory that is slow, dies or talks nonsense harms nobody but those who need it."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from directory import Behaviour, running_directory, stand_in
+from directory_data import BASE, SERVICE, SERVICE_PASSWORD
+from zstack_mgmt.config import Settings
+from zstack_mgmt.ldap import questions
+from zstack_mgmt.ldap.calls import ask
+from zstack_mgmt.ldap.directory import DirectoryError
+from zstack_mgmt.ldap.model import Target
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(60)
+
+
+async def dripping(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A byte of a long answer, always in time for the next timeout."""
+    writer.write(b"\x30\x84\x00\x10\x00\x00")
+    while True:
+        writer.write(b"\x00")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+async def hanging_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+
+
+def saying(answer: bytes) -> Behaviour:
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(answer)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+    return say
+
+
+NONSENSE = [
+    b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    b"0\x00",
+    b"0\x03\x02\x01\x01",
+    b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00"[:-2],
+    b"\x30\x0c\x02\x01\x63\x61\x07\x0a\x01\x00\x04\x00\x04\x00",
+    b"\x30\x80\x00\x00",
+    bytes(range(48, 148)),
+    b"\xff" * 100,
+    b"\x30\x06\x02\x01\x01\x78\x01\x00",
+]
+
+
+def target(port: int, url: str = "ldap", encryption: str = "None") -> Target:
+    return Target(f"{url}://127.0.0.1:{port}", BASE, SERVICE, SERVICE_PASSWORD, encryption)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("answer", NONSENSE)
+@pytest.mark.parametrize("encryption", ["None", "TLS"])
+async def test_nonsense_is_no_directory(answer: bytes, encryption: str):
+    async with stand_in(saying(answer)) as port:
+        with pytest.raises(DirectoryError) as failed:
+            await ask(Settings(ldap_timeout_s=1), target(port, encryption=encryption), questions.test)
+    assert failed.value.reason in ("unreachable", "tls", "failed")
+
+
+@pytest.mark.parametrize("behaviour", [silent, dripping])
+@pytest.mark.parametrize(("url", "encryption"), [("ldap", "None"), ("ldap", "TLS"), ("ldaps", "None")])
+async def test_slow_directory_is_given_up_in_time(behaviour: Behaviour, url: str, encryption: str):
+    settings, before = Settings(ldap_timeout_s=1), time.monotonic()
+    async with stand_in(behaviour) as port:
+        with pytest.raises(DirectoryError) as failed:
+            await ask(settings, target(port, url, encryption), questions.test)
+        assert time.monotonic() - before < 2.5
+        assert failed.value.reason in ("unreachable", "tls")
+
+
+async def test_threads_come_back_from_a_slow_directory(directory):
+    settings = Settings(ldap_timeout_s=1, ldap_concurrency=2)
+    async with stand_in(dripping) as port:
+        calls = (ask(settings, target(port), questions.test) for _ in range(6))
+        failed = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(error) for error in failed} == {DirectoryError}
+        before = time.monotonic()
+        await ask(settings, target(directory.port), questions.test)
+        assert time.monotonic() - before < 0.5
+
+
+async def test_login_at_a_slow_directory_delays_nobody_else(ldap):
+    server = await ldap.add()
+    await ldap.bound("cn=Alice,ou=people")
+    async with stand_in(silent) as port:
+        await ldap.update(server["uuid"], url=f"ldap://127.0.0.1:{port}")
+        before = time.monotonic()
+        logins = asyncio.gather(*(ldap.try_log_in("Alice", "alice-secret") for _ in range(20)))
+        await asyncio.sleep(0.1)
+        slowest = 0.0
+        for _ in range(20):
+            began = time.monotonic()
+            assert (await ldap.admin.get("/zones")).status == 200
+            slowest = max(slowest, time.monotonic() - began)
+        assert (await ldap.service.anonymous.log_in("tenant", "secret")).token
+        assert slowest < 0.5
+        assert not logins.done()
+        assert {answer.code for answer in await logins} == {"LDAP.1000"}
+        assert time.monotonic() - before < 3.5
+
+
+async def test_job_at_a_slow_directory_delays_no_other_job(ldap):
+    server = await ldap.add()
+    await ldap.bound("cn=Alice,ou=people")
+    async with stand_in(silent) as port:
+        await ldap.update(server["uuid"], url=f"ldap://127.0.0.1:{port}")
+        cleaning = asyncio.create_task(ldap.clean())
+        await asyncio.sleep(0.1)
+        assert (await ldap.admin.create("/zones", name="z"))["uuid"]
+        assert not cleaning.done()
+        answer = await cleaning
+        assert answer.code == "LDAP.1000"
+        assert "in time" in answer.body["error"]["details"]
+
+
+async def test_directory_that_hangs_up(ldap):
+    server = await ldap.add()
+    async with stand_in(hanging_up) as port:
+        await ldap.update(server["uuid"], url=f"ldap://127.0.0.1:{port}")
+        assert (await ldap.try_log_in("Alice", "alice-secret")).code == "LDAP.1000"
+        assert (await ldap.try_add(url=f"ldap://127.0.0.1:{port}")).code == "LDAP.1006"
+
+
+async def test_killed_directory_and_its_return(ldap, tmp_path: Path):
+    with running_directory(tmp_path) as mortal:
+        await ldap.add(url=mortal.url)
+        await ldap.bound("cn=Alice,ou=people")
+        logins = [asyncio.create_task(ldap.try_log_in("Alice", "alice-secret")) for _ in range(20)]
+        await asyncio.sleep(0.03)
+        mortal.kill()
+        answers = await asyncio.gather(*logins)
+        assert {answer.body.get("error", {}).get("code") for answer in answers} <= {None, "LDAP.1000"}
+        before = time.monotonic()
+        assert (await ldap.try_log_in("Alice", "alice-secret")).code == "LDAP.1000"
+        assert time.monotonic() - before < 1
+        mortal.start()
+        assert (await ldap.log_in("Alice", "alice-secret")).token

@@ -1,0 +1,81 @@
+"""The directory as handlers see it: its settings opened, its failures told as errors of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from zstack_mgmt.errors import DirectoryTestFailed, DirectoryUnreachable, OperationError
+from zstack_mgmt.ldap import questions, store
+from zstack_mgmt.ldap.calls import ask
+from zstack_mgmt.ldap.directory import BadFilter, DirectoryError, Reason
+from zstack_mgmt.ldap.model import Options, Target, options_of
+from zstack_mgmt.registry import Call, Sealer
+
+log = structlog.get_logger()
+
+_WORDS: dict[Reason, str] = {
+    "unreachable": "the host cannot be reached",
+    "tls": "TLS cannot be set up",
+    "credentials": "the user name or the password is wrong",
+    "base": "the base is wrong",
+    "failed": "the server refuses",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The directory that there is."""
+
+    uuid: str
+    target: Target
+    options: Options
+
+
+def sealed_for(sealer: Sealer, uuid: str, password: str) -> str:
+    """The bind password as the server's row keeps it."""
+    return sealer.seal(password, f"ldap-server:{uuid}")
+
+
+def target_of(sealer: Sealer, stored: store.StoredServer) -> Target:
+    """The stored settings, with the password opened."""
+    server = stored.inventory
+    password = sealer.open(stored.sealed_password, f"ldap-server:{server.uuid}")
+    return Target(server.url, server.base, server.username, password, server.encryption)
+
+
+async def configured(call: Call, conn: Any) -> Configured | None:
+    """The directory, or None when no server was added."""
+    stored = await store.only_server(conn)
+    if stored is None:
+        return None
+    return Configured(stored.inventory.uuid, target_of(call.services.sealer, stored), options_of(stored.tags))
+
+
+async def prove(call: Call, target: Target) -> None:
+    """Try the settings. Raises DirectoryTestFailed, which tells the wrong one."""
+    try:
+        await ask(call.services.settings, target, questions.test)
+    except DirectoryError as error:
+        raise DirectoryTestFailed(f"{_WORDS[error.reason]}: {error.details}", reason=error.reason) from None
+
+
+@contextmanager
+def reaching(*, tell: bool = True) -> Generator[None]:
+    """Tell a directory that fails as DirectoryUnreachable (LDAP.1000), and a bad filter as OperationError.
+
+    Args:
+        tell: whether the caller may learn why. Whoever logs in may not; the log always tells.
+    """
+    try:
+        yield
+    except DirectoryError as error:
+        log.warning("the directory fails", action="ldap", reason=error.reason, details=error.details)
+        why = f": {_WORDS[error.reason]}, {error.details}" if tell else "; other logins are not affected"
+        raise DirectoryUnreachable(f"the LDAP server cannot be used now{why}") from None
+    except BadFilter as error:
+        raise OperationError(str(error)) from None

@@ -1,0 +1,174 @@
+"""The APIs of bindings: which entries log in to which accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from zstack_mgmt.accounts.model import Account
+from zstack_mgmt.errors import (
+    AccountGone,
+    AdminNotBindable,
+    DirectoryUnreachable,
+    EntryBoundAlready,
+    EntryNotFound,
+    InvalidArgument,
+    NoDirectory,
+    ResourceNotFound,
+)
+from zstack_mgmt.jobs.outside import Outside
+from zstack_mgmt.ldap import questions, store
+from zstack_mgmt.ldap.access import configured, reaching
+from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
+from zstack_mgmt.ldap.calls import ask, ask_long
+from zstack_mgmt.ldap.model import LdapBinding, full_dn
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import found, tag
+from zstack_mgmt.values import ADMIN_UUID, DeleteMode, Reference, ResourceUuid, is_uuid
+
+_BATCH = 200
+"""Entries that one call to the directory looks up, so that a clean-up never holds a thread for long."""
+
+
+class CreateLdapBinding(ApiRequest):
+    """Bind an entry of the directory, a person or a group, to an account: it then logs in to that account.
+
+    The members of a bound group log in too, also those of groups inside it. An account may have several
+    bindings, an entry one. The built-in admin has none: who runs the directory would run the cloud.
+
+    Source: manual, "AD/LDAP > CreateLdapBinding", without a body there; clients send it in three forms.
+    """
+
+    ldap_uid: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    """The entry's distinguished name, absolute or below the server's base."""
+    account_uuid: Reference
+    resource_uuid: ResourceUuid | None = None
+
+
+@api(
+    CreateLdapBinding,
+    http="POST /v1/ldap/bindings",
+    mode="job",
+    access="admin",
+    category=CATEGORY,
+    java=JAVA,
+    returns=LdapBinding,
+    raises=(
+        InvalidArgument,
+        ResourceNotFound,
+        AdminNotBindable,
+        EntryNotFound,
+        EntryBoundAlready,
+        AccountGone,
+        NoDirectory,
+        DirectoryUnreachable,
+    ),
+    shared=("account_uuid",),
+    outside=True,
+    bare=True,
+)
+async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBinding) -> LdapBinding:
+    async with work.transaction() as conn:
+        made = await store.binding_made_by(conn, work.token)
+        if made is not None:
+            return made
+        server = await configured(call, conn)
+        if server is None:
+            raise InvalidArgument("there is no LDAP server; add one first")
+        found(await store.account_exists(conn, request.account_uuid) or None, "account", request.account_uuid)
+    if request.account_uuid == ADMIN_UUID:
+        raise AdminNotBindable("the built-in admin logs in with its own password only")
+    name = full_dn(request.ldap_uid, server.target.base)
+    with reaching():
+        dn = await ask(call.services.settings, server.target, questions.look_up, name)
+    if dn is None:
+        raise EntryNotFound(f"the LDAP server has no entry {request.ldap_uid!r} below {server.target.base!r}")
+    uuid = request.resource_uuid or work.token
+    async with work.transaction() as conn:
+        if not await store.server_exists(conn, server.uuid):
+            raise NoDirectory("the LDAP server was deleted meanwhile")
+        if not await store.account_exists(conn, request.account_uuid):
+            raise AccountGone("the account was deleted meanwhile")
+        binding = await store.insert_binding(conn, uuid, dn, server.uuid, request.account_uuid, work.token)
+        await tag(conn, uuid, request)
+        return binding
+
+
+class DeleteLdapBinding(ApiRequest):
+    """Take a binding back. Sessions that it opened last until they expire.
+
+    One that is gone already is no error.
+
+    Source: manual, "AD/LDAP > DeleteLdapBinding".
+    """
+
+    uuid: Reference
+    delete_mode: DeleteMode = "Permissive"
+
+
+@api(
+    DeleteLdapBinding,
+    http="DELETE /v1/ldap/bindings/{uuid}",
+    mode="job",
+    access="admin",
+    category=CATEGORY,
+    java=JAVA,
+    raises=(ResourceNotFound,),
+)
+async def delete_ldap_binding(call: Call, conn: Any, request: DeleteLdapBinding) -> None:
+    if not is_uuid(request.uuid):
+        raise ResourceNotFound(f"no LDAP binding has the uuid {request.uuid}")
+    await store.delete_binding(conn, request.uuid)
+
+
+query_ldap_binding = query_api(
+    LdapBinding, http="GET /v1/ldap/bindings", access="admin", category=CATEGORY, java=JAVA
+)
+
+
+class CleanInvalidLdapBinding(ApiRequest):
+    """Delete the bindings of entries that the directory has no more, or that match the server's clean filter.
+
+    It ends the sessions that the directory opened for the accounts that lost a binding, and those of such
+    entries that had logged in as members of a bound group. The result lists the accounts that lost a binding;
+    it is empty when all is well. While the directory cannot be asked, or has no entry at its base, nothing is
+    deleted.
+
+    Source: manual, "AD/LDAP > CleanInvalidLdapBinding".
+    """
+
+
+@api(
+    CleanInvalidLdapBinding,
+    http="PUT /v1/ldap/bindings/actions",
+    mode="job",
+    access="admin",
+    category=CATEGORY,
+    java=JAVA,
+    response_key="inventories",
+    returns=Account,
+    raises=(DirectoryUnreachable,),
+    outside=True,
+)
+async def clean_invalid_ldap_binding(
+    call: Call, work: Outside, request: CleanInvalidLdapBinding
+) -> list[Account] | None:
+    async with work.transaction() as conn:
+        server = await configured(call, conn)
+        if server is None:
+            return None
+        names = sorted({*await store.bound_names(conn, server.uuid), *await store.names_with_sessions(conn)})
+    invalid: list[str] = []
+    for first in range(0, len(names), _BATCH):
+        with reaching():
+            invalid += await ask_long(
+                call.services.settings,
+                server.target,
+                questions.gone,
+                names[first : first + _BATCH],
+                server.options.clean_filter,
+            )
+    async with work.transaction() as conn:
+        return await store.unbind(conn, server.uuid, invalid) or None

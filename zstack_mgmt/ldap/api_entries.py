@@ -1,0 +1,92 @@
+"""The APIs that show what is in the directory."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from zstack_mgmt.errors import DirectoryUnreachable, InvalidArgument, OperationError
+from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.ldap import questions, store
+from zstack_mgmt.ldap.access import configured, reaching
+from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
+from zstack_mgmt.ldap.calls import ask_long
+from zstack_mgmt.ldap.model import dn_key
+from zstack_mgmt.registry import ApiRequest, Call, api
+
+_NAMES = ("cn", "name", "distinguishedName", "displayName", "userPrincipalName", "objectClass", "entryDN")
+Filter = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+"""An LDAP filter such as `(cn=user*)`."""
+
+
+class GetLdapEntry(ApiRequest):
+    """Search the directory below its base. Shows each entry's names, classes and memberships.
+
+    Source: manual, "AD/LDAP > GetLdapEntry".
+    """
+
+    ldap_filter: Filter
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 2500
+
+
+@api(
+    GetLdapEntry,
+    http="GET /v1/ldap/entry",
+    mode="sync",
+    access="admin",
+    category=CATEGORY,
+    java=JAVA,
+    is_read=True,
+    response_key="",
+    raises=(OperationError, InvalidArgument, DirectoryUnreachable),
+    outside=True,
+)
+async def get_ldap_entry(call: Call, work: Direct, request: GetLdapEntry) -> dict[str, Any]:
+    return await _entries(call, work, request.ldap_filter, request.limit, candidates=False)
+
+
+class GetCandidateLdapEntryForBinding(ApiRequest):
+    """Search the directory for entries that are not bound yet.
+
+    Source: manual, "AD/LDAP > GetCandidateLdapEntryForBinding".
+    """
+
+    ldap_filter: Filter
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 2500  # counted without the bound entries
+
+
+@api(
+    GetCandidateLdapEntryForBinding,
+    http="GET /v1/ldap/entries/candidates",
+    mode="sync",
+    access="admin",
+    category=CATEGORY,
+    java=JAVA,
+    is_read=True,
+    response_key="",
+    raises=(OperationError, InvalidArgument, DirectoryUnreachable),
+    outside=True,
+)
+async def get_candidate_ldap_entry_for_binding(
+    call: Call, work: Direct, request: GetCandidateLdapEntryForBinding
+) -> dict[str, Any]:
+    return await _entries(call, work, request.ldap_filter, request.limit, candidates=True)
+
+
+async def _entries(
+    call: Call, work: Direct, condition: str, limit: int, *, candidates: bool
+) -> dict[str, Any]:
+    """The body: entries as Java's directory classes are written, and the flag of the manual's sample."""
+    settings = call.services.settings
+    async with work.transaction() as conn:
+        server = await configured(call, conn)
+        if server is None:
+            raise InvalidArgument("there is no LDAP server; add one first")
+        bound = await store.bound_names(conn, server.uuid) if candidates else ()
+    more = [name.strip() for name in settings.ldap_entry_attributes.split(",") if name.strip()]
+    attributes = list(dict.fromkeys((*_NAMES, server.options.login_attribute, *more)))
+    but = frozenset(map(dn_key, bound))
+    with reaching():
+        found = await ask_long(settings, server.target, questions.entries, condition, attributes, limit, but)
+    return {"inventories": found, "success": True}

@@ -1,0 +1,148 @@
+"""Logging in through the directory."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
+
+from zstack_mgmt.accounts.model import Account
+from zstack_mgmt.auth.sessions import token_hash
+from zstack_mgmt.auth.throttle import forget_failures, is_blocked, note_failure, subject_of, take_turn
+from zstack_mgmt.errors import (
+    AuthenticationFailed,
+    DirectoryUnreachable,
+    EntryNotFound,
+    InternalError,
+    NoDirectory,
+    TooManySessions,
+)
+from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.ldap import questions, store
+from zstack_mgmt.ldap.access import Configured, configured, reaching
+from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
+from zstack_mgmt.ldap.calls import ask
+from zstack_mgmt.ldap.model import dn_key
+from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sessions.model import Session
+from zstack_mgmt.sessions.store import insert_session
+from zstack_mgmt.values import new_uuid
+
+_REFUSAL_S = 0.25
+"""Refusals are given at multiples of this after the call came in.
+
+A directory takes longer to refuse a wrong password than an unknown name, and to look for groups. Up to a
+quarter of a second of that does not show.
+"""
+
+
+class LogInByLdap(ApiRequest):
+    """Open a session of the account to which the caller's entry, or a group that it is in, is bound.
+
+    `uid` is the value of the login attribute: cn, or what the server's tag `ldapUseAsLoginName::` says. The
+    password goes to the directory as it is; an empty one opens nothing.
+
+    Source: manual, "AD/LDAP > LogInByLdap", where the sample calls a part of a distinguished name `uid`.
+    """
+
+    uid: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    password: Annotated[str, StringConstraints(max_length=1024, strip_whitespace=False)]
+
+
+@api(
+    LogInByLdap,
+    http="PUT /v1/ldap/login",
+    mode="sync",
+    access="public",
+    category=CATEGORY,
+    java=JAVA,
+    response_key="",
+    returns=Session,
+    raises=(
+        AuthenticationFailed,
+        TooManySessions,
+        NoDirectory,
+        EntryNotFound,
+        DirectoryUnreachable,
+        InternalError,
+    ),
+    outside=True,
+)
+async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> dict[str, Any]:
+    began = time.monotonic()
+    async with work.transaction() as conn:
+        server = await configured(call, conn)
+    if server is None:
+        raise NoDirectory("there is no LDAP server to log in with")
+    with reaching(tell=False):
+        dn = await _find(call, server, request.uid)
+        sealer = call.services.sealer
+        subject = subject_of(sealer, "ldap", server.uuid, dn_key(dn) if dn else f"name:{request.uid}")
+        async with work.transaction() as conn:
+            blocked = await is_blocked(conn, subject, call.remote)
+        asked = dn if dn and not blocked else f"cn={new_uuid()},{server.target.base}"
+        names = await _names_of(call, work, server, asked, request.password)
+    async with work.transaction() as conn:
+        await take_turn(conn, subject)
+        # Looked at again, as every login does: many attempts at once must not all be free.
+        blocked = blocked or await is_blocked(conn, subject, call.remote)
+        account = None if blocked or not names else await _account(conn, server, names)
+        if account is not None:
+            await forget_failures(conn, subject, call.remote)
+            session = await _open_session(call, conn, account, names[0])
+            return {"inventory": session, "accountInventory": account}
+        if not blocked:
+            await note_failure(conn, call.services.settings, subject, call.remote)
+    spent = time.monotonic() - began
+    await asyncio.sleep(_REFUSAL_S * math.ceil(spent / _REFUSAL_S) - spent)
+    raise AuthenticationFailed("the name or the password is wrong")
+
+
+async def _find(call: Call, server: Configured, uid: str) -> str | None:
+    """The entry with this login name, or None. Raises EntryNotFound when several have it."""
+    found = await ask(
+        call.services.settings, server.target, questions.logins, server.options.login_attribute, uid
+    )
+    if len(found) > 1:
+        attribute = server.options.login_attribute
+        raise EntryNotFound(f"several entries have this {attribute}; ask the administrator")
+    return found[0] if found else None
+
+
+async def _names_of(call: Call, work: Direct, server: Configured, dn: str, password: str) -> list[str]:
+    """The names by which the entry may be bound, its own and then its groups'; none for a wrong password."""
+    settings = call.services.settings
+    if not await ask(settings, server.target, questions.authenticates, dn, password):
+        return []
+    async with work.transaction() as conn:
+        if await store.bound_accounts(conn, server.uuid, [dn]):
+            return [dn]
+    members = server.options.member_attributes
+    return [dn, *await ask(settings, server.target, questions.groups_above, members, dn)]
+
+
+async def _account(conn: Any, server: Configured, names: list[str]) -> Account | None:
+    """The account to log in to, or None. A binding of the entry itself wins over those of its groups.
+
+    Raises InternalError when its groups lead to different accounts.
+    """
+    accounts = await store.bound_accounts(conn, server.uuid, names[:1])
+    accounts = accounts or await store.bound_accounts(conn, server.uuid, names[1:])
+    if len(accounts) > 1:
+        raise InternalError("the groups of the entry are bound to different accounts; bind the entry itself")
+    return await store.open_account(conn, accounts[0]) if accounts else None
+
+
+async def _open_session(call: Call, conn: Any, account: Account, dn: str) -> Session:
+    """A session of the account that remembers its entry. Raises TooManySessions; nothing is stored then."""
+    settings, token = call.services.settings, new_uuid()
+    stored = token_hash(call.services.sealer, token)
+    limit = settings.session_max_concurrent
+    row = await insert_session(conn, stored, account.uuid, account.uuid, settings.session_timeout_s, limit)
+    if row is None:
+        raise TooManySessions(f"there are {limit} sessions already; log one of them out")
+    await store.note_login(conn, stored, dn)
+    return Session(uuid=token, **dict(row))

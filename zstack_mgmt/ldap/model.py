@@ -1,0 +1,146 @@
+"""Directories and bindings as clients see them, and what a server's settings and system tags mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+from zstack_mgmt.errors import InvalidArgument
+from zstack_mgmt.inventory import Inventory, inventory
+
+Encryption = Literal["None", "TLS"]
+
+SERVER_TYPE = "ldapServerType::"
+LOGIN_NAME = "ldapUseAsLoginName::"
+CLEAN_FILTER = "ldapCleanBindingFilter::"
+PATTERNS = (SERVER_TYPE, LOGIN_NAME, CLEAN_FILTER)
+"""The system tags that configure a server. A server has at most one of each."""
+
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}|[0-9]+(\.[0-9]+){1,30}")
+_SPACES = re.compile(r"\s*([,=+])\s*")
+
+
+@inventory("org.zstack.ldap.LdapServerInventory", table="ldap_servers")
+class LdapServer(Inventory):
+    """The directory; its bind password is never shown. Source: manual, "AD/LDAP > AddLdapServer"."""
+
+    uuid: str
+    name: str
+    description: str | None
+    url: str
+    base: str
+    username: str
+    encryption: Encryption
+    create_date: datetime
+    last_op_date: datetime
+
+
+@inventory("org.zstack.ldap.LdapAccountRefInventory", table="ldap_bindings", resource_type="LdapAccountRefVO")
+class LdapBinding(Inventory):
+    """An entry that logs in to an account. Source: manual, "AD/LDAP > CreateLdapBinding"."""
+
+    uuid: str
+    ldap_uid: str
+    ldap_server_uuid: str
+    account_uuid: str
+    create_date: datetime
+    last_op_date: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a directory listens."""
+
+    host: str
+    port: int
+    tls: bool  # from the first byte, `ldaps://`
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What it takes to talk to a directory."""
+
+    url: str
+    base: str
+    username: str
+    password: str = field(repr=False)
+    encryption: Encryption
+
+    @property
+    def address(self) -> Address:
+        return parse_url(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the system tags of a server say."""
+
+    login_attribute: str = "cn"
+    member_attributes: tuple[str, ...] = ("member",)
+    clean_filter: str = ""
+
+
+def parse_url(url: str) -> Address:
+    """The address in `ldap://host[:port]` or `ldaps://host[:port]`. Raises ValueError.
+
+    >>> parse_url("ldap://ds.example.com"), parse_url("LDAPS://[::1]:1636/")
+    (Address(host='ds.example.com', port=389, tls=False), Address(host='::1', port=1636, tls=True))
+    """
+    parts = urlsplit(url.strip())
+    port = parts.port  # raises ValueError beyond 65535
+    if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or port == 0:
+        raise ValueError("must be ldap://host[:port] or ldaps://host[:port]")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc or " " in url:
+        raise ValueError("must hold nothing but the host and its port")
+    tls = parts.scheme == "ldaps"
+    return Address(parts.hostname, port or (636 if tls else 389), tls)
+
+
+def options_of(tags: Sequence[str]) -> Options:
+    """The options that a server's system tags set.
+
+    OpenLDAP's groups are of both kinds, groupOfUniqueNames and groupOfNames; ZStack itself knows the first.
+
+    Raises: InvalidArgument for an unknown server type, or a login name that is no attribute.
+    """
+    login_attribute, members, clean_filter = "cn", ("member",), ""
+    for tag in tags:
+        value = tag.partition("::")[2].strip()
+        if tag.startswith(SERVER_TYPE):
+            if value not in ("OpenLdap", "WindowsAD"):
+                raise InvalidArgument(f"{SERVER_TYPE} takes OpenLdap or WindowsAD")
+            members = ("member",) if value == "WindowsAD" else ("uniqueMember", "member")
+        elif tag.startswith(LOGIN_NAME):
+            if _ATTRIBUTE.fullmatch(value) is None:
+                raise InvalidArgument(f"{LOGIN_NAME} takes the name of an attribute")
+            login_attribute = value
+        elif tag.startswith(CLEAN_FILTER):
+            clean_filter = value
+    return Options(login_attribute, members, clean_filter)
+
+
+def dn_key(dn: str) -> str:
+    """What two spellings of a distinguished name have in common, for names as the directory returns them.
+
+    ASCII letters lose their case. More would be wrong: to fold `ß` into `ss` makes one person of two.
+
+    >>> dn_key("CN=Straße,DC=example") == dn_key("cn=straße,dc=Example") != dn_key("cn=strasse,dc=example")
+    True
+    """
+    return dn.encode().lower().decode()
+
+
+def full_dn(name: str, base: str) -> str:
+    """The distinguished name meant by a client: absolute below the base, or relative to it.
+
+    >>> full_dn("cn=a, dc=example", "DC=example"), full_dn("cn=a", "dc=example"), full_dn("cn=a", "")
+    ('cn=a, dc=example', 'cn=a,dc=example', 'cn=a')
+    """
+    plain, end = _SPACES.sub(r"\1", dn_key(name)), _SPACES.sub(r"\1", dn_key(base))
+    if not end or plain == end or plain.endswith(f",{end}"):
+        return name
+    return f"{name},{base}"
