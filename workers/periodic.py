@@ -10,11 +10,11 @@ from zstack_mgmt.audit import trail as audit
 from zstack_mgmt.auth import throttle
 from zstack_mgmt.drivers.simulator import Transaction
 from zstack_mgmt.jobs import store as jobs
-from zstack_mgmt.process import build_services
 from zstack_mgmt.registry import Services
 from zstack_mgmt.sessions import store as sessions
 from zstack_mgmt.vms import settle
 from zstack_mgmt.volumes import snapshots
+from zstack_mgmt.webhooks import outbox
 
 _BATCH = 5000
 
@@ -24,6 +24,12 @@ async def expire_results(ctx: dict[str, Any]) -> None:
     async with ctx["pool"].acquire() as conn:
         while await jobs.expire(conn, float(ctx["settings"].tombstone_retention_s), _BATCH) >= _BATCH:
             continue
+
+
+async def expire_deliveries(ctx: dict[str, Any]) -> None:
+    """Drop webhook deliveries past their time, with their attempts."""
+    async with ctx["pool"].acquire() as conn:
+        await outbox.purge(conn, float(ctx["settings"].tombstone_retention_s), _BATCH)
 
 
 async def expire_sessions(ctx: dict[str, Any]) -> None:
@@ -60,7 +66,7 @@ async def tend_hosts(ctx: dict[str, Any]) -> None:
 
 
 def _means(ctx: dict[str, Any]) -> tuple[Services, Transaction]:
-    return build_services(ctx["settings"]), partial(db.transaction, ctx["pool"])
+    return ctx["services"], partial(db.transaction, ctx["pool"])
 
 
-TASKS = (tend_hosts, tend_vms, expire_results, expire_sessions, expire_trails, nudge)
+TASKS = (tend_hosts, tend_vms, expire_results, expire_deliveries, expire_sessions, expire_trails, nudge)

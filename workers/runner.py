@@ -52,7 +52,7 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     else:
         loops = [DeliveryLoop(pool, settings, services.sealer, DeliveryMetrics())]
     loop = loops[0]
-    context = {"loop": loop, "pool": pool, "settings": settings, "bell": bell}
+    context = {"loop": loop, "pool": pool, "settings": settings, "services": services, "bell": bell}
     work = [asyncio.create_task(one.run(), name=type(one).__name__) for one in loops]
     beside = [
         asyncio.create_task(_run_arq(settings, queue, context), name="arq"),
