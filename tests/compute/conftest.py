@@ -7,8 +7,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from app import Service
 from world import World, build
+
+from app import Service
 
 
 @pytest.fixture

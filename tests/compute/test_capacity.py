@@ -3,8 +3,9 @@
 import asyncio
 from collections import Counter
 
-from app import Client
 from world import GIB, World
+
+from app import Client
 
 
 async def create_many(world: World, client: Client, count: int) -> list[str]:
@@ -89,7 +90,9 @@ async def test_a_stopped_vm_starts_again_only_within_the_quota(shared_world: Wor
     tenant = await shared_world.tenant()
     account = await account_of(tenant)
     body = {"identityUuid": account, "name": "vm.num", "value": 1}
-    assert (await shared_world.admin.job("PUT", "/accounts/quotas/actions", {"updateQuota": body})).status == 200
+    assert (
+        await shared_world.admin.job("PUT", "/accounts/quotas/actions", {"updateQuota": body})
+    ).status == 200
     first = await shared_world.vm(tenant)
     assert (await shared_world.act(first, "stopVmInstance", tenant)).status == 200
     second = await shared_world.vm(tenant)

@@ -60,7 +60,13 @@ class World:
 
     async def fault(self, action: str | None, **columns: Any) -> None:
         """Have the simulator fail or wait."""
-        values = {"latency_s": 0.0, "error": None, "lost": False, "remaining": None, "vm_uuid": None} | columns
+        values = {
+            "latency_s": 0.0,
+            "error": None,
+            "lost": False,
+            "remaining": None,
+            "vm_uuid": None,
+        } | columns
         await self.service.db.execute(
             """
             INSERT INTO simulator_faults (action, latency_s, error, lost, remaining, vm_uuid)
@@ -101,9 +107,9 @@ async def build(service: Service, *, hypervisor: str = "Simulator", cidr: str = 
     """The small cloud."""
     admin = service.admin
     zone = (await admin.create("/zones", name="zone"))["uuid"]
-    cluster = (
-        await admin.create("/clusters", name="cluster", zoneUuid=zone, hypervisorType=hypervisor)
-    )["uuid"]
+    cluster = (await admin.create("/clusters", name="cluster", zoneUuid=zone, hypervisorType=hypervisor))[
+        "uuid"
+    ]
     login = {"username": "root", "password": "secret"} if hypervisor == "KVM" else {}
     kind = "kvm" if hypervisor == "KVM" else "simulators"
     host = await admin.create(
@@ -118,7 +124,9 @@ async def build(service: Service, *, hypervisor: str = "Simulator", cidr: str = 
     attached = await admin.job("POST", f"/l2-networks/{l2['uuid']}/clusters/{cluster}")
     assert attached.inventory["attachedClusterUuids"] == [cluster]
     l3 = await admin.create("/l3-networks", name="l3", l2NetworkUuid=l2["uuid"])
-    ranged = await admin.create(f"/l3-networks/{l3['uuid']}/ip-ranges/by-cidr", name="range", networkCidr=cidr)
+    ranged = await admin.create(
+        f"/l3-networks/{l3['uuid']}/ip-ranges/by-cidr", name="range", networkCidr=cidr
+    )
     return World(
         service,
         zone,

@@ -40,13 +40,13 @@ async def expunge(conn: Any, uuid: str) -> None:
     vm = await store.lock_vm(conn, uuid, None)
     if vm is None:
         return
+    await store.set_state(conn, vm, "Expunging", "expunge", vm.job_uuid)
     for owned in await volumes.volumes_of(conn, uuid):
         if owned.volume.type == "Root":
             await volumes.delete_volume(conn, owned)
         else:
             await volumes.detach(conn, owned.volume.uuid, None)
             await tell_volume(conn, owned.change("detached", uuid))
-    vm = await store.set_state(conn, vm, "Expunging", "expunge", vm.job_uuid)
     await store.delete_vm(conn, uuid)
 
 

@@ -1,0 +1,283 @@
+"""Rows and hypervisors come together again: lost hosts, strays, dead jobs, second runs. And what subscribers are told."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from world import World
+
+from zstack_mgmt import db
+from zstack_mgmt.jobs.model import ClaimedJob
+from zstack_mgmt.jobs.outside import Outside
+from zstack_mgmt.process import build_services
+from zstack_mgmt.registry import APIS, Call
+from zstack_mgmt.values import new_uuid
+from zstack_mgmt.vms import events, settle
+from zstack_mgmt.volumes import events as volume_events
+
+
+class Chores:
+    """The periodic tasks, run when a test says so."""
+
+    def __init__(self, world: World, pool: db.Pool) -> None:
+        self.services = build_services(world.service.settings)
+        self.transaction = partial(db.transaction, pool)
+        self.db = world.service.db
+
+    async def check(self) -> None:
+        await self.db.execute("UPDATE hosts SET asked_at = now() - interval '1 hour'")
+        await settle.check_hosts(self.services, self.transaction)
+
+    async def settle(self) -> None:
+        await settle.settle_abandoned(self.services, self.transaction)
+
+    async def sweep(self) -> None:
+        await self.db.execute("UPDATE stray_domains SET next_at = now()")
+        await settle.destroy_strays(self.services, self.transaction)
+
+
+@pytest.fixture
+async def pool(world: World) -> Any:
+    pool = await db.create_pool(world.service.settings, application="test")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def chores(world: World, pool: db.Pool) -> Chores:
+    return Chores(world, pool)
+
+
+async def status(world: World) -> str:
+    return await world.service.db.fetchval("SELECT status FROM hosts")
+
+
+async def domains(world: World) -> list[str]:
+    rows = await world.service.db.fetch("SELECT vm_uuid FROM simulator_domains ORDER BY vm_uuid")
+    return [row["vm_uuid"] for row in rows]
+
+
+async def test_vms_of_a_lost_host_are_unknown_until_it_answers(world: World, chores: Chores) -> None:
+    running, crashed = await world.vm(), await world.vm()
+    await world.fault(None, lost=True)
+    await chores.check()
+    assert await status(world) == "Disconnected"
+    assert (await world.state(running), await world.state(crashed)) == ("Unknown", "Unknown")
+    answer = await world.admin.job("POST", "/vm-instances", {"params": world.vm_params()})
+    assert answer.code == "SYS.1006"
+    reconnect = await world.admin.job("PUT", f"/hosts/{world.host}/actions", {"reconnectHost": {}})
+    assert reconnect.code == "SYS.1006"
+    await world.no_faults()
+    await world.service.db.execute("DELETE FROM simulator_domains WHERE vm_uuid = $1", crashed["uuid"])
+    await chores.check()
+    assert await status(world) == "Connected"
+    assert (await world.state(running), await world.state(crashed)) == ("Running", "Stopped")
+    await world.check_counters()
+
+
+async def test_a_guest_that_shut_down_is_seen_to_be_stopped(world: World, chores: Chores) -> None:
+    vm = await world.vm()
+    await world.service.db.execute("DELETE FROM simulator_domains")
+    await chores.check()
+    assert await world.state(vm) == "Stopped"
+    await world.check_counters()
+
+
+async def test_a_vm_destroyed_while_its_host_is_lost_is_destroyed_there_later(
+    world: World, chores: Chores
+) -> None:
+    vm = await world.vm()
+    await world.fault("destroy", lost=True)
+    assert (await world.admin.job("DELETE", f"/vm-instances/{vm['uuid']}")).status == 200
+    assert await world.state(vm) == "Destroyed"
+    assert await domains(world) == [vm["uuid"]]
+    await chores.sweep()
+    assert await domains(world) == [vm["uuid"]]
+    recovered = await world.act(vm, "recoverVmInstance")
+    assert recovered.inventory["state"] == "Stopped"
+    assert (await world.act(vm, "startVmInstance")).code == "VM.1001"  # not beside its stray
+    await world.no_faults()
+    await chores.sweep()
+    assert await domains(world) == []
+    assert (await world.act(vm, "startVmInstance")).status == 200
+
+
+async def test_a_copy_on_another_host_is_found_and_destroyed(world: World, chores: Chores) -> None:
+    vm = await world.vm()
+    second = await world.admin.create(
+        "/hosts/simulators", name="h2", managementIp="10.0.0.2", clusterUuid=world.cluster
+    )
+    await world.service.db.execute(
+        """
+        INSERT INTO simulator_domains (host_uuid, vm_uuid, name, cpu_num, memory_size, power)
+        VALUES ($1, $2, 'copy', 1, 1, 'Running'), ($1, 'somebody-elses', 'x', 1, 1, 'Running')
+        """,
+        second["uuid"],
+        vm["uuid"],
+    )
+    await chores.check()
+    await chores.sweep()
+    left = await world.service.db.fetch("SELECT host_uuid, vm_uuid FROM simulator_domains")
+    assert {tuple(row) for row in left} == {(world.host, vm["uuid"]), (second["uuid"], "somebody-elses")}
+
+
+@pytest.mark.parametrize(
+    ("transit", "power", "expected"),
+    [
+        ("Starting", "Running", "Running"),
+        ("Starting", None, "Stopped"),
+        ("Stopping", "Running", "Stopped"),
+        ("Rebooting", "Running", "Running"),
+        ("Pausing", "Paused", "Paused"),
+        ("Destroying", "Running", "Destroyed"),
+    ],
+)
+async def test_a_vm_whose_job_is_gone_is_settled(
+    world: World, chores: Chores, transit: str, power: str | None, expected: str
+) -> None:
+    vm = await world.vm()
+    await world.act(vm, "rebootVmInstance")  # a job that has ended, and is not the creation
+    await world.service.db.execute("UPDATE vm_instances SET state = $1", transit)
+    if power is None:
+        await world.service.db.execute("DELETE FROM simulator_domains")
+    else:
+        await world.service.db.execute("UPDATE simulator_domains SET power = $1", power)
+    await chores.settle()
+    assert await world.state(vm) == expected
+    assert len(await domains(world)) == (1 if expected in ("Running", "Paused") else 0)
+    await world.check_counters()
+
+
+async def test_a_creation_that_died_is_undone(world: World, chores: Chores) -> None:
+    await world.vm()
+    await world.service.db.execute("UPDATE vm_instances SET state = 'Starting'")
+    await chores.settle()
+    for table in ("vm_instances", "vm_nics", "volumes", "used_ips", "simulator_domains"):
+        assert await world.service.db.fetchval(f"SELECT count(*) FROM {table}") == 0, table
+    await world.check_counters()
+
+
+class Rerun:
+    """Runs a job's handler, as a worker does that has taken the job over, as often as a test likes."""
+
+    def __init__(self, world: World, pool: db.Pool) -> None:
+        self.world, self.pool, self.token = world, pool, new_uuid()
+        self.services = build_services(world.service.settings)
+        self.epoch = 0
+
+    async def __call__(self, api: str, request: dict[str, Any]) -> Any:
+        self.epoch += 1
+        await self.world.service.db.execute(
+            """
+            INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, keyed, outside, state, epoch,
+                                  deadline_at, lease_until, owner)
+            VALUES ($1, $2, $2, true, $3, '', false, true, 'running', $4, now() + interval '1 hour',
+                    now() + interval '1 hour', 'test')
+            ON CONFLICT (uuid) DO UPDATE SET epoch = $4
+            """,
+            self.token,
+            self.admin,
+            api,
+            self.epoch,
+        )
+        job = ClaimedJob(
+            uuid=self.token,
+            epoch=self.epoch,
+            api=api,
+            request="",
+            account_uuid=self.admin,
+            user_uuid=self.admin,
+            is_admin=True,
+            request_id="",
+            outside=True,
+            with_schema=False,
+            keyed=False,
+            claims=self.epoch,
+            accepted_at=await self.world.service.db.fetchval("SELECT now()"),
+            remaining_s=60,
+        )
+        call = Call(self.admin, self.admin, is_admin=True, job_uuid=self.token, services=self.services)
+        declared = APIS[api]
+        return await declared.handler(call, Outside(self.pool, job), declared.parse(request))
+
+    admin = "36c27e8ff05c4780bf6d2fa65700f22e"
+
+
+async def test_a_second_run_changes_nothing(world: World, pool: db.Pool) -> None:
+    run = Rerun(world, pool)
+    made = await run("CreateVmInstance", world.vm_params())
+    assert (await run("CreateVmInstance", world.vm_params())) == made
+    uuid = made.uuid
+    for api, state in (
+        ("StopVmInstance", "Stopped"),
+        ("StartVmInstance", "Running"),
+        ("RebootVmInstance", "Running"),
+    ):
+        run = Rerun(world, pool)
+        first, second = await run(api, {"uuid": uuid}), await run(api, {"uuid": uuid})
+        assert (first.state, second) == (state, first)
+    starts = await world.service.db.fetch("SELECT starts FROM simulator_domains")
+    assert [row["starts"] for row in starts] == [2]  # started once, rebooted once
+    run = Rerun(world, pool)
+    snapshot = {"volumeUuid": made.root_volume_uuid, "name": "s"}
+    assert (await run("CreateVolumeSnapshot", snapshot)) == (await run("CreateVolumeSnapshot", snapshot))
+    run = Rerun(world, pool)
+    assert await run("DestroyVmInstance", {"uuid": uuid}) is None
+    assert await run("DestroyVmInstance", {"uuid": uuid}) is None
+    await world.check_counters()
+
+
+async def test_a_second_run_goes_on_where_the_first_one_stopped(world: World, pool: db.Pool) -> None:
+    run = Rerun(world, pool)
+    made = await run("CreateVmInstance", world.vm_params())
+    await world.service.db.execute("UPDATE vm_instances SET state = 'Starting'")
+    again = await run("CreateVmInstance", world.vm_params())
+    assert (again.uuid, again.state, again.vm_nics) == (made.uuid, "Running", made.vm_nics)
+    assert await world.service.db.fetchval("SELECT starts FROM simulator_domains") == 1
+    await world.check_counters()
+
+
+@pytest.fixture
+def told() -> Iterator[list[Any]]:
+    """The changes that subscribers are told of while the test runs."""
+    changes: list[Any] = []
+
+    async def note(_conn: Any, change: Any) -> None:
+        changes.append(change)
+
+    lists: list[list[Any]] = [events.HANDLERS, volume_events.VOLUME_HANDLERS, volume_events.SNAPSHOT_HANDLERS]
+    for handlers in lists:
+        handlers.append(note)
+    yield changes
+    for handlers in lists:
+        handlers.remove(note)
+
+
+async def test_subscribers_are_told_of_every_change(told: list[Any], world: World) -> None:
+    vm = await world.vm(dataDiskOfferingUuids=[world.disk])
+    snapshot = await world.admin.create(f"/volumes/{vm['rootVolumeUuid']}/volume-snapshots", name="s")
+    await world.admin.job("DELETE", f"/volume-snapshots/{snapshot['uuid']}")
+    await world.act(vm, "stopVmInstance")
+    await world.admin.job("DELETE", f"/vm-instances/{vm['uuid']}")
+    await world.act(vm, "expungeVmInstance")
+    seen = [(c.reason, c.state_before, c.state_after) for c in told if isinstance(c, events.VmChange)]
+    assert seen == [
+        ("created", None, "Starting"),
+        ("start", "Starting", "Running"),
+        ("stop", "Running", "Stopping"),
+        ("stop", "Stopping", "Stopped"),
+        ("destroy", "Stopped", "Destroying"),
+        ("destroy", "Destroying", "Destroyed"),
+        ("expunge", "Destroyed", "Expunging"),
+    ]
+    kinds = [(c.type, c.kind) for c in told if isinstance(c, volume_events.VolumeChange)]
+    assert kinds == [
+        ("Root", "created"),
+        ("Data", "created"),
+        ("Data", "attached"),
+        ("Data", "detached"),
+        ("Root", "expunged"),
+    ]
+    assert [c.kind for c in told if isinstance(c, volume_events.SnapshotChange)] == ["created", "deleted"]
+    assert all(c.root_volume_size == 10 * 1024**3 for c in told if isinstance(c, events.VmChange))
