@@ -121,12 +121,8 @@ def _operation(components: Components, path: str, served: list[Operation]) -> di
     first = served[0]
     names = [o.name for o in served]
     variables = [p for p in first.of("path") if f"{{{p.name}}}" in path]
-    suffix = (
-        ""
-        if path == first.paths[0]
-        else "By" + "And".join(p.name[:1].upper() + p.name[1:] for p in variables)
-    )
-    by_key = bool(suffix) and bool(first.fields)
+    suffix = _suffix(first, path)
+    by_key = bool(variables) and bool(first.fields)
     described = [_describe(o) for o in served]
     entry: dict[str, Any] = {
         "operationId": "Or".join(names) + suffix,
@@ -153,6 +149,15 @@ def _operation(components: Components, path: str, served: list[Operation]) -> di
         entry["requestBody"] = _request_body(components, served)
     entry["responses"] = _responses(served)
     return entry
+
+
+def _suffix(operation: Operation, path: str) -> str:
+    """What tells the operation at a further path from the one at its first."""
+    at = operation.paths.index(path)
+    if at == 0:
+        return ""
+    names = [p.name[:1].upper() + p.name[1:] for p in operation.of("path") if f"{{{p.name}}}" in path]
+    return "By" + "And".join(names) if at == 1 and names else str(at + 1)
 
 
 def _describe(operation: Operation) -> str:

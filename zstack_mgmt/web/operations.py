@@ -154,6 +154,16 @@ _JOB: Schema = {
     },
     "required": ["uuid", "accountUuid", "userUuid", "api", "state", "acceptedAt"],
 }
+_EVENT: Schema = {
+    "type": "object",
+    "description": "one event",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["accepted", *_STATES[1:]]},
+        "data": {"type": "string", "description": "JSON: when it happened, at the end the result"},
+    },
+    "required": ["id", "event", "data"],
+}
 LOCATION: Schema = {
     "type": "object",
     "properties": {"location": {"type": "string", "description": "where the job can be polled"}},
@@ -238,7 +248,7 @@ def _jobs() -> list[Operation]:
             "stream",
             "Follow a job's states as server-sent events until it has ended.\n"
             "Events: `accepted`, `running`, then the final state with the result. `Last-Event-ID` resumes.",
-            {"type": "string"},
+            _EVENT,
             JobNotFound,
         ),
     ]
