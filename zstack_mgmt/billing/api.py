@@ -96,8 +96,8 @@ async def delete_resource_price(call: Call, conn: Any, request: DeleteResourcePr
 class CalculateAccountSpending(ApiRequest):
     """What an account spent from `dateStart` (0 by default) to `dateEnd` (now by default), both in ms.
 
-    An account can ask for itself, the admin for any. The details list each stretch of use under each price; of
-    a window with more than 20,000 stretches, one sum for each resource and price.
+    An account can ask for itself, the admin for any. The details list each stretch of use under each price;
+    of a window with more than 20,000 stretches, one sum for each resource and price.
 
     Source: manual, "CalculateAccountSpending".
     """

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 from zstack_mgmt.billing import store
@@ -13,7 +14,7 @@ from zstack_mgmt.billing.model import Kind, Tariff, Usage
 
 KINDS: tuple[Kind, ...] = ("VM", "rootVolume", "dataVolume", "snapShot")
 MAX_PIECES = 20_000
-"""Stretches of a window that are listed one by one. Of more, those of a resource under one price are one piece."""
+"""Stretches of a window that are listed one by one. Of more, a resource has one piece under each price."""
 
 _LISTS = {
     "VM": ("cpuInventory", "memoryInventory", "rootVolumeInventory"),
@@ -56,7 +57,7 @@ async def calculate(conn: Any, account_uuid: str, start: int, end: int | None) -
 async def _usages(
     conn: Any, account_uuid: str, start: int, end: int, tariffs: Mapping[str, Sequence[Tariff]]
 ) -> list[Usage]:
-    """Each stretch of the window when they are few; else their sums between one change of a price and the next."""
+    """Each stretch of the window when they are few; else their sums between the changes of prices."""
     if end <= start:
         return []
     few = await store.stretches(conn, account_uuid, start, end, MAX_PIECES + 1)
@@ -65,7 +66,7 @@ async def _usages(
     changes = {tariff.start for prices in tariffs.values() for tariff in prices}
     edges = [start, *sorted(moment for moment in changes if start < moment < end), end]
     usages: list[Usage] = []
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         usages += await store.sums(conn, account_uuid, first, last)
     return usages
 

@@ -48,10 +48,11 @@ async def delete_price(conn: Any, uuid: str) -> None:
 
 
 async def tariffs(conn: Any) -> dict[str, list[Tariff]]:
-    """The prices of each resource one after the other; of those that begin together the one made last."""
+    """The prices of each resource in their order; of those that begin together the one made last."""
     rows = await conn.fetch(
         """
-        SELECT p.*, lead(date_in_long) OVER (PARTITION BY resource_name ORDER BY date_in_long) AS end_ms FROM (
+        SELECT p.*, lead(date_in_long) OVER (PARTITION BY resource_name ORDER BY date_in_long) AS end_ms
+        FROM (
             SELECT DISTINCT ON (resource_name, date_in_long)
                    resource_name, resource_unit, time_unit, price, date_in_long
             FROM prices ORDER BY resource_name, date_in_long, seq DESC) p

@@ -1,4 +1,4 @@
-"""What starts and ends the use of a resource: the changes of VMs, volumes and snapshots, in their transactions."""
+"""What starts and ends the use of a resource: changes of VMs, volumes, snapshots, in their transactions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from zstack_mgmt.volumes.events import (
 
 @on_vm_state
 async def follow_vm(conn: Any, change: VmChange) -> None:
-    """CPU, memory and the root volume are paid for while the VM is Running, and by whom it belongs to then."""
+    """CPU, memory and root volume are paid for while the VM is Running, and by whom it belongs to then."""
     at_ms = await now_ms(conn)
     running = change.state_after == "Running" and change.reason not in LAST
     payer = change.account_uuid if running else None

@@ -1,0 +1,40 @@
+"""Usage told as the product's vectors tell it: days of running and of standing still."""
+
+from typing import Any
+
+from zstack_mgmt.billing.store import observe
+from zstack_mgmt.values import new_uuid
+
+DAY_MS = 86_400_000
+MIB = 1024**2
+ORIGIN = 1_500_000_000_000  # ms, in the past
+
+
+class Vm:
+    """A VM whose usage a test writes."""
+
+    def __init__(self, db: Any, account: str, *, cores: int = 2, memory: int = 1024 * MIB) -> None:
+        self.db, self.account, self.cores, self.memory = db, account, cores, memory
+        self.uuid = new_uuid()
+        self.at = ORIGIN
+
+    async def record(self, state: str, at: int | None = None) -> None:
+        """The VM is seen Running (R) or not (S)."""
+        await observe(
+            self.db,
+            "VM",
+            self.uuid,
+            self.at if at is None else at,
+            paid_by=self.account if state == "R" else None,
+            name="vm",
+            cpu_num=self.cores,
+            size=self.memory,
+        )
+
+    async def tell(self, story: str) -> None:
+        """`S 2 R 6 R`: states, and the days between them."""
+        for word in story.split():
+            if word in "RS":
+                await self.record(word)
+            else:
+                self.at += int(word) * DAY_MS
