@@ -3,10 +3,13 @@
 import asyncio
 from typing import Any
 
+import asyncpg
 import pytest
 
 from app import Answer, Service
 from identity.world import Tenant, allow, uuids
+from zstack_mgmt.sessions.store import insert_session
+from zstack_mgmt.values import new_uuid
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -93,3 +96,47 @@ async def test_share_and_change_of_owner_do_not_leave_a_share_of_the_old_owner(
         )
         rows = "SELECT count(*) FROM resource_shares WHERE resource_uuid = $1"
         assert await service.db.fetchval(rows, policy) == 0
+
+
+async def test_deletion_waits_for_what_is_being_made_for_the_account(
+    service: Service, tenant: Tenant
+) -> None:
+    """A group is written and not committed when the deletion starts, which must neither fail nor leave it."""
+    group = new_uuid()
+    transaction = service.db.transaction()
+    await transaction.start()
+    try:
+        await service.db.execute(
+            "INSERT INTO user_groups (uuid, account_uuid, name) VALUES ($1, $2, 'late')", group, tenant.uuid
+        )
+        await service.db.execute(
+            """
+            INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
+            VALUES ($1, 'UserGroupVO', $2)
+            """,
+            group,
+            tenant.uuid,
+        )
+        deletion = asyncio.create_task(service.admin.job("DELETE", f"/accounts/{tenant.uuid}"))
+        await asyncio.sleep(0.3)
+        assert not deletion.done()
+    finally:
+        await transaction.commit()
+    assert (await deletion).status == 200
+    assert not await service.db.fetchval("SELECT count(*) FROM resources WHERE uuid = $1", group)
+
+
+async def test_doors_that_share_a_login_share_its_limit(service: Service, tenant: Tenant) -> None:
+    """Logins of one user through different doors have no lock in common but that of the sessions."""
+
+    async def open_one(number: int) -> bool:
+        conn = await asyncpg.connect(service.settings.database_url)
+        try:
+            async with conn.transaction():
+                row = await insert_session(conn, bytes([number]) * 32, tenant.uuid, tenant.uuid, 60, 3)
+                await asyncio.sleep(0.02)
+                return row is not None
+        finally:
+            await conn.close()
+
+    assert sum(await asyncio.gather(*[open_one(number) for number in range(8)])) == 2
