@@ -1,4 +1,4 @@
-"""Things for the scheduler to act on, and its loop."""
+"""Things for the scheduler to act on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from app import Service
-from workers.firing import FiringLoop
-from zstack_mgmt.jobs.bell import Bell
-from zstack_mgmt.process import build_services, open_pool
-from zstack_mgmt.values import ADMIN_UUID, new_uuid
+from app import Service, running_service
+from scheduler.rows import insert_resource
+from zstack_mgmt.config import Settings
+from zstack_mgmt.values import ADMIN_UUID
 
 Make = Callable[..., Awaitable[str]]
 
@@ -20,36 +19,16 @@ def resource(service: Service) -> Make:
     """Makes a resource of a type that an account owns, without anything behind it."""
 
     async def make(kind: str = "VmInstanceVO", account: str = ADMIN_UUID) -> str:
-        uuid = new_uuid()
-        await service.db.execute(
-            "INSERT INTO resources (uuid, resource_name, resource_type, base_type) VALUES ($1, 'it', $2, $2)",
-            uuid,
-            kind,
-        )
-        await service.db.execute(
-            "INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid) VALUES ($1, $2, $3)",
-            uuid,
-            kind,
-            account,
-        )
-        return uuid
+        return await insert_resource(service.db, kind, account)
 
     return make
 
 
 @pytest.fixture
-async def firing(service: Service) -> AsyncIterator[FiringLoop]:
-    """A firing loop, as each worker process has one."""
-    pool = await open_pool(service.settings, application="firing", size=2)
-    bell = Bell(service.settings)
-    bell.start()
-    loop = FiringLoop(pool, service.settings, build_services(service.settings), bell)
-    task = asyncio.create_task(loop.run())
-    yield loop
-    await loop.stop(1)
-    await task
-    await bell.stop()
-    await pool.close()
+async def still(settings: Settings) -> AsyncIterator[Service]:
+    """A service without workers: nothing fires but by the test's own hand."""
+    async with running_service(settings, workers=0, senders=0) as running:
+        yield running
 
 
 @pytest.fixture

@@ -255,7 +255,7 @@ NEAR_A_CHANGE = st.sampled_from(
 @settings(deadline=None, max_examples=60)
 @given(NEAR_A_CHANGE, field(0, 59), st.one_of(st.just("*"), field(0, 23)), st.integers(0, 600))
 def test_changes_of_the_clock(evening: datetime, minute: str, hour: str, offset: int) -> None:
-    """An every-hour expression fires at each matching showing; another one once for each matching local time."""
+    """An every-hour expression fires at each matching showing; another once for each matching local time."""
     zone = evening.tzinfo
     assert isinstance(zone, ZoneInfo)
     text = f"0 {minute} {hour} * * ?"

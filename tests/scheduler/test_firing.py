@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 
 from app import Client, Service
-from scheduler.rows import insert_due
-from workers.firing import FiringLoop
+from scheduler.rows import insert_due, insert_resource
 from zstack_mgmt.process import build_services
 from zstack_mgmt.registry import Services
 from zstack_mgmt.scheduler import due
 from zstack_mgmt.scheduler import firing as rounds
+from zstack_mgmt.scheduler.store import delete_job
 
 Make = Callable[..., Awaitable[str]]
 Wait = Callable[..., Awaitable[Any]]
@@ -37,13 +37,11 @@ async def executions(client: Client, job: str) -> list[Any]:
 
 
 @pytest.fixture
-def tools(service: Service) -> Services:
-    return build_services(service.settings)
+def tools(still: Service) -> Services:
+    return build_services(still.settings)
 
 
-async def test_a_fire_is_an_api_job_of_the_owner(
-    service: Service, resource: Make, firing: FiringLoop, wait_for: Wait
-) -> None:
+async def test_a_fire_is_an_api_job_of_the_owner(service: Service, resource: Make, wait_for: Wait) -> None:
     account, tenant = await service.account("tenant")
     vm = await resource(account=account["uuid"])
     job = await schedule(tenant, vm, repeatCount=1)
@@ -63,9 +61,7 @@ async def test_a_fire_is_an_api_job_of_the_owner(
     )
 
 
-async def test_repeat_count_is_the_number_of_fires(
-    service: Service, resource: Make, firing: FiringLoop
-) -> None:
+async def test_repeat_count_is_the_number_of_fires(service: Service, resource: Make) -> None:
     job = await schedule(service.admin, await resource(), repeatCount=2, schedulerInterval=1)
     await asyncio.sleep(3.5)
     rows = await service.db.fetch("SELECT due_at, fired_at FROM scheduler_executions ORDER BY due_at")
@@ -80,7 +76,7 @@ async def test_repeat_count_is_the_number_of_fires(
     assert (await service.admin.get(f"{path}?limit=0")).status == 400
 
 
-async def test_a_start_ahead_fires_in_time(service: Service, resource: Make, firing: FiringLoop) -> None:
+async def test_a_start_ahead_fires_in_time(service: Service, resource: Make) -> None:
     start = int(time.time()) + 2
     await schedule(service.admin, await resource(), startTime=start, repeatCount=1)
     assert await service.db.fetchval("SELECT count(*) FROM scheduler_executions") == 0
@@ -89,9 +85,7 @@ async def test_a_start_ahead_fires_in_time(service: Service, resource: Make, fir
     assert lateness < timedelta(seconds=1)
 
 
-async def test_a_past_start_fires_on_its_grid_only(
-    service: Service, resource: Make, firing: FiringLoop
-) -> None:
+async def test_a_past_start_fires_on_its_grid_only(service: Service, resource: Make) -> None:
     start = int(time.time()) - 60
     await schedule(service.admin, await resource(), startTime=start, schedulerInterval=120)
     await asyncio.sleep(1.5)
@@ -102,7 +96,7 @@ async def test_a_past_start_fires_on_its_grid_only(
     assert planned == start + 120
 
 
-async def test_cron_fires(service: Service, resource: Make, firing: FiringLoop, wait_for: Wait) -> None:
+async def test_cron_fires(service: Service, resource: Make, wait_for: Wait) -> None:
     await schedule(service.admin, await resource(), startTime=None, schedulerType="cron", cron="* * * * * ?")
     await wait_for(lambda: service.db.fetchval("SELECT count(*) > 1 FROM scheduler_executions"))
     rows = await service.db.fetch("SELECT due_at FROM scheduler_executions ORDER BY due_at LIMIT 2")
@@ -110,7 +104,7 @@ async def test_cron_fires(service: Service, resource: Make, firing: FiringLoop, 
 
 
 async def test_nothing_fires_while_disabled_and_the_grid_goes_on(
-    service: Service, resource: Make, firing: FiringLoop, wait_for: Wait
+    service: Service, resource: Make, wait_for: Wait
 ) -> None:
     job = await schedule(service.admin, await resource(), schedulerInterval=1)
     await wait_for(lambda: service.db.fetchval("SELECT true FROM scheduler_executions LIMIT 1"))
@@ -128,9 +122,7 @@ async def test_nothing_fires_while_disabled_and_the_grid_goes_on(
     assert (times[count] - times[0]) % timedelta(seconds=1) == timedelta()
 
 
-async def test_a_new_timing_holds_at_once(
-    service: Service, resource: Make, firing: FiringLoop, wait_for: Wait
-) -> None:
+async def test_a_new_timing_holds_at_once(service: Service, resource: Make, wait_for: Wait) -> None:
     await schedule(service.admin, await resource(), schedulerInterval=3600, startTime=int(time.time()) - 60)
     trigger = await service.db.fetchval("SELECT uuid FROM scheduler_triggers")
     body = {"updateSchedulerTrigger": {"schedulerInterval": 1}}
@@ -138,11 +130,11 @@ async def test_a_new_timing_holds_at_once(
     await wait_for(lambda: service.db.fetchval("SELECT true FROM scheduler_executions LIMIT 1"))
 
 
-async def test_two_workers_fire_each_due_time_once(service: Service, resource: Make, tools: Services) -> None:
-    await insert_due(service.db, [await resource()] * 300)
+async def test_two_workers_fire_each_due_time_once(still: Service, tools: Services) -> None:
+    await insert_due(still.db, [await insert_resource(still.db)] * 300)
 
     async def work() -> int:
-        conn = await asyncpg.connect(service.settings.database_url)
+        conn = await asyncpg.connect(still.settings.database_url)
         fired = 0
         while True:
             async with conn.transaction():
@@ -154,20 +146,19 @@ async def test_two_workers_fire_each_due_time_once(service: Service, resource: M
 
     assert sum(await asyncio.gather(work(), work())) == 300
     assert (
-        await service.db.fetchval("SELECT count(DISTINCT scheduler_job_uuid) FROM scheduler_executions")
-        == 300
+        await still.db.fetchval("SELECT count(DISTINCT scheduler_job_uuid) FROM scheduler_executions") == 300
     )
-    assert await service.db.fetchval("SELECT count(*) FROM api_jobs WHERE remote = 'scheduler'") == 300
+    assert await still.db.fetchval("SELECT count(*) FROM api_jobs WHERE remote = 'scheduler'") == 300
 
 
 async def test_a_worker_that_dies_before_its_commit_leaves_the_fire_to_another(
-    service: Service, resource: Make, tools: Services
+    still: Service, tools: Services
 ) -> None:
-    await insert_due(service.db, [await resource()] * 3)
-    dying = await asyncpg.connect(service.settings.database_url)
+    await insert_due(still.db, [await insert_resource(still.db)] * 3)
+    dying = await asyncpg.connect(still.settings.database_url)
     await dying.execute("BEGIN")
     assert (await rounds.fire_due(dying, tools, 10)).fired == 3
-    other = await asyncpg.connect(service.settings.database_url)
+    other = await asyncpg.connect(still.settings.database_url)
     async with other.transaction():
         assert (await rounds.fire_due(other, tools, 10)).claimed == 0
     dying.terminate()
@@ -177,62 +168,56 @@ async def test_a_worker_that_dies_before_its_commit_leaves_the_fire_to_another(
             async with other.transaction():
                 fired = (await rounds.fire_due(other, tools, 10)).fired
     assert fired == 3
-    assert await service.db.fetchval("SELECT count(*) FROM api_jobs WHERE remote = 'scheduler'") == 3
+    assert await still.db.fetchval("SELECT count(*) FROM api_jobs WHERE remote = 'scheduler'") == 3
     await other.close()
 
 
-async def test_due_times_that_no_worker_fired_are_left_out(
-    service: Service, resource: Make, tools: Services
-) -> None:
-    await insert_due(service.db, [await resource()], ago_s=7300)
-    async with service.db.transaction():
-        assert (await rounds.fire_due(service.db, tools, 10)).fired == 0
-    assert await service.db.fetchval("SELECT state FROM scheduler_executions") == "Missed"
-    wait_s = await due.wait_s(service.db)
+async def test_due_times_that_no_worker_fired_are_left_out(still: Service, tools: Services) -> None:
+    await insert_due(still.db, [await insert_resource(still.db)], ago_s=7300)
+    async with still.db.transaction():
+        assert (await rounds.fire_due(still.db, tools, 10)).fired == 0
+    assert await still.db.fetchval("SELECT state FROM scheduler_executions") == "Missed"
+    wait_s = await due.wait_s(still.db)
     assert wait_s is not None
     assert 3480 < wait_s <= 3500
 
 
-async def test_a_due_time_never_fires_twice(service: Service, resource: Make, tools: Services) -> None:
+async def test_a_due_time_never_fires_twice(still: Service, tools: Services) -> None:
     """Not even when its row is set back, as by a clock that is."""
-    await insert_due(service.db, [await resource()])
+    await insert_due(still.db, [await insert_resource(still.db)])
     for fired in (1, 0):
-        async with service.db.transaction():
-            assert (await rounds.fire_due(service.db, tools, 10)).fired == fired
-        await service.db.execute("UPDATE scheduler_job_triggers SET next_fire_at = grid_start")
-    assert await service.db.fetchval("SELECT count(*) FROM api_jobs WHERE remote = 'scheduler'") == 1
+        async with still.db.transaction():
+            assert (await rounds.fire_due(still.db, tools, 10)).fired == fired
+        await still.db.execute("UPDATE scheduler_job_triggers SET next_fire_at = grid_start")
+    assert await still.db.fetchval("SELECT count(*) FROM api_jobs WHERE remote = 'scheduler'") == 1
 
 
-async def test_snapshots_of_a_volume_do_not_overlap(
-    service: Service, resource: Make, tools: Services
-) -> None:
-    await insert_due(service.db, [await resource("VolumeVO")] * 2, kind="volumeSnapshot")
+async def test_snapshots_of_a_volume_do_not_overlap(still: Service, tools: Services) -> None:
+    await insert_due(still.db, [await insert_resource(still.db, "VolumeVO")] * 2, kind="volumeSnapshot")
     hold = (
         "UPDATE api_jobs SET waits_for = 'nothing' WHERE state = 'queued'"  # as if one before it were at work
     )
-    async with service.db.transaction():
-        assert (await rounds.fire_due(service.db, tools, 10)).fired == 1
-        await service.db.execute(hold)
+    async with still.db.transaction():
+        assert (await rounds.fire_due(still.db, tools, 10)).fired == 1
+        await still.db.execute(hold)
     states = "SELECT array_agg(state ORDER BY state) FROM scheduler_executions"
-    assert await service.db.fetchval(states) == ["Fired", "Skipped"]
-    await service.db.execute("UPDATE scheduler_job_triggers SET next_fire_at = now()")
-    async with service.db.transaction():
-        assert (await rounds.fire_due(service.db, tools, 10)).fired == 0
-    assert await service.db.fetchval(states) == ["Fired", "Skipped", "Skipped", "Skipped"]
+    assert await still.db.fetchval(states) == ["Fired", "Skipped"]
+    await still.db.execute("UPDATE scheduler_job_triggers SET next_fire_at = now()")
+    async with still.db.transaction():
+        assert (await rounds.fire_due(still.db, tools, 10)).fired == 0
+    assert await still.db.fetchval(states) == ["Fired", "Skipped", "Skipped", "Skipped"]
 
 
-async def test_a_job_deleted_while_it_fires_does_not_stop_the_others(
-    service: Service, resource: Make, tools: Services
-) -> None:
-    await insert_due(service.db, [await resource()] * 2)
-    worker = await asyncpg.connect(service.settings.database_url)
+async def test_a_job_deleted_while_it_fires_does_not_stop_the_others(still: Service, tools: Services) -> None:
+    await insert_due(still.db, [await insert_resource(still.db)] * 2)
+    worker = await asyncpg.connect(still.settings.database_url)
     await worker.execute("BEGIN")
     assert (await rounds.fire_due(worker, tools, 10)).fired == 2
-    victim = await service.db.fetchval("SELECT min(uuid) FROM scheduler_jobs")
-    delete = asyncio.create_task(service.admin.job("DELETE", f"/scheduler/jobs/{victim}"))
+    victim = await still.db.fetchval("SELECT min(uuid) FROM scheduler_jobs")
+    delete = asyncio.create_task(delete_job(still.db, victim, None))
     await asyncio.sleep(0.3)
     assert not delete.done()
     await worker.execute("COMMIT")
     await worker.close()
-    assert (await delete).status == 200
-    assert await service.db.fetchval("SELECT count(*) FROM scheduler_executions") == 1
+    await delete
+    assert await still.db.fetchval("SELECT count(*) FROM scheduler_executions") == 1
