@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help run test test-faults check format bench docs lock clean
+.PHONY: help run test test-faults test-libvirt check format bench docs lock clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,11 @@ test: $(STAMP)  ## the tests, on servers of their own (ARGS="-k name")
 
 test-faults: $(STAMP)  ## the slow tests that kill processes
 	$(BIN)/python -m pytest -m faults $(ARGS)
+
+test-libvirt: $(STAMP)  ## the libvirt driver against libvirt's test hypervisor (needs libvirt-dev, pkg-config, cc)
+	@mkdir -p build && $(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/libvirt \
+		"libvirt-python==$$(pkg-config --modversion libvirt)"
+	PYTHONPATH=build/libvirt $(BIN)/python -m pytest tests/compute/check_libvirt.py $(ARGS)
 
 check: $(STAMP)  ## style, types, imports and generated files
 	$(BIN)/ruff check .
@@ -50,7 +55,7 @@ docs: $(STAMP)  ## write the generated files: docs/api, docs/errors.md, docs/ope
 # uv is the only tool that locks for every platform at once; it is needed for nothing else.
 lock:  ## resolve the dependencies again, with hashes and without an index address
 	$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet uv
-	build/uv/bin/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-emit-index-url \
+	build/uv/bin/uv pip compile pyproject.toml --extra local --extra dev --extra bench --universal --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-annotate --quiet --custom-compile-command "make lock" -o requirements.lock
 	build/uv/bin/uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-annotate --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-server.lock

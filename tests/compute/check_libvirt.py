@@ -1,14 +1,18 @@
 """The libvirt driver against libvirt's own test hypervisor. Not part of `make test`: libvirt-python has no wheel.
 
-    make test-libvirt      (needs libvirt's headers, pkg-config and a C compiler; Debian: libvirt-dev)
+make test-libvirt      (needs libvirt's headers, pkg-config and a C compiler; Debian: libvirt-dev)
 """
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from world import build
 
+from app import running_service
+from zstack_mgmt.config import Settings
 from zstack_mgmt.drivers.libvirt import Libvirt, domain_xml
 from zstack_mgmt.drivers.protocol import Disk, Domain, DriverError, Host, HostLost, Nic
 
@@ -109,5 +113,35 @@ async def test_unknown_domains_and_lost_hosts(driver: Libvirt) -> None:
 def test_the_description_holds_what_the_vm_has() -> None:
     vm = domain()
     text = domain_xml(vm, "kvm", "10.0.0.1")
-    for part in (vm.vm_uuid, "web &lt;&amp;&gt; 1", vm.disks[0].volume_uuid, "fa:00:00:00:00:01", "br_eth0", "10.0.0.1"):
+    for part in (
+        vm.vm_uuid,
+        "web &lt;&amp;&gt; 1",
+        vm.disks[0].volume_uuid,
+        "fa:00:00:00:00:01",
+        "br_eth0",
+        "10.0.0.1",
+    ):
         assert part in text
+
+
+async def test_a_vm_on_a_kvm_host(settings: Settings, held: Any) -> None:
+    settings = replace(settings, kvm_driver="libvirt", libvirt_uri="test:///default")
+    async with running_service(settings) as service:
+        world = await build(service, hypervisor="KVM")
+        vm = await world.vm()
+        assert (vm["state"], vm["hypervisorType"]) == ("Running", "KVM")
+        assert held.lookupByName(vm["uuid"]).isActive()
+        await world.admin.create(f"/volumes/{vm['rootVolumeUuid']}/volume-snapshots", name="s")
+        for action, state in (
+            ("rebootVmInstance", "Running"),
+            ("pauseVmInstance", "Paused"),
+            ("resumeVmInstance", "Running"),
+            ("stopVmInstance", "Stopped"),
+            ("startVmInstance", "Running"),
+        ):
+            assert (await world.act(vm, action)).inventory["state"] == state
+        reconnected = await world.admin.job("PUT", f"/hosts/{world.host}/actions", {"reconnectHost": {}})
+        assert reconnected.inventory["status"] == "Connected"
+        assert (await world.admin.job("DELETE", f"/vm-instances/{vm['uuid']}")).status == 200
+        assert vm["uuid"] not in {domain.name() for domain in held.listAllDomains(0)}
+        await world.check_counters()
