@@ -8,6 +8,7 @@ import itertools
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -20,6 +21,15 @@ from services import Services, clone_template, drop_database
 from zstack_mgmt.config import Settings
 
 COUNTER = itertools.count(1)
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under xdist a module stays on one worker, so that its service is started once."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.xdist_group(f"identity-{item.path.stem}"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
