@@ -207,7 +207,8 @@ async def test_listing_pages_and_filters(service: Service) -> None:
     assert len(first["inventories"]) == 2
     assert (await service.admin.get("/api-jobs?state=failed")).body["inventories"] == []
     assert (await service.admin.get("/api-jobs?state=nonsense")).status == 400
-    rest = (await service.admin.get(first["next"].removeprefix("/zstack/v1") + "&api=CreateZone")).body
+    assert "api=CreateZone" in first["next"], "the next page has the same filters"
+    rest = (await service.admin.get(first["next"].removeprefix("/zstack/v1"))).body
     seen = {job["uuid"] for page in (first, rest) for job in page["inventories"]}
     assert len(seen) == 4
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import Any
+from urllib.parse import urlencode
 
 import asyncpg
 import orjson
@@ -146,7 +147,9 @@ async def list_jobs(request: web.Request) -> web.Response:
         )
     body: dict[str, Any] = {"inventories": [_summary(row) for row in rows]}
     if len(rows) == limit:
-        body["next"] = f"/zstack/v1/api-jobs?before={rows[-1]['seq']}&limit={limit}"
+        filters = {name: text for name, text in query.items() if name not in ("before", "limit")}
+        parameters = {"before": rows[-1]["seq"], "limit": limit} | filters
+        body["next"] = f"/zstack/v1/api-jobs?{urlencode(parameters)}"
     return json_reply(body)
 
 
