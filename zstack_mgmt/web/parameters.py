@@ -96,7 +96,7 @@ def from_query(declared: Api, pairs: list[tuple[str, str]], body: Mapping[str, A
 
 
 def check_text(text: str) -> None:
-    """Refuse what the database cannot hold: NUL characters and halves of surrogate pairs. Raises BadRequest."""
+    """Refuse what the database cannot hold: NUL characters and halves of surrogates. Raises BadRequest."""
     if "\0" in text:
         raise BadRequest("text must not hold NUL characters")
     try:

@@ -1,4 +1,4 @@
-"""From method and path to the declared API. Exact segments win over variables; several APIs may share a PUT."""
+"""From method and path to the declared API. Exact segments win over variables; APIs may share a PUT."""
 
 from __future__ import annotations
 
