@@ -11,7 +11,7 @@ import asyncpg
 from aiohttp import web
 
 from workers.runner import run_worker
-from zstack_mgmt.__main__ import prepare_database
+from zstack_mgmt.__main__ import MAX_LINE_BYTES, prepare_database
 from zstack_mgmt.config import Settings
 from zstack_mgmt.web.app import build_app
 
@@ -123,7 +123,9 @@ async def running_service(
     """Start the service on a free port, with the built-in admin logged in; stop it afterwards."""
     settings = replace(settings, log_level="warning")
     await prepare_database(settings)
-    runner = web.AppRunner(build_app(settings), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(
+        build_app(settings), access_log=None, shutdown_timeout=1, max_line_size=MAX_LINE_BYTES
+    )
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -52,7 +52,7 @@ async def expire_trails(ctx: dict[str, Any]) -> None:
 
 
 async def tend_vms(ctx: dict[str, Any]) -> None:
-    """Settle VMs and snapshots whose jobs are gone, and have hosts destroy domains that should not be there."""
+    """Settle VMs and snapshots whose jobs are gone, and destroy domains that should not be there."""
     services, transaction = _means(ctx)
     async with transaction() as conn:
         await snapshots.delete_abandoned(conn)

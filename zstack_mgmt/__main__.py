@@ -20,6 +20,9 @@ from pathlib import Path
 from zstack_mgmt.config import ConfigError, Settings
 
 
+MAX_LINE_BYTES = 64 * 1024  # of a request line: some GETs name a thousand uuids
+
+
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status."""
     try:
@@ -80,6 +83,7 @@ def _serve(settings: Settings) -> None:
         handle_signals=True,
         shutdown_timeout=min(5.0, settings.stop_grace_s - 2),
         keepalive_timeout=75,
+        max_line_size=MAX_LINE_BYTES,
         print=None,
         loop=uvloop.new_event_loop(),
     )

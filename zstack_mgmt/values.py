@@ -104,7 +104,9 @@ def _resource_uuid(text: str) -> str:
 ResourceName = Annotated[str, StringConstraints(max_length=255)]
 """At most 255 characters; the empty string is a name."""
 Description = Annotated[str, StringConstraints(max_length=2048)]
-ResourceUuid = Annotated[str, AfterValidator(_resource_uuid)]
+ResourceUuid = Annotated[
+    str, AfterValidator(_resource_uuid), Field(json_schema_extra={"pattern": f"^{UUID_PATTERN.pattern}$"})
+]
 """A uuid that the client chooses for a new resource."""
 Reference = Annotated[str, StringConstraints(max_length=255)]
 """The uuid of a resource that should exist. Its form is not checked: what does not exist is not found."""

@@ -228,3 +228,20 @@ async def _until_invalid(client: Client) -> None:
     async with asyncio.timeout(1.0):
         while (await client.get("/zones")).status == 200:
             await asyncio.sleep(0.05)
+
+
+async def test_a_thousand_uuids_fit_into_a_get(service: Service) -> None:
+    query = "&".join(f"uuids={number:032x}" for number in range(1000))
+    answer = await service.admin.get(f"/resources/names?{query}")
+    assert (answer.status, answer.body["inventories"]) == (200, [])
+
+
+async def test_tags_of_a_create_are_stored_and_queryable(service: Service) -> None:
+    body = {"params": {"name": "tagged"}, "userTags": ["mine"], "systemTags": ["rack::7"]}
+    zone = (await service.admin.job("POST", "/zones", body)).inventory
+    for condition in ("__userTag__=mine", "__systemTag__~=rack%25"):
+        found = await service.admin.get(f"/zones?q={condition}")
+        assert [one["uuid"] for one in found.body["inventories"]] == [zone["uuid"]]
+    assert await service.db.fetchval("SELECT count(*) FROM tags") == 2
+    await service.admin.job("DELETE", f"/zones/{zone['uuid']}")
+    assert await service.db.fetchval("SELECT count(*) FROM tags") == 0

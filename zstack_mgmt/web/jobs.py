@@ -182,7 +182,7 @@ def _summary(row: Any) -> dict[str, Any]:
 async def follow_job(request: web.Request) -> web.StreamResponse:
     """GET `/api-jobs/{uuid}/events`: server-sent events of the job's states until its end.
 
-    Event ids grow with the stored state (accepted 0, claim n 2n-1, end 2n), so `Last-Event-ID` resumes
+    Event ids grow with the stored state (accepted 0, claim n 2n-1, end 2n+2), so `Last-Event-ID` resumes
     anywhere.
     """
     context = request.app[CONTEXT]

@@ -8,6 +8,7 @@ from zstack_mgmt.errors import DuplicateResource, ResourceNotFound
 from zstack_mgmt.hosts.store import lock_hosts_in, set_states_in
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.sharing.owners import tag
 from zstack_mgmt.values import (
     DeleteMode,
     Description,
@@ -47,9 +48,10 @@ class CreateZone(ApiRequest):
     raises=(DuplicateResource,),
 )
 async def create_zone(call: Call, conn: Any, request: CreateZone) -> Zone:
-    return await store.insert_zone(
-        conn, request.resource_uuid or new_uuid(), request.name, request.description
-    )
+    uuid = request.resource_uuid or new_uuid()
+    zone = await store.insert_zone(conn, uuid, request.name, request.description)
+    await tag(conn, uuid, request)
+    return zone
 
 
 class UpdateZone(ApiRequest):
