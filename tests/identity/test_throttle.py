@@ -1,7 +1,6 @@
 """Failed logins: a growing delay per name and address, the lockout, and equal time for every failure."""
 
 import asyncio
-import statistics
 import time
 from ipaddress import ip_network
 from typing import Any
@@ -19,7 +18,7 @@ SETTINGS = {
     "login_free_failures": 3,
     "login_lockout_failures": 30,
     "password_time_cost": 2,
-    "password_memory_kib": 8 * 1024,
+    "password_memory_kib": 16 * 1024,
 }
 HERE, THERE = "203.0.113.1", "203.0.113.2"
 
@@ -183,7 +182,10 @@ async def test_addresses_of_one_client_are_one(address: str, network: str) -> No
 
 
 async def test_failures_take_the_same_time(service: Service, tenant: Tenant) -> None:
-    """Unknown name, wrong password and blocked name; medians of interleaved rounds."""
+    """Unknown name, wrong password and blocked name: whoever skipped the hashing would be several times faster.
+
+    The best of interleaved rounds is compared, which other work on the machine disturbs least.
+    """
     await service.db.execute("DELETE FROM login_failures")
     spent: dict[str, list[float]] = {"wrong": [], "unknown": [], "blocked": []}
     names = {"wrong": tenant.name, "unknown": "nobody-at-all", "blocked": "nobody-blocked"}
@@ -194,5 +196,5 @@ async def test_failures_take_the_same_time(service: Service, tenant: Tenant) -> 
             began = time.perf_counter()
             await attempt(service.anonymous, name, "wrong", address)
             spent[kind].append(time.perf_counter() - began)
-    medians = {kind: statistics.median(times) for kind, times in spent.items()}
-    assert max(medians.values()) < 1.4 * min(medians.values()), medians
+    best = {kind: min(times) for kind, times in spent.items()}
+    assert max(best.values()) < 2 * min(best.values()), best
