@@ -1,4 +1,4 @@
-"""The libvirt driver against libvirt's own test hypervisor. Not part of `make test`: libvirt-python has no wheel.
+"""The libvirt driver against libvirt's own test hypervisor. `make test` has it not: there is no wheel.
 
 make test-libvirt      (needs libvirt's headers, pkg-config and a C compiler; Debian: libvirt-dev)
 """

@@ -29,7 +29,7 @@ async def test_of_200_creations_against_a_quota_of_20_exactly_20_succeed(shared_
     assert outcomes == {"ok": 20, "ID.1003": 180}
     assert set((await rows_left(shared_world)).values()) == {20}
     owned = await shared_world.service.db.fetch(
-        "SELECT resource_type, count(*) AS n FROM resource_owners WHERE resource_type LIKE ANY ($1) GROUP BY 1",
+        "SELECT resource_type, count(*) n FROM resource_owners WHERE resource_type LIKE ANY ($1) GROUP BY 1",
         ["Vm%", "Vol%"],
     )
     assert {row["resource_type"]: row["n"] for row in owned} == {

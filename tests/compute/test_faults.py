@@ -1,4 +1,6 @@
-"""Workers are killed while VMs start: each VM runs once, no address is given twice, and the counters are right."""
+"""Workers are killed while VMs start: each VM runs once, no address is given twice, and the counters are
+right.
+"""
 
 import asyncio
 import os

@@ -1,4 +1,7 @@
-"""Rows and hypervisors come together again: lost hosts, strays, dead jobs, second runs. And what subscribers are told."""
+"""Rows and hypervisors come together again: lost hosts, strays, dead jobs, second runs.
+
+And what subscribers are told.
+"""
 
 from collections.abc import Iterator
 from functools import partial
@@ -170,7 +173,8 @@ class Rerun:
         self.epoch += 1
         await self.world.service.db.execute(
             """
-            INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, keyed, outside, state, epoch,
+            INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, keyed, outside,
+            state, epoch,
                                   deadline_at, lease_until, owner)
             VALUES ($1, $2, $2, true, $3, '', false, true, 'running', $4, now() + interval '1 hour',
                     now() + interval '1 hour', 'test')

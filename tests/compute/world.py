@@ -1,4 +1,6 @@
-"""A small cloud for the tests: one zone, cluster, host, image, offering and network, and an account to use them."""
+"""A small cloud for the tests: one zone, cluster, host, image, offering and network, and an account to use
+them.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -97,7 +99,8 @@ class World:
         assert twice == 0
         loose = await self.service.db.fetchval(
             """
-            SELECT (SELECT count(*) FROM vm_nics) + (SELECT count(*) FROM vips) - (SELECT count(*) FROM used_ips)
+            SELECT (SELECT count(*) FROM vm_nics) + (SELECT count(*) FROM vips) - (SELECT count(*)
+            FROM used_ips)
             """
         )
         assert loose == 0

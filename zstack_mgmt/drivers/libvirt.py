@@ -1,7 +1,7 @@
 """The driver of real hypervisors, through libvirt. It needs the optional extra `libvirt`.
 
-Every action opens a connection, acts in a thread, and closes it: libvirt's calls block. A domain bears the VM's
-uuid as its name, lives on one host, and is undefined there when the VM stops.
+Every action opens a connection, acts in a thread, and closes it: libvirt's calls block. A domain bears
+the VM's uuid as its name, lives on one host, and is undefined there when the VM stops.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, TypeVar
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 from zstack_mgmt.drivers.protocol import (
     Capacity,
@@ -30,13 +31,17 @@ _SOFT_STOP_S = 40.0  # that a guest has to shut itself down, before its power is
 
 def _load() -> Any:
     try:
-        import libvirt  # pyright: ignore[reportMissingImports]
+        libvirt: Any = import_module("libvirt")
     except ImportError:
         raise DriverError(
             "KVM hosts need libvirt-python: install the extra `libvirt`, or set KVM_DRIVER=simulator"
         ) from None
-    libvirt.registerErrorHandler(lambda *_: None, None)  # otherwise it prints what it raises
+    libvirt.registerErrorHandler(_ignore, None)
     return libvirt
+
+
+def _ignore(_context: Any, _error: Any) -> None:
+    """libvirt's own report of an error, which is raised as well."""
 
 
 class Libvirt:
@@ -137,9 +142,7 @@ class Libvirt:
         def act(conn: Any) -> None:
             domain = self._get(conn, vm_uuid)
             if snapshot_uuid not in domain.snapshotListNames(0):
-                domain.snapshotCreateXML(
-                    f"<domainsnapshot><name>{snapshot_uuid}</name></domainsnapshot>", 0
-                )
+                domain.snapshotCreateXML(f"<domainsnapshot><name>{snapshot_uuid}</name></domainsnapshot>", 0)
 
         await self._run(host, act)
 
@@ -158,7 +161,7 @@ class Libvirt:
 
     async def console_endpoint(self, host: Host, vm_uuid: str) -> Endpoint:
         def ask(conn: Any) -> Endpoint:
-            graphics = Xml.fromstring(self._get(conn, vm_uuid).XMLDesc(0)).find("./devices/graphics")  # noqa: S314
+            graphics = ET.fromstring(self._get(conn, vm_uuid).XMLDesc(0)).find("./devices/graphics")  # noqa: S314
             port = -1 if graphics is None else int(graphics.get("port", "-1"))
             if port < 0:
                 raise DriverError(f"the VM {vm_uuid} has no console")
@@ -189,7 +192,9 @@ class Libvirt:
             conn.close()
 
     def _open(self, host: Host) -> Any:
-        uri = self._uri.format(username=host.username or "root", ip=host.management_ip, port=host.ssh_port or 22)
+        uri = self._uri.format(
+            username=host.username or "root", ip=host.management_ip, port=host.ssh_port or 22
+        )
         if host.password is None:
             return self._libvirt.open(uri)
         kinds = [self._libvirt.VIR_CRED_PASSPHRASE, self._libvirt.VIR_CRED_NOECHOPROMPT]
@@ -228,7 +233,7 @@ class Libvirt:
             text = domain.metadata(self._libvirt.VIR_DOMAIN_METADATA_ELEMENT, _NAMESPACE, 0)
         except self._libvirt.libvirtError:  # it has none
             return None
-        return Xml.fromstring(text).get("token")  # noqa: S314 (we wrote it)
+        return ET.fromstring(text).get("token")  # noqa: S314 (we wrote it)
 
     def _change_devices(self, domain: Any, wanted: Domain) -> None:
         """Give a running domain the disks and NICs that it lacks, and take those that it should not have."""
@@ -236,9 +241,9 @@ class Libvirt:
         target = {key_of(device): device for device in devices_of(wanted)}
         live = self._libvirt.VIR_DOMAIN_AFFECT_LIVE
         for key in present.keys() - target.keys():
-            domain.detachDeviceFlags(Xml.tostring(present[key], "unicode"), live)
+            domain.detachDeviceFlags(ET.tostring(present[key], "unicode"), live)
         for key in target.keys() - present.keys():
-            domain.attachDeviceFlags(Xml.tostring(target[key], "unicode"), live)
+            domain.attachDeviceFlags(ET.tostring(target[key], "unicode"), live)
 
 
 def virtualisation(conn: Any) -> str:
@@ -250,50 +255,50 @@ def virtualisation(conn: Any) -> str:
 
 def domain_xml(domain: Domain, kind: str, listen: str) -> str:
     """The domain as libvirt describes one."""
-    root = Xml.Element("domain", type=kind)
+    root = ET.Element("domain", type=kind)
     _text(root, "name", domain.vm_uuid)
     _text(root, "uuid", domain.vm_uuid)
     _text(root, "title", "".join(c for c in domain.name if c.isprintable()))
     _text(root, "memory", str(domain.memory_size // 1024), unit="KiB")
     _text(root, "vcpu", str(domain.cpu_num))
-    system = Xml.SubElement(root, "os")
+    system = ET.SubElement(root, "os")
     _text(system, "type", "hvm")
-    features = Xml.SubElement(root, "features")
-    Xml.SubElement(features, "acpi")
+    features = ET.SubElement(root, "features")
+    ET.SubElement(features, "acpi")
     _text(root, "on_reboot", "restart")
-    devices = Xml.SubElement(root, "devices")
+    devices = ET.SubElement(root, "devices")
     devices.extend(devices_of(domain))
-    graphics = Xml.SubElement(devices, "graphics", type="vnc", port="-1", autoport="yes")
-    Xml.SubElement(graphics, "listen", type="address", address=listen)
-    return Xml.tostring(root, "unicode")
+    graphics = ET.SubElement(devices, "graphics", type="vnc", port="-1", autoport="yes")
+    ET.SubElement(graphics, "listen", type="address", address=listen)
+    return ET.tostring(root, "unicode")
 
 
-def devices_of(domain: Domain) -> list[Xml.Element]:
+def devices_of(domain: Domain) -> list[ET.Element]:
     """The disks and NICs of a domain."""
-    devices: list[Xml.Element] = []
+    devices: list[ET.Element] = []
     for disk in domain.disks:
-        element = Xml.Element("disk", type="file", device="disk")
-        Xml.SubElement(element, "driver", name="qemu", type=disk.format)
-        Xml.SubElement(element, "source", file=disk.path)
-        Xml.SubElement(element, "target", dev=f"vd{chr(ord('a') + disk.device_id)}", bus="virtio")
+        element = ET.Element("disk", type="file", device="disk")
+        ET.SubElement(element, "driver", name="qemu", type=disk.format)
+        ET.SubElement(element, "source", file=disk.path)
+        ET.SubElement(element, "target", dev=f"vd{chr(ord('a') + disk.device_id)}", bus="virtio")
         _text(element, "serial", disk.volume_uuid)
         devices.append(element)
     for nic in domain.nics:
-        element = Xml.Element("interface", type="bridge")
-        Xml.SubElement(element, "mac", address=nic.mac)
-        Xml.SubElement(element, "source", bridge=nic.bridge)
-        Xml.SubElement(element, "model", type="virtio")
+        element = ET.Element("interface", type="bridge")
+        ET.SubElement(element, "mac", address=nic.mac)
+        ET.SubElement(element, "source", bridge=nic.bridge)
+        ET.SubElement(element, "model", type="virtio")
         devices.append(element)
     return devices
 
 
-def devices_in(xml: str) -> list[Xml.Element]:
+def devices_in(xml: str) -> list[ET.Element]:
     """The disks and NICs in a description by libvirt."""
-    root = Xml.fromstring(xml)  # noqa: S314 (from the hypervisor, over an authenticated connection)
+    root = ET.fromstring(xml)  # noqa: S314 (from the hypervisor, over an authenticated connection)
     return root.findall("./devices/disk") + root.findall("./devices/interface")
 
 
-def key_of(device: Xml.Element) -> str:
+def key_of(device: ET.Element) -> str:
     """What tells a disk or a NIC from others: the volume or the MAC."""
     if device.tag == "disk":
         return f"disk {device.findtext('serial')}"
@@ -301,5 +306,5 @@ def key_of(device: Xml.Element) -> str:
     return f"nic {'' if mac is None else mac.get('address')}"
 
 
-def _text(parent: Xml.Element, tag: str, text: str, **attributes: str) -> None:
-    Xml.SubElement(parent, tag, attributes).text = text
+def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
+    ET.SubElement(parent, tag, attributes).text = text

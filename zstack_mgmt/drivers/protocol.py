@@ -92,7 +92,10 @@ class Driver(Protocol):
         ...
 
     async def define(self, host: Host, domain: Domain, token: str) -> None:
-        """Make the host know the domain as it should be; a running one gets and loses disks and NICs at once."""
+        """Make the host know the domain as it should be.
+
+        A running one gets and loses disks and NICs at once.
+        """
         ...
 
     async def start(self, host: Host, vm_uuid: str, token: str) -> None:
@@ -143,8 +146,8 @@ class Driver(Protocol):
 def derived_uuid(token: str, purpose: str) -> str:
     """The uuid of something that a job makes, the same each time the job runs.
 
-    >>> derived_uuid("a", "vm") == derived_uuid("a", "vm"), derived_uuid("a", "vm") == derived_uuid("a", "nic")
-    (True, False)
+    >>> derived_uuid("job", "vm") == derived_uuid("job", "vm")
+    True
     """
     digits = hashlib.sha256(f"{token} {purpose}".encode()).hexdigest()
     return f"{digits[:12]}4{digits[13:16]}a{digits[17:32]}"

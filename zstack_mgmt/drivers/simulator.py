@@ -1,4 +1,4 @@
-"""A hypervisor that is always at hand: its domains are rows, its actions immediate, its faults made on purpose.
+"""A hypervisor that is always at hand: its domains are rows, its actions immediate, its faults intended.
 
 Its tables stand for the memory of real hosts. They are written in short transactions of the simulator's own,
 so what a killed worker had done stays done.
@@ -47,7 +47,8 @@ class Simulator:
                 """
                 INSERT INTO simulator_domains (host_uuid, vm_uuid, name, cpu_num, memory_size, disks, nics)
                 VALUES ($1, $2, $3, $4, $5, $6, $7)
-                ON CONFLICT (host_uuid, vm_uuid) DO UPDATE SET name = excluded.name, cpu_num = excluded.cpu_num,
+                ON CONFLICT (host_uuid, vm_uuid) DO UPDATE SET name = excluded.name,
+                cpu_num = excluded.cpu_num,
                     memory_size = excluded.memory_size, disks = excluded.disks, nics = excluded.nics
                 """,
                 host.uuid,
@@ -85,8 +86,8 @@ class Simulator:
         async with self._transaction() as conn:
             known = await conn.fetchval(
                 """
-                UPDATE simulator_domains SET starts = starts + (token IS DISTINCT FROM $3)::int, power = 'Running',
-                       token = $3
+                UPDATE simulator_domains SET starts = starts + (token IS DISTINCT FROM $3)::int,
+                       power = 'Running', token = $3
                 WHERE host_uuid = $1 AND vm_uuid = $2 AND power <> 'Stopped' RETURNING true
                 """,
                 host.uuid,
@@ -127,7 +128,10 @@ class Simulator:
         await self._act("console_endpoint", host.uuid, vm_uuid)
         async with self._transaction() as conn:
             rows = await conn.fetch(
-                "SELECT vm_uuid FROM simulator_domains WHERE host_uuid = $1 AND power <> 'Stopped' ORDER BY vm_uuid",
+                """
+                SELECT vm_uuid FROM simulator_domains WHERE host_uuid = $1 AND power <> 'Stopped'
+                ORDER BY vm_uuid
+                """,
                 host.uuid,
             )
         running = [row["vm_uuid"] for row in rows]
@@ -148,7 +152,8 @@ class Simulator:
         async with self._transaction() as conn:
             known = await conn.fetchval(
                 """
-                UPDATE simulator_domains SET power = $3 WHERE host_uuid = $1 AND vm_uuid = $2 AND power <> 'Stopped'
+                UPDATE simulator_domains SET power = $3 WHERE host_uuid = $1 AND vm_uuid = $2
+                AND power <> 'Stopped'
                 RETURNING true
                 """,
                 host.uuid,

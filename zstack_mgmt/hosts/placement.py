@@ -21,7 +21,7 @@ async def choose_host(
     zone_uuid: str | None = None,
     hypervisor_type: str | None = None,
 ) -> Any:
-    """The emptiest host that fits and has room: its login and place, the row locked until the transaction ends.
+    """The emptiest host that fits and has room: its login and place. The row stays locked.
 
     A host that may still run a stray copy of the VM is passed over until that has been destroyed.
 

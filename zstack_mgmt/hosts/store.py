@@ -71,8 +71,8 @@ async def insert_host(
     """
     row = await conn.fetchrow(
         """
-        INSERT INTO hosts (uuid, name, description, zone_uuid, cluster_uuid, hypervisor_type, management_ip, username,
-                           password, ssh_port, status, total_cpu_capacity, available_cpu_capacity,
+        INSERT INTO hosts (uuid, name, description, zone_uuid, cluster_uuid, hypervisor_type, management_ip,
+                           username, password, ssh_port, status, total_cpu_capacity, available_cpu_capacity,
                            total_memory_capacity, available_memory_capacity)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'Connecting', 0, 0, 0, 0) RETURNING *
         """,
@@ -98,7 +98,8 @@ async def set_capacity(
                total_cpu_capacity = greatest($4, total_cpu_capacity - available_cpu_capacity),
                available_cpu_capacity = greatest($4 - total_cpu_capacity + available_cpu_capacity, 0),
                total_memory_capacity = greatest($5, total_memory_capacity - available_memory_capacity),
-               available_memory_capacity = greatest($5 - total_memory_capacity + available_memory_capacity, 0),
+               available_memory_capacity = greatest($5 - total_memory_capacity + available_memory_capacity,
+               0),
                last_op_date = now()
         WHERE uuid = $1 RETURNING *
         """,
@@ -139,7 +140,9 @@ async def update_host(
 
 
 async def set_states_in(conn: Any, *, zone_uuid: str | None, cluster_uuid: str | None, state: str) -> None:
-    """Enable or disable the clusters of a zone, and the hosts of the zone or cluster that are Enabled or Disabled."""
+    """Enable or disable the clusters of a zone, and the hosts of the zone or cluster that are Enabled or
+    Disabled.
+    """
     await conn.execute(
         """
         UPDATE clusters SET state = $2, last_op_date = now()
@@ -168,7 +171,8 @@ async def login_of(conn: Any, uuid: str) -> Any:
     """What `drivers.registry.host_of` needs, with `status`; None when there is no such host."""
     return await conn.fetchrow(
         """
-        SELECT uuid AS host_uuid, hypervisor_type, management_ip, username, password, ssh_port, status, now() AS asked_at
+        SELECT uuid AS host_uuid, hypervisor_type, management_ip, username, password, ssh_port, status,
+        now() AS asked_at
         FROM hosts WHERE uuid = $1
         """,
         uuid,
@@ -183,10 +187,12 @@ async def due_hosts(conn: Any, interval_s: float, limit: int) -> Sequence[Any]:
     return await conn.fetch(
         """
         UPDATE hosts h SET asked_at = now()
-        FROM (SELECT uuid FROM hosts WHERE asked_at <= now() - make_interval(secs => $1) AND status <> 'Connecting'
+        FROM (SELECT uuid FROM hosts WHERE asked_at <= now() - make_interval(secs => $1)
+        AND status <> 'Connecting'
               ORDER BY asked_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) due
         WHERE h.uuid = due.uuid
-        RETURNING h.uuid AS host_uuid, h.hypervisor_type, h.management_ip, h.username, h.password, h.ssh_port, h.status,
+        RETURNING h.uuid AS host_uuid, h.hypervisor_type, h.management_ip, h.username, h.password,
+        h.ssh_port, h.status,
                   h.asked_at
         """,
         interval_s,
@@ -204,7 +210,9 @@ async def candidates(
     hypervisor_type: str | None,
     l3_uuids: Sequence[str],
 ) -> list[str]:
-    """Hosts where a VM may run, the emptiest first: all enabled and connected, every L2 network attached to the cluster."""
+    """Hosts where a VM may run, the emptiest first: all enabled and connected, every L2 network attached to
+    the cluster.
+    """
     rows = await conn.fetch(
         """
         SELECT h.uuid FROM hosts h
@@ -247,8 +255,8 @@ async def lock_if_room(conn: Any, uuids: Sequence[str], cpu_num: int, memory_siz
     for uuid in uuids:
         row = await conn.fetchrow(
             """
-            SELECT uuid AS host_uuid, zone_uuid, cluster_uuid, hypervisor_type, management_ip, username, password,
-                   ssh_port
+            SELECT uuid AS host_uuid, zone_uuid, cluster_uuid, hypervisor_type, management_ip, username,
+                   password, ssh_port
             FROM hosts
             WHERE uuid = $1 AND state = 'Enabled' AND status = 'Connected' AND available_cpu_capacity >= $2
               AND available_memory_capacity >= $3
@@ -267,8 +275,10 @@ async def note_stray(conn: Any, vm_uuid: str, host_uuid: str) -> None:
     """The host may still run the VM; have it destroyed there as soon as the host answers."""
     await conn.execute(
         """
-        INSERT INTO stray_domains (vm_uuid, host_uuid, hypervisor_type, management_ip, username, password, ssh_port)
-        SELECT $1, uuid, hypervisor_type, management_ip, username, password, ssh_port FROM hosts WHERE uuid = $2
+        INSERT INTO stray_domains (vm_uuid, host_uuid, hypervisor_type, management_ip, username, password,
+        ssh_port)
+        SELECT $1, uuid, hypervisor_type, management_ip, username, password, ssh_port FROM hosts
+        WHERE uuid = $2
         ON CONFLICT DO NOTHING
         """,
         vm_uuid,
@@ -277,7 +287,9 @@ async def note_stray(conn: Any, vm_uuid: str, host_uuid: str) -> None:
 
 
 async def due_strays(conn: Any, limit: int) -> Sequence[Any]:
-    """Strays whose time has come, each put off in case the attempt fails: 10 s, then longer, at most ten minutes."""
+    """Strays whose time has come, each put off in case the attempt fails: 10 s, then longer, at most ten
+    minutes.
+    """
     return await conn.fetch(
         """
         UPDATE stray_domains s SET attempts = s.attempts + 1,
@@ -285,7 +297,8 @@ async def due_strays(conn: Any, limit: int) -> Sequence[Any]:
         FROM (SELECT vm_uuid, host_uuid FROM stray_domains WHERE next_at <= now()
               ORDER BY next_at LIMIT $1 FOR UPDATE SKIP LOCKED) due
         WHERE s.vm_uuid = due.vm_uuid AND s.host_uuid = due.host_uuid
-        RETURNING s.vm_uuid, s.host_uuid, s.hypervisor_type, s.management_ip, s.username, s.password, s.ssh_port
+        RETURNING s.vm_uuid, s.host_uuid, s.hypervisor_type, s.management_ip, s.username, s.password,
+        s.ssh_port
         """,
         limit,
     )

@@ -27,8 +27,8 @@ async def insert_image(
     """Insert an enabled image that is ready, with the storages that are said to keep it."""
     await conn.execute(
         """
-        INSERT INTO images (uuid, name, description, url, media_type, guest_os_type, platform, format, size, actual_size,
-                            system)
+        INSERT INTO images (uuid, name, description, url, media_type, guest_os_type, platform, format, size,
+                            actual_size, system)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
         """,
         uuid,
@@ -81,7 +81,8 @@ async def update_image(
                state = coalesce($5, state), guest_os_type = coalesce($6, guest_os_type),
                platform = coalesce($7, platform), last_op_date = now()
         FROM resource_owners o
-        WHERE i.uuid = $1 AND o.resource_uuid = i.uuid AND ($2::text IS NULL OR o.account_uuid = $2) RETURNING true
+        WHERE i.uuid = $1 AND o.resource_uuid = i.uuid AND ($2::text IS NULL OR o.account_uuid = $2)
+        RETURNING true
         """,
         uuid,
         account_uuid,

@@ -1,4 +1,7 @@
-"""The APIs of L2 networks. Those of L3 networks are in `l3_api`, of VIPs and EIPs in `vip_api`, imported here."""
+"""The APIs of L2 networks.
+
+Those of L3 networks are in `l3_api`, of VIPs and EIPs in `vip_api`, imported here.
+"""
 
 from __future__ import annotations
 

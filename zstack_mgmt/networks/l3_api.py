@@ -355,9 +355,9 @@ class GetIpAddressCapacity(ApiRequest):
     Source: ZStack's L3 network API.
     """
 
-    l3_network_uuids: Annotated[list[Reference], Field(max_length=1000)] = []
-    zone_uuids: Annotated[list[Reference], Field(max_length=1000)] = []
-    ip_range_uuids: Annotated[list[Reference], Field(max_length=1000)] = []
+    l3_network_uuids: Annotated[list[Reference], Field(max_length=1000)] = []  # noqa: RUF012 (pydantic copies it)
+    zone_uuids: Annotated[list[Reference], Field(max_length=1000)] = []  # noqa: RUF012 (pydantic copies it)
+    ip_range_uuids: Annotated[list[Reference], Field(max_length=1000)] = []  # noqa: RUF012 (pydantic copies it)
     all: bool = False
 
 

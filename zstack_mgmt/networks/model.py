@@ -161,7 +161,10 @@ class Vip(Inventory):
     computed={"guest_ip": "SELECT n.ip FROM vm_nics n WHERE n.uuid = {row}.vm_nic_uuid"},
 )
 class Eip(Inventory):
-    """A public address that leads to a NIC. Source: ZStack's EIP API; the alias `ip` is the manual's overview."""
+    """A public address that leads to a NIC. Source: ZStack's EIP API.
+
+    The alias `ip` is the manual's overview.
+    """
 
     uuid: str
     name: str
@@ -206,7 +209,7 @@ def address(text: str, name: str) -> IPv4Address:
 
 
 def parse_range(start_ip: str, end_ip: str, netmask: str, gateway: str) -> RangeText:
-    """Check a range: addresses of one subnet, in order, neither its own nor its broadcast address, no gateway inside.
+    """Check a range: one subnet, in order, without the gateway and the subnet's own addresses.
 
     Raises:
         InvalidArgument: SYS.1007; says which rule is broken.

@@ -1,4 +1,7 @@
-"""The SQL of L2 and L3 networks and their ranges. Addresses are taken in `addresses`, VIPs and EIPs are in `vips`."""
+"""The SQL of L2 and L3 networks and their ranges.
+
+Addresses are taken in `addresses`, VIPs and EIPs are in `vips`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ async def insert_l2(
     await conn.execute(
         """
         INSERT INTO l2_networks (uuid, name, description, zone_uuid, physical_interface, vlan, type)
-        VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $6::int IS NULL THEN 'L2NoVlanNetwork' ELSE 'L2VlanNetwork' END)
+        VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $6::int IS NULL
+        THEN 'L2NoVlanNetwork' ELSE 'L2VlanNetwork' END)
         """,
         uuid,
         name,
@@ -77,7 +81,9 @@ async def attach_l2(conn: Any, uuid: str, cluster_uuid: str) -> None:
 
 
 async def same_l2_in_cluster(conn: Any, cluster_uuid: str, physical_interface: str, vlan: int | None) -> bool:
-    """Whether the cluster has another network on the interface with the same VLAN number, or also without one."""
+    """Whether the cluster has another network on the interface with the same VLAN number, or also without
+    one.
+    """
     return bool(
         await conn.fetchval(
             """
@@ -124,7 +130,8 @@ async def insert_l3(
     """Insert an enabled L3 network without ranges."""
     await conn.execute(
         """
-        INSERT INTO l3_networks (uuid, name, description, zone_uuid, l2_network_uuid, type, category, dns_domain, system)
+        INSERT INTO l3_networks (uuid, name, description, zone_uuid, l2_network_uuid, type, category,
+        dns_domain, system)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         uuid,
@@ -169,7 +176,8 @@ async def update_l3(
     await conn.execute(
         """
         UPDATE l3_networks SET name = coalesce($2, name), description = coalesce($3, description),
-               state = coalesce($4, state), dns_domain = coalesce($5, dns_domain), category = coalesce($6, category),
+               state = coalesce($4, state), dns_domain = coalesce($5, dns_domain), category = coalesce($6,
+               category),
                last_op_date = now()
         WHERE uuid = $1
         """,
@@ -204,8 +212,8 @@ async def insert_range(
     """Insert a range whose addresses are all free."""
     row = await conn.fetchrow(
         """
-        INSERT INTO ip_ranges (uuid, l3_network_uuid, name, description, start_ip, end_ip, netmask, gateway, network_cidr,
-                               start_value, end_value, next_value)
+        INSERT INTO ip_ranges (uuid, l3_network_uuid, name, description, start_ip, end_ip, netmask, gateway,
+                               network_cidr, start_value, end_value, next_value)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10) RETURNING *
         """,
         uuid,
@@ -224,7 +232,9 @@ async def insert_range(
 
 
 async def conflicting_range(conn: Any, l3_uuid: str, text: RangeText) -> str | None:
-    """What speaks against adding the range: another one on the same L2 network shares addresses, or the gateway differs."""
+    """What speaks against adding the range: another one on the same L2 network shares addresses, or the
+    gateway differs.
+    """
     await conn.execute("SELECT FROM l3_networks WHERE uuid = $1 FOR NO KEY UPDATE", l3_uuid)
     row = await conn.fetchrow(
         """
@@ -252,7 +262,8 @@ async def update_range(conn: Any, uuid: str, name: str | None, description: str 
     """Set what is not None; None when there is no such range."""
     row = await conn.fetchrow(
         """
-        UPDATE ip_ranges SET name = coalesce($2, name), description = coalesce($3, description), last_op_date = now()
+        UPDATE ip_ranges SET name = coalesce($2, name), description = coalesce($3, description),
+        last_op_date = now()
         WHERE uuid = $1 RETURNING *
         """,
         uuid,

@@ -31,7 +31,8 @@ async def lock_vip(conn: Any, uuid: str, account_uuid: str | None) -> tuple[Vip,
     """The VIP of the account (None: of any) and its owner, the row locked until the transaction ends."""
     row = await conn.fetchrow(
         """
-        SELECT v.*, o.account_uuid AS owner_uuid FROM vips v JOIN resource_owners o ON o.resource_uuid = v.uuid
+        SELECT v.*, o.account_uuid AS owner_uuid FROM vips v JOIN resource_owners o ON o.resource_uuid =
+        v.uuid
         WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR UPDATE OF v
         """,
         uuid,
@@ -79,7 +80,8 @@ async def insert_eip(
     """Insert an enabled EIP; breaks eips_vip_key or eips_nic_key when another one has the VIP or the NIC."""
     row = await conn.fetchrow(
         """
-        INSERT INTO eips (uuid, name, description, vip_uuid, vip_ip, vm_nic_uuid) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO eips (uuid, name, description, vip_uuid, vip_ip, vm_nic_uuid) VALUES ($1, $2, $3, $4, $5,
+        $6)
         RETURNING *, (SELECT n.ip FROM vm_nics n WHERE n.uuid = vm_nic_uuid) AS guest_ip
         """,
         uuid,

@@ -21,7 +21,8 @@ async def insert_instance_offering(
     """Insert an enabled instance offering."""
     row = await conn.fetchrow(
         """
-        INSERT INTO instance_offerings (uuid, name, description, cpu_num, memory_size, sort_key, allocator_strategy, type)
+        INSERT INTO instance_offerings (uuid, name, description, cpu_num, memory_size, sort_key,
+        allocator_strategy, type)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *
         """,
         uuid,

@@ -15,7 +15,9 @@ from zstack_mgmt.volumes.events import tell_volume
 
 
 async def leave_host(conn: Any, host_uuid: str) -> None:
-    """Before the host is deleted: its VMs are Stopped, and it is noted that it must not go on running them."""
+    """Before the host is deleted: its VMs are Stopped, and it is noted that it must not go on running
+    them.
+    """
     for uuid in await store.vms_on(conn, host_uuid, None):
         vm = await store.lock_vm(conn, uuid, None)
         if vm is None or vm.host_uuid != host_uuid:

@@ -10,12 +10,12 @@ from zstack_mgmt.errors import InvalidArgument, OperationError, VmStartFailed
 from zstack_mgmt.hosts.placement import choose_host
 from zstack_mgmt.images.model import Image
 from zstack_mgmt.images.store import get_image
+from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.networks.addresses import hold_address, take_address
 from zstack_mgmt.networks.model import L3Network
 from zstack_mgmt.networks.store import get_l3
 from zstack_mgmt.offerings.model import DiskOffering, InstanceOffering
 from zstack_mgmt.offerings.store import get_disk_offering, get_instance_offering
-from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import Call
 from zstack_mgmt.sharing.owners import found, is_visible, tag
@@ -46,7 +46,8 @@ async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInst
     """Create a VM of the caller's account and, unless it is to be JustCreate, start it.
 
     Raises:
-        ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource: nothing was written.
+        ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded,
+        DuplicateResource: nothing was written.
         VmStartFailed: VM.1001; everything was given back.
     """
     uuid = request.resource_uuid or derived_uuid(work.token, "vm")
@@ -76,7 +77,10 @@ async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInst
 
 
 async def _reserve(conn: Any, call: Call, token: str, uuid: str, request: CreateVmInstance) -> Vm:
-    """Check the parts, take quota, rows, addresses and a host; the VM is then Starting, or Created for JustCreate."""
+    """Check the parts, take quota, rows, addresses and a host.
+
+    The VM is then Starting, or Created for JustCreate.
+    """
     parts = await _check(conn, call, request)
     starts = request.strategy == "InstantStart"
     await _take_quota(conn, call, parts, starts=starts)

@@ -1,4 +1,4 @@
-"""What others learn of a VM, in the transaction that changes it: billing, the scheduler and consoles subscribe here.
+"""What others learn of a VM, in the transaction that changes it: billing and the scheduler subscribe.
 
 A handler runs inside the changing transaction, after the row has its new values. It writes to the database
 only; an exception undoes the change.
@@ -19,7 +19,7 @@ VmReason = Literal[
     "resume",
     "destroy",
     "recover",
-    "expunge",  # the last change of this VM; `state_after` is Expunging and the row is deleted in this transaction
+    "expunge",  # the last change: `state_after` is Expunging, the row is deleted in this transaction
     "undone",  # a creation failed; the row is deleted in this transaction
     "owner-changed",  # states are equal; `account_uuid` is the new owner, `previous_account_uuid` the old one
     "resized",  # states are equal; cpu or memory changed

@@ -23,10 +23,10 @@ class CreateVmInstance(ApiRequest):
     description: Description | None = None
     instance_offering_uuid: Reference
     image_uuid: Reference
-    l3_network_uuids: Nics = []
+    l3_network_uuids: Nics = []  # noqa: RUF012 (pydantic copies it)
     default_l3_network_uuid: Reference | None = None
     root_disk_offering_uuid: Reference | None = None
-    data_disk_offering_uuids: Disks = []
+    data_disk_offering_uuids: Disks = []  # noqa: RUF012 (pydantic copies it)
     zone_uuid: Reference | None = None
     cluster_uuid: Reference | None = None
     host_uuid: Reference | None = None

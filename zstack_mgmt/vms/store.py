@@ -22,9 +22,10 @@ async def insert_vm(conn: Any, values: Mapping[str, Any], account_uuid: str) -> 
     """
     await conn.execute(
         """
-        INSERT INTO vm_instances (uuid, name, description, zone_uuid, cluster_uuid, image_uuid, instance_offering_uuid,
-                                  root_volume_uuid, platform, default_l3_network_uuid, hypervisor_type, memory_size,
-                                  cpu_num, cpu_speed, allocator_strategy, state, job_uuid)
+        INSERT INTO vm_instances
+            (uuid, name, description, zone_uuid, cluster_uuid, image_uuid, instance_offering_uuid,
+             root_volume_uuid, platform, default_l3_network_uuid, hypervisor_type, memory_size, cpu_num,
+             cpu_speed, allocator_strategy, state, job_uuid)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'Created', $16)
         """,
         values["uuid"],
@@ -45,7 +46,10 @@ async def insert_vm(conn: Any, values: Mapping[str, Any], account_uuid: str) -> 
         values["job_uuid"],
     )
     await conn.execute(
-        "INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid) VALUES ($1, 'VmInstanceVO', $2)",
+        """
+        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
+        VALUES ($1, 'VmInstanceVO', $2)
+        """,
         values["uuid"],
         account_uuid,
     )
@@ -87,9 +91,10 @@ async def lock_vm(conn: Any, uuid: str, account_uuid: str | None) -> Vm | None:
     """The VM of the account (None: of any), its row locked until the transaction ends."""
     row = await conn.fetchrow(
         """
-        SELECT v.uuid, v.name, o.account_uuid, v.state, v.cpu_num, v.memory_size, v.hypervisor_type, v.zone_uuid,
-               v.cluster_uuid, v.host_uuid, v.last_host_uuid, v.root_volume_uuid, v.job_uuid,
-               coalesce((SELECT r.size FROM volumes r WHERE r.uuid = v.root_volume_uuid), 0) AS root_volume_size
+        SELECT v.uuid, v.name, o.account_uuid, v.state, v.cpu_num, v.memory_size, v.hypervisor_type,
+               v.zone_uuid, v.cluster_uuid, v.host_uuid, v.last_host_uuid, v.root_volume_uuid, v.job_uuid,
+               coalesce((SELECT r.size FROM volumes r WHERE r.uuid = v.root_volume_uuid), 0)
+                   AS root_volume_size
         FROM vm_instances v JOIN resource_owners o ON o.resource_uuid = v.uuid
         WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR NO KEY UPDATE OF v
         """,
@@ -104,8 +109,8 @@ async def set_state(
 ) -> Vm:
     """Change the state of a locked VM and tell of it.
 
-    A VM leaves its host, whose capacity is free again, when it becomes Stopped, Created or Destroyed. It keeps
-    the host as its last one.
+    A VM leaves its host, whose capacity is free again, when it becomes Stopped, Created or Destroyed. It
+    keeps the host as its last one.
 
     Args:
         job_uuid: the job that changes it; its second run will know by that what its first one did.
@@ -155,7 +160,8 @@ async def update_vm(
     await conn.execute(
         """
         UPDATE vm_instances SET name = coalesce($2, name), description = coalesce($3, description),
-               platform = coalesce($4, platform), default_l3_network_uuid = coalesce($5, default_l3_network_uuid),
+               platform = coalesce($4, platform),
+               default_l3_network_uuid = coalesce($5, default_l3_network_uuid),
                last_op_date = now()
         WHERE uuid = $1
         """,
@@ -171,7 +177,8 @@ async def resize_vm(conn: Any, uuid: str, offering_uuid: str, cpu_num: int, memo
     """Give the VM another size."""
     await conn.execute(
         """
-        UPDATE vm_instances SET instance_offering_uuid = $2, cpu_num = $3, memory_size = $4, last_op_date = now()
+        UPDATE vm_instances SET instance_offering_uuid = $2, cpu_num = $3, memory_size = $4,
+        last_op_date = now()
         WHERE uuid = $1
         """,
         uuid,
@@ -217,7 +224,8 @@ async def domain_of(conn: Any, vm_uuid: str) -> Domain:
     rows = await conn.fetch(
         """
         SELECT i.mac, i.device_id, 'br_' || l.physical_interface || coalesce('_' || l.vlan, '') AS bridge
-        FROM vm_nics i JOIN l3_networks n ON n.uuid = i.l3_network_uuid JOIN l2_networks l ON l.uuid = n.l2_network_uuid
+        FROM vm_nics i JOIN l3_networks n ON n.uuid = i.l3_network_uuid
+        JOIN l2_networks l ON l.uuid = n.l2_network_uuid
         WHERE i.vm_instance_uuid = $1 ORDER BY i.device_id
         """,
         vm_uuid,
@@ -248,7 +256,8 @@ async def count_vms(conn: Any, account_uuid: str) -> Mapping[str, int]:
                coalesce(sum(v.cpu_num) FILTER (WHERE a.active), 0)::bigint AS cpus,
                coalesce(sum(v.memory_size) FILTER (WHERE a.active), 0)::bigint AS memory
         FROM resource_owners o JOIN vm_instances v ON v.uuid = o.resource_uuid,
-             LATERAL (SELECT v.state NOT IN ('Stopped', 'Destroying', 'Destroyed', 'Created', 'Expunging') AS active) a
+             LATERAL (SELECT v.state NOT IN
+                          ('Stopped', 'Destroying', 'Destroyed', 'Created', 'Expunging') AS active) a
         WHERE o.account_uuid = $1 AND o.resource_type = 'VmInstanceVO'
         """,
         account_uuid,
@@ -269,7 +278,9 @@ async def vms_on(
     before: datetime | None = None,
     only: str | None = None,
 ) -> list[str]:
-    """The VMs on a host in one of the states (None: any), last changed before the time, or that one if it is there."""
+    """The VMs on a host in one of the states (None: any), last changed before the time, or that one if it is
+    there.
+    """
     rows = await conn.fetch(
         """
         SELECT uuid FROM vm_instances WHERE host_uuid = $1 AND ($2::text[] IS NULL OR state = ANY ($2))
@@ -290,10 +301,13 @@ async def vms_in_zone(conn: Any, zone_uuid: str) -> list[str]:
 
 
 async def elsewhere(conn: Any, host_uuid: str, uuids: Sequence[str], before: datetime) -> list[str]:
-    """Those of the uuids that are VMs of ours with another place than this host, or none, since before the time."""
+    """Those of the uuids that are VMs of ours with another place than this host, or none, since before the
+    time.
+    """
     rows = await conn.fetch(
         """
-        SELECT uuid FROM vm_instances WHERE uuid = ANY ($2) AND host_uuid IS DISTINCT FROM $1 AND last_op_date < $3
+        SELECT uuid FROM vm_instances WHERE uuid = ANY ($2) AND host_uuid IS DISTINCT FROM $1
+        AND last_op_date < $3
           AND state IN ('Created', 'Running', 'Paused', 'Stopped', 'Destroyed')
         """,
         host_uuid,
@@ -304,12 +318,15 @@ async def elsewhere(conn: Any, host_uuid: str, uuids: Sequence[str], before: dat
 
 
 async def abandoned_vms(conn: Any, limit: int) -> Sequence[Any]:
-    """VMs between two states whose job has ended, or left no trace for a minute; `created`: the job was to create it."""
+    """VMs between two states whose job has ended, or left no trace for a minute; `created`: the job was to
+    create it.
+    """
     return await conn.fetch(
         """
         SELECT v.uuid, v.job_uuid, coalesce(j.api = 'CreateVmInstance', false) AS created
         FROM vm_instances v LEFT JOIN api_jobs j ON j.uuid = v.job_uuid
-        WHERE v.state IN ('Starting', 'Stopping', 'Rebooting', 'Destroying', 'Pausing', 'Resuming', 'Expunging')
+        WHERE v.state IN
+              ('Starting', 'Stopping', 'Rebooting', 'Destroying', 'Pausing', 'Resuming', 'Expunging')
           AND (j.state NOT IN ('queued', 'running')
                OR (j.uuid IS NULL AND v.last_op_date < now() - interval '1 minute'))
         ORDER BY v.last_op_date LIMIT $1
@@ -342,9 +359,11 @@ async def renew_default_l3(conn: Any, vm_uuid: str) -> None:
     await conn.execute(
         """
         UPDATE vm_instances v SET default_l3_network_uuid = (
-            SELECT n.l3_network_uuid FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid ORDER BY n.device_id LIMIT 1)
+            SELECT n.l3_network_uuid FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid
+            ORDER BY n.device_id LIMIT 1)
         WHERE v.uuid = $1 AND NOT EXISTS (
-            SELECT FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid AND n.l3_network_uuid = v.default_l3_network_uuid)
+            SELECT FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid
+            AND n.l3_network_uuid = v.default_l3_network_uuid)
         """,
         vm_uuid,
     )

@@ -1,4 +1,7 @@
-"""What others learn of volumes and snapshots, in the transaction that changes them. Rules as in `vms.events`."""
+"""What others learn of volumes and snapshots, in the transaction that changes them.
+
+Rules as in `vms.events`.
+"""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ async def insert_snapshot(
     """Insert a snapshot that is being made, and its owner. Its parent is the latest one of the volume."""
     await conn.execute(
         """
-        INSERT INTO volume_snapshots (uuid, name, description, volume_uuid, parent_uuid, tree_uuid, primary_storage_uuid,
-                                      primary_storage_install_path, volume_type, format, latest, size, status, job_uuid)
+        INSERT INTO volume_snapshots
+            (uuid, name, description, volume_uuid, parent_uuid, tree_uuid, primary_storage_uuid,
+             primary_storage_install_path, volume_type, format, latest, size, status, job_uuid)
         SELECT $1, $2, $3, $4, p.uuid, coalesce(p.tree_uuid, $1), $5, $6, $7, $8, false, $9, 'Creating', $10
         FROM (SELECT) one LEFT JOIN volume_snapshots p ON p.volume_uuid = $4 AND p.latest
         """,
@@ -38,7 +39,8 @@ async def insert_snapshot(
     )
     await conn.execute(
         """
-        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid) VALUES ($1, 'VolumeSnapshotVO', $2)
+        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
+        VALUES ($1, 'VolumeSnapshotVO', $2)
         """,
         uuid,
         account_uuid,
@@ -56,7 +58,8 @@ async def finish_snapshot(conn: Any, uuid: str) -> VolumeSnapshot:
     )
     row = await conn.fetchrow(
         """
-        UPDATE volume_snapshots SET status = 'Ready', latest = true, last_op_date = now() WHERE uuid = $1 RETURNING *
+        UPDATE volume_snapshots SET status = 'Ready', latest = true, last_op_date = now()
+        WHERE uuid = $1 RETURNING *
         """,
         uuid,
     )
@@ -101,7 +104,10 @@ async def update_snapshot(conn: Any, uuid: str, name: str | None, description: s
 
 
 async def delete_snapshot(conn: Any, uuid: str) -> None:
-    """Delete the row; the snapshots made after it follow its parent, which is the latest again if this one was."""
+    """Delete the row.
+
+    The snapshots made after it follow its parent, which is the latest again if this one was.
+    """
     await conn.execute(
         """
         UPDATE volume_snapshots c SET parent_uuid = s.parent_uuid FROM volume_snapshots s
@@ -121,24 +127,31 @@ async def snapshots_of(conn: Any, volume_uuid: str) -> Sequence[Any]:
     return await conn.fetch(
         """
         SELECT s.uuid, s.name, s.size, s.status, o.account_uuid FROM volume_snapshots s
-        JOIN resource_owners o ON o.resource_uuid = s.uuid WHERE s.volume_uuid = $1 ORDER BY s.create_date, s.uuid
+        JOIN resource_owners o ON o.resource_uuid = s.uuid WHERE s.volume_uuid = $1 ORDER BY s.create_date,
+        s.uuid
         """,
         volume_uuid,
     )
 
 
 async def delete_abandoned(conn: Any) -> None:
-    """Delete the snapshots that were being made by a job that has ended; free those that were being deleted by one."""
+    """Delete the snapshots that were being made by a job that has ended.
+
+    Free those that were being deleted by one.
+    """
     await conn.execute(
         """
-        DELETE FROM volume_snapshots s WHERE s.status = 'Creating' AND s.last_op_date < now() - interval '1 minute'
-          AND NOT EXISTS (SELECT FROM api_jobs j WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
+        DELETE FROM volume_snapshots s WHERE s.status = 'Creating'
+        AND s.last_op_date < now() - interval '1 minute'
+          AND NOT EXISTS (SELECT FROM api_jobs j
+                          WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
         """
     )
     await conn.execute(
         """
         UPDATE volume_snapshots s SET status = 'Ready'
         WHERE s.status = 'Deleting' AND s.last_op_date < now() - interval '1 minute'
-          AND NOT EXISTS (SELECT FROM api_jobs j WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
+          AND NOT EXISTS (SELECT FROM api_jobs j
+                          WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
         """
     )

@@ -29,7 +29,8 @@ async def insert_volume(
     """Insert a volume and its owner, and tell of it. It is Ready with a VM, NotInstantiated without."""
     row = await conn.fetchrow(
         """
-        INSERT INTO volumes (uuid, name, description, type, size, vm_instance_uuid, device_id, disk_offering_uuid,
+        INSERT INTO volumes (uuid, name, description, type, size, vm_instance_uuid, device_id,
+        disk_offering_uuid,
                              root_image_uuid, primary_storage_uuid, format, install_path, status)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
                 CASE WHEN $6::text IS NULL THEN 'NotInstantiated' ELSE 'Ready' END)
@@ -49,7 +50,9 @@ async def insert_volume(
         None if vm_uuid is None else install_path(uuid, format_),
     )
     await conn.execute(
-        "INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid) VALUES ($1, 'VolumeVO', $2)",
+        """
+        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid) VALUES ($1, 'VolumeVO', $2)
+        """,
         uuid,
         account_uuid,
     )
@@ -62,7 +65,8 @@ async def lock_volume(conn: Any, uuid: str, account_uuid: str | None) -> OwnedVo
     """The volume of the account (None: of any), its row locked until the transaction ends."""
     row = await conn.fetchrow(
         """
-        SELECT v.*, o.account_uuid AS owner_uuid FROM volumes v JOIN resource_owners o ON o.resource_uuid = v.uuid
+        SELECT v.*, o.account_uuid AS owner_uuid FROM volumes v
+        JOIN resource_owners o ON o.resource_uuid = v.uuid
         WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR NO KEY UPDATE OF v
         """,
         uuid,
@@ -75,7 +79,8 @@ async def volumes_of(conn: Any, vm_uuid: str) -> list[OwnedVolume]:
     """The volumes of a VM, the root volume first, locked until the transaction ends."""
     rows = await conn.fetch(
         """
-        SELECT v.*, o.account_uuid AS owner_uuid FROM volumes v JOIN resource_owners o ON o.resource_uuid = v.uuid
+        SELECT v.*, o.account_uuid AS owner_uuid FROM volumes v
+        JOIN resource_owners o ON o.resource_uuid = v.uuid
         WHERE v.vm_instance_uuid = $1 ORDER BY v.device_id, v.uuid FOR NO KEY UPDATE OF v
         """,
         vm_uuid,
@@ -113,7 +118,8 @@ async def attach(conn: Any, uuid: str, vm_uuid: str, job_uuid: str) -> Volume:
         """
         UPDATE volumes SET vm_instance_uuid = $2, status = 'Ready', job_uuid = $3, last_op_date = now(),
                install_path = coalesce(install_path, $4),
-               device_id = (SELECT coalesce(max(o.device_id), 0) + 1 FROM volumes o WHERE o.vm_instance_uuid = $2)
+               device_id = (SELECT coalesce(max(o.device_id), 0) + 1 FROM volumes o
+               WHERE o.vm_instance_uuid = $2)
         WHERE uuid = $1 RETURNING *
         """,
         uuid,
