@@ -10,7 +10,7 @@ from directory import Behaviour, running_directory, stand_in
 from directory_data import BASE, SERVICE, SERVICE_PASSWORD
 from zstack_mgmt.config import Settings
 from zstack_mgmt.ldap import questions
-from zstack_mgmt.ldap.calls import ask
+from zstack_mgmt.ldap.calls import ask, turn
 from zstack_mgmt.ldap.directory import DirectoryError
 from zstack_mgmt.ldap.model import Target
 
@@ -57,6 +57,11 @@ NONSENSE = [
 ]
 
 
+async def prove(settings: Settings, reached: Target) -> None:
+    async with turn(settings):
+        await ask(settings, reached, questions.test)
+
+
 def target(port: int, url: str = "ldap", encryption: str = "None") -> Target:
     return Target(f"{url}://127.0.0.1:{port}", BASE, SERVICE, SERVICE_PASSWORD, encryption)  # type: ignore[arg-type]
 
@@ -66,7 +71,7 @@ def target(port: int, url: str = "ldap", encryption: str = "None") -> Target:
 async def test_nonsense_is_no_directory(answer: bytes, encryption: str):
     async with stand_in(saying(answer)) as port:
         with pytest.raises(DirectoryError) as failed:
-            await ask(Settings(ldap_timeout_s=1), target(port, encryption=encryption), questions.test)
+            await prove(Settings(ldap_timeout_s=1), target(port, encryption=encryption))
     assert failed.value.reason in ("unreachable", "tls", "failed")
 
 
@@ -76,7 +81,7 @@ async def test_slow_directory_is_given_up_in_time(behaviour: Behaviour, url: str
     settings, before = Settings(ldap_timeout_s=1), time.monotonic()
     async with stand_in(behaviour) as port:
         with pytest.raises(DirectoryError) as failed:
-            await ask(settings, target(port, url, encryption), questions.test)
+            await prove(settings, target(port, url, encryption))
         assert time.monotonic() - before < 2.5
         assert failed.value.reason in ("unreachable", "tls")
 
@@ -84,11 +89,11 @@ async def test_slow_directory_is_given_up_in_time(behaviour: Behaviour, url: str
 async def test_threads_come_back_from_a_slow_directory(directory):
     settings = Settings(ldap_timeout_s=1, ldap_concurrency=2)
     async with stand_in(dripping) as port:
-        calls = (ask(settings, target(port), questions.test) for _ in range(6))
+        calls = (prove(settings, target(port)) for _ in range(6))
         failed = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(error) for error in failed} == {DirectoryError}
         before = time.monotonic()
-        await ask(settings, target(directory.port), questions.test)
+        await prove(settings, target(directory.port))
         assert time.monotonic() - before < 0.5
 
 

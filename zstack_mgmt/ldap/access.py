@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import structlog
 
 from zstack_mgmt.errors import DirectoryTestFailed, DirectoryUnreachable, OperationError
 from zstack_mgmt.ldap import questions, store
-from zstack_mgmt.ldap.calls import ask
+from zstack_mgmt.ldap.calls import ask, turn
 from zstack_mgmt.ldap.directory import BadFilter, DirectoryError, Reason
 from zstack_mgmt.ldap.model import Options, Target, options_of
 from zstack_mgmt.registry import Call, Sealer
@@ -57,22 +57,25 @@ async def configured(call: Call, conn: Any) -> Configured | None:
 
 
 async def prove(call: Call, target: Target) -> None:
-    """Try the settings. Raises DirectoryTestFailed, which tells the wrong one."""
+    """Try the settings. Raises DirectoryTestFailed, which tells the wrong one, and TooBusy."""
+    settings = call.services.settings
     try:
-        await ask(call.services.settings, target, questions.test)
+        async with turn(settings):
+            await ask(settings, target, questions.test)
     except DirectoryError as error:
         raise DirectoryTestFailed(f"{_WORDS[error.reason]}: {error.details}", reason=error.reason) from None
 
 
-@contextmanager
-def reaching(*, tell: bool = True) -> Generator[None]:
-    """Tell a directory that fails as DirectoryUnreachable (LDAP.1000), and a bad filter as OperationError.
+@asynccontextmanager
+async def reaching(call: Call, *, tell: bool = True) -> AsyncGenerator[None]:
+    """Have a turn at the directory. Its failures become DirectoryUnreachable (LDAP.1000) and OperationError.
 
     Args:
         tell: whether the caller may learn why. Whoever logs in may not; the log always tells.
     """
     try:
-        yield
+        async with turn(call.services.settings):
+            yield
     except DirectoryError as error:
         log.warning("the directory fails", action="ldap", reason=error.reason, details=error.details)
         why = f": {_WORDS[error.reason]}, {error.details}" if tell else "; other logins are not affected"

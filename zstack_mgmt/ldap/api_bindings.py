@@ -81,7 +81,7 @@ async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBind
     if request.account_uuid == ADMIN_UUID:
         raise AdminNotBindable("the built-in admin logs in with its own password only")
     name = full_dn(request.ldap_uid, server.target.base)
-    with reaching():
+    async with reaching(call):
         dn = await ask(call.services.settings, server.target, questions.look_up, name)
     if dn is None:
         raise EntryNotFound(f"the LDAP server has no entry {request.ldap_uid!r} below {server.target.base!r}")
@@ -162,7 +162,7 @@ async def clean_invalid_ldap_binding(
         names = sorted({*await store.bound_names(conn, server.uuid), *await store.names_with_sessions(conn)})
     invalid: list[str] = []
     for first in range(0, len(names), _BATCH):
-        with reaching():
+        async with reaching(call):
             invalid += await ask_long(
                 call.services.settings,
                 server.target,

@@ -87,6 +87,6 @@ async def _entries(
     more = [name.strip() for name in settings.ldap_entry_attributes.split(",") if name.strip()]
     attributes = list(dict.fromkeys((*_NAMES, server.options.login_attribute, *more)))
     but = frozenset(map(dn_key, bound))
-    with reaching():
+    async with reaching(call):
         found = await ask_long(settings, server.target, questions.entries, condition, attributes, limit, but)
     return {"inventories": found, "success": True}

@@ -73,18 +73,31 @@ class LogInByLdap(ApiRequest):
 )
 async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> dict[str, Any]:
     began = time.monotonic()
+    async with reaching(call, tell=False):
+        opened = await _log_in(call, work, request)
+    if opened is not None:
+        return opened
+    spent = time.monotonic() - began
+    await asyncio.sleep(_REFUSAL_S * math.ceil(spent / _REFUSAL_S) - spent)
+    raise AuthenticationFailed("the name or the password is wrong")
+
+
+async def _log_in(call: Call, work: Direct, request: LogInByLdap) -> dict[str, Any] | None:
+    """The answer to a login, or None when it is refused; the failure is counted then."""
     async with work.transaction() as conn:
         server = await configured(call, conn)
     if server is None:
         raise NoDirectory("there is no LDAP server to log in with")
-    with reaching(tell=False):
-        dn = await _find(call, server, request.uid)
-        sealer = call.services.sealer
-        subject = subject_of(sealer, "ldap", server.uuid, dn_key(dn) if dn else f"name:{request.uid}")
-        async with work.transaction() as conn:
-            blocked = await is_blocked(conn, subject, call.remote)
-        asked = dn if dn and not blocked else f"cn={new_uuid()},{server.target.base}"
-        names = await _names_of(call, work, server, asked, request.password)
+    dn = await _find(call, server, request.uid)
+    # A name has many spellings, an entry one: the throttle counts entries where it can.
+    sealer, known = call.services.sealer, dn_key(dn) if dn else f"name:{request.uid}"
+    subject = subject_of(sealer, "ldap", server.uuid, known)
+    async with work.transaction() as conn:
+        blocked = await is_blocked(conn, subject, call.remote)
+        bound = await store.bound_accounts(conn, server.uuid, [dn] if dn else [])
+    # Who is unknown or must wait is asked for all the same, under a name that nobody has.
+    asked = dn if dn and not blocked else f"cn={new_uuid()},{server.target.base}"
+    names = await _names_of(call, server, asked, request.password, alone=bool(bound))
     async with work.transaction() as conn:
         await take_turn(conn, subject)
         # Looked at again, as every login does: many attempts at once must not all be free.
@@ -96,9 +109,7 @@ async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> dict
             return {"inventory": session, "accountInventory": account}
         if not blocked:
             await note_failure(conn, call.services.settings, subject, call.remote)
-    spent = time.monotonic() - began
-    await asyncio.sleep(_REFUSAL_S * math.ceil(spent / _REFUSAL_S) - spent)
-    raise AuthenticationFailed("the name or the password is wrong")
+    return None
 
 
 async def _find(call: Call, server: Configured, uid: str) -> str | None:
@@ -112,16 +123,12 @@ async def _find(call: Call, server: Configured, uid: str) -> str | None:
     return found[0] if found else None
 
 
-async def _names_of(call: Call, work: Direct, server: Configured, dn: str, password: str) -> list[str]:
-    """The names by which the entry may be bound, its own and then its groups'; none for a wrong password."""
-    settings = call.services.settings
+async def _names_of(call: Call, server: Configured, dn: str, password: str, *, alone: bool) -> list[str]:
+    """The entry's name and, unless it is enough alone, those of its groups; none for a wrong password."""
+    settings, members = call.services.settings, server.options.member_attributes
     if not await ask(settings, server.target, questions.authenticates, dn, password):
         return []
-    async with work.transaction() as conn:
-        if await store.bound_accounts(conn, server.uuid, [dn]):
-            return [dn]
-    members = server.options.member_attributes
-    return [dn, *await ask(settings, server.target, questions.groups_above, members, dn)]
+    return [dn] if alone else [dn, *await ask(settings, server.target, questions.groups_above, members, dn)]
 
 
 async def _account(conn: Any, server: Configured, names: list[str]) -> Account | None:

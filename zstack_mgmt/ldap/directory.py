@@ -223,11 +223,13 @@ class Line:
         self._connection.closed = False
 
     def _bind(self, name: str, password: str) -> Any:
-        kind = ldap3.SIMPLE if name else ldap3.ANONYMOUS
+        connection = self._connection
+        connection.authentication = ldap3.SIMPLE if name else ldap3.ANONYMOUS
+        # As bytes the password is sent as it is: no preparation can make it empty.
+        connection.user, connection.password = name, password.encode()
         with self._translated():
-            # As bytes the password is sent as it is: no preparation can make it empty.
-            self._connection.rebind(name, password.encode(), authentication=kind, read_server_info=False)
-        return self._connection.result
+            connection.bind(read_server_info=False)
+        return connection.result
 
     def _found(self) -> tuple[int, list[Any]]:
         result = self._connection.result
