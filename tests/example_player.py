@@ -61,16 +61,18 @@ class Normaliser:
 class Player:
     """One run of one story."""
 
-    def __init__(self, service: Service, receiver: str, salt: str) -> None:
+    def __init__(self, service: Service, receiver: str, salt: str, directory: str) -> None:
         self.service = service
         self.variables = {
             "root": service.admin.token,
             "admin": ADMIN,
             "origin": service.origin,
             "receiver": receiver,
+            "directory": directory,
         }
         self.normalise = Normaliser(salt)
         self.normalise.known = {receiver: FIXED["receiver"], service.origin: FIXED["origin"], ADMIN: ADMIN}
+        self.normalise.known[directory] = FIXED["directory"]
         self.normalise.known |= {
             receiver.removeprefix("http://"): FIXED["receiver"].removeprefix("http://"),
             service.admin.token: shown_uuid("root"),

@@ -5,6 +5,7 @@ RECORD_EXAMPLES=1 writes the answers into the stories instead of comparing them.
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import zstack_mgmt
 from app import Service
+from directory import running_directory
 from example_player import Player, pretty
 from receivers import receiver
 from zstack_mgmt.features import FEATURES, load
@@ -27,12 +29,22 @@ RERECORD = (
 )
 
 
+@pytest.fixture
+def directory(feature: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a directory for the story that needs one."""
+    if feature != "ldap":
+        yield "ldap://none.invalid"
+        return
+    with running_directory(tmp_path_factory.mktemp("directory")) as running:
+        yield running.url
+
+
 @pytest.mark.parametrize("feature", STORIES)
-async def test_example_is_what_the_service_answers(service: Service, feature: str) -> None:
+async def test_example_is_what_the_service_answers(service: Service, feature: str, directory: str) -> None:
     path = PACKAGE / feature / "examples.json"
     written: list[dict[str, Any]] = json.loads(path.read_text())
     async with receiver() as received:
-        player = Player(service, received.url, feature)
+        player = Player(service, received.url, feature, directory)
         try:
             for entry, step in zip(written, load_story(feature), strict=True):
                 status, answer = await player.play(step)

@@ -16,7 +16,12 @@ from typing import Any
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 ORIGIN = "http://127.0.0.1:8080"
-FIXED = {"origin": ORIGIN, "receiver": "http://127.0.0.1:8989", "admin": "36c27e8ff05c4780bf6d2fa65700f22e"}
+FIXED = {
+    "origin": ORIGIN,
+    "receiver": "http://127.0.0.1:8989",
+    "directory": "ldap://ldap.example.com",
+    "admin": "36c27e8ff05c4780bf6d2fa65700f22e",
+}
 """Variables that every story may use, as the pages show them."""
 
 
