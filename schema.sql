@@ -1219,20 +1219,21 @@ CREATE TABLE IF NOT EXISTS usages (
 CREATE UNIQUE INDEX IF NOT EXISTS usages_open_key ON usages (resource_uuid, kind) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS usages_open_account_idx ON usages (account_uuid) WHERE ended_at IS NULL;
 CREATE INDEX IF NOT EXISTS usages_window_idx ON usages (account_uuid, length_bits, started_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS usages_resource_idx ON usages (resource_uuid);
+CREATE INDEX IF NOT EXISTS usages_resource_idx ON usages (resource_uuid, id);
 
 -- The stretches of an account that overlap [p_start, p_end) ms; an open one ends at p_end. Stretches with the same number
 -- of bits that reach into the window began at most that length before it, so the index finds each of them directly.
 CREATE OR REPLACE FUNCTION usages_within(p_account text, p_start bigint, p_end bigint)
-RETURNS TABLE (kind text, resource_uuid text, resource_name text, cpu_num int, size bigint, started_at bigint,
-               ended_at bigint) LANGUAGE sql STABLE AS $$
-    SELECT u.kind, u.resource_uuid, u.resource_name, u.cpu_num, u.size, u.started_at, u.ended_at
+RETURNS TABLE (kind text, resource_uuid text, cpu_num int, size bigint, started_at bigint, ended_at bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT u.kind, u.resource_uuid, u.cpu_num, u.size, u.started_at, u.ended_at
     FROM generate_series(1, 50) AS bits CROSS JOIN LATERAL (
         SELECT * FROM usages u
         WHERE u.account_uuid = p_account AND u.length_bits = bits AND u.ended_at IS NOT NULL
-          AND u.started_at > p_start - (1::bigint << bits) AND u.started_at < p_end AND u.ended_at > p_start) u
+          AND u.started_at > p_start - (1::bigint << bits) AND u.started_at < p_end AND u.ended_at > p_start
+        OFFSET 0) u  -- kept apart, so that the planner cannot make one scan of the whole history of it
     UNION ALL
-    SELECT u.kind, u.resource_uuid, u.resource_name, u.cpu_num, u.size, u.started_at, p_end
+    SELECT u.kind, u.resource_uuid, u.cpu_num, u.size, u.started_at, p_end
     FROM usages u WHERE u.account_uuid = p_account AND u.ended_at IS NULL AND u.started_at < p_end
 $$;
 

@@ -17,7 +17,7 @@ from zstack_mgmt.scheduler import due, firing
 log = structlog.get_logger()
 
 _LOOK_S = 1.0  # the longest time between two looks: how late an attached or enabled job is noticed
-_BATCH = 500
+_BATCH = 1000
 _RETRY_S = 0.2
 _TAKEN_S = 0.02  # another worker is firing what is due
 _SETTLE_S = 2.0
@@ -35,6 +35,7 @@ class FiringLoop:
         self._bell = bell
         self._wake = asyncio.Event()
         self._stopping = False
+        self._fired = 0  # and not rung for
         self._settled_at = 0.0
         self._purged_at = time.monotonic()
 
@@ -63,24 +64,32 @@ class FiringLoop:
         self._wake.set()
 
     async def _look(self) -> float:
-        """Fire what is due, a batch per transaction; returns how long nothing more is to be done."""
+        """Fire a batch of what is due; returns how long nothing more is to be done.
+
+        The job loops, which share this process, are woken when all is fired: the fires have a time to keep.
+        """
         async with self._pool.acquire() as conn:
             wait_s = await due.wait_s(conn)
             if wait_s is None or wait_s > 0:
+                self._ring()
                 await self._tidy(conn)
                 return min(wait_s or _LOOK_S, _LOOK_S)
             async with conn.transaction():
                 done = await firing.fire_due(conn, self._services, _BATCH)
-            if done.fired:
-                self._bell.ring("jobs")
-                log.info("due jobs were fired", action="fire", jobs=done.fired)
+            self._fired += done.fired
             return 0.0 if done.claimed else _TAKEN_S
+
+    def _ring(self) -> None:
+        if self._fired:
+            self._bell.ring("jobs")
+            log.info("due jobs were fired", action="fire", jobs=self._fired)
+            self._fired = 0
 
     async def _tidy(self, conn: Conn) -> None:
         now = time.monotonic()
         if now - self._settled_at >= _SETTLE_S:
             self._settled_at = now
-            await due.settle(conn, _BATCH * 4)
+            await due.settle(conn, _BATCH * 2)
         if now - self._purged_at >= _PURGE_S:
             self._purged_at = now
-            await due.forget_old(conn, _KEEP_DAYS, _BATCH * 20)
+            await due.forget_old(conn, _KEEP_DAYS, _BATCH * 10)

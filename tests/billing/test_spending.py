@@ -238,7 +238,7 @@ def test_moment_by_moment(prices: list[tuple[int, int]], runs: list[tuple[int, i
         Tariff(Decimal(amount), 0, 1, start, end)
         for (start, amount), end in zip(starts, [*ends, None] if starts else [], strict=True)
     ]
-    usages = [Usage("VM", f"vm{i}", "vm", 2, 0, at, at + ms, ms) for i, (at, ms) in enumerate(runs)]
+    usages = [Usage("VM", f"vm{i}", 2, 0, at, at + ms, ms) for i, (at, ms) in enumerate(runs)]
     expected = 0
     for at, ms in runs:
         for moment in range(at, at + ms):

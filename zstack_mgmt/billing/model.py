@@ -46,7 +46,6 @@ class Usage:
 
     kind: Kind
     resource_uuid: str
-    resource_name: str
     cpu_num: int
     size: int  # bytes
     start: int  # ms

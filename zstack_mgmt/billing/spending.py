@@ -30,7 +30,6 @@ _CONTEXT = Context(prec=60)  # no product or sum of ours has as many digits; onl
 class Detail:
     """One resource's part."""
 
-    name: str
     total: Decimal = Decimal(0)
     pieces: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
 
@@ -50,7 +49,7 @@ async def calculate(conn: Any, account_uuid: str, start: int, end: int | None) -
     tariffs = await store.tariffs(conn)
     usages = await _usages(conn, account_uuid, start, min(last, now), tariffs)
     details = charge(usages, tariffs)
-    names = await store.present_names(conn, list({uuid for _, uuid in details}))
+    names = await store.names(conn, [uuid for _, uuid in details])
     return _reply(details, names, start, last)
 
 
@@ -82,7 +81,7 @@ def charge(
                 units = quantity // tariff.unit_bytes if tariff.unit_bytes else quantity
                 exact = _CONTEXT.multiply(tariff.amount, Decimal(units * ms))
                 amount = _CONTEXT.divide(exact, Decimal(tariff.time_unit_ms))
-                detail = details.setdefault((usage.kind, usage.resource_uuid), Detail(usage.resource_name))
+                detail = details.setdefault((usage.kind, usage.resource_uuid), Detail())
                 detail.total = _CONTEXT.add(detail.total, amount)
                 piece: dict[str, Any] = {"startTime": first, "endTime": last, "spending": float(amount)}
                 if usage.kind in _SIZE_NAMES:
@@ -134,7 +133,7 @@ def _reply(
 def _detail(kind: Kind, uuid: str, detail: Detail, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "resourceUuid": uuid,
-        "resourceName": names.get(uuid, detail.name),
+        "resourceName": names[uuid],
         "spending": float(detail.total),
         "type": kind,
     } | {name: detail.pieces.get(name, []) for name in _LISTS[kind]}

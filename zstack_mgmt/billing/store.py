@@ -140,7 +140,7 @@ async def stretches(conn: Any, account_uuid: str, start: int, end: int, limit: i
     """The account's stretches inside [start, end) ms, clipped to it; at most `limit` of them, in no order."""
     rows = await conn.fetch(
         """
-        SELECT kind, resource_uuid, resource_name, cpu_num, size, greatest(started_at, $2) AS start,
+        SELECT kind, resource_uuid, cpu_num, size, greatest(started_at, $2) AS start,
                least(ended_at, $3) AS end, least(ended_at, $3) - greatest(started_at, $2) AS ms
         FROM usages_within($1, $2, $3) LIMIT $4
         """,
@@ -156,7 +156,7 @@ async def sums(conn: Any, account_uuid: str, start: int, end: int) -> list[Usage
     """The same stretches, added up for each resource and size."""
     rows = await conn.fetch(
         """
-        SELECT kind, resource_uuid, max(resource_name) AS resource_name, cpu_num, size,
+        SELECT kind, resource_uuid, cpu_num, size,
                min(greatest(started_at, $2)) AS start, max(least(ended_at, $3)) AS end,
                sum(least(ended_at, $3) - greatest(started_at, $2))::bigint AS ms
         FROM usages_within($1, $2, $3) GROUP BY resource_uuid, kind, cpu_num, size
@@ -168,9 +168,15 @@ async def sums(conn: Any, account_uuid: str, start: int, end: int) -> list[Usage
     return [Usage(**dict(row)) for row in rows]
 
 
-async def present_names(conn: Any, uuids: Sequence[str]) -> dict[str, str]:
-    """The names that those of the resources have now that still exist."""
+async def names(conn: Any, uuids: Sequence[str]) -> dict[str, str]:
+    """The names of resources that were used: the present ones, or the last that were written down."""
     rows = await conn.fetch(
-        "SELECT uuid, resource_name FROM resources WHERE uuid = ANY ($1) AND resource_name IS NOT NULL", uuids
+        """
+        SELECT n.uuid, coalesce(r.resource_name, (
+            SELECT u.resource_name FROM usages u
+            WHERE u.resource_uuid = n.uuid ORDER BY u.id DESC LIMIT 1)) AS name
+        FROM unnest($1::text[]) AS n (uuid) LEFT JOIN resources r ON r.uuid = n.uuid
+        """,
+        uuids,
     )
-    return {row["uuid"]: row["resource_name"] for row in rows}
+    return {row["uuid"]: row["name"] for row in rows}

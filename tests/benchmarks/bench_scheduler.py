@@ -1,0 +1,119 @@
+"""Firing, by the service's own processes: one API process, two workers, a PostgreSQL that fsyncs.
+
+make bench ARGS=tests/benchmarks/bench_scheduler.py
+
+due        10,000 triggers due at the same moment; lateness of the fires, which run beside the jobs they make
+starts     1,000 start-VM jobs due at one moment; until all VMs run
+idle       CPU of both workers and their connections with 100,000 future triggers, less that without any
+"""
+
+import asyncio
+import os
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+
+from app import Client, Service
+from compute.world import build
+from scheduler.rows import insert_due
+from zstack_mgmt.config import Settings
+from zstack_mgmt.values import new_uuid
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
+from stack import Stack, eventually, running_stack
+
+pytestmark = pytest.mark.bench
+
+TRIGGERS, STARTS, FUTURE = 10_000, 1_000, 100_000
+WINDOW_S = 20.0
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[Stack]:
+    async with running_stack(API_PROCESSES="1", WORKER_PROCESSES="2") as running:
+        yield running
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def lateness(db: Any, count: int) -> str:
+    """Wait for so many executions; how late they were."""
+    done = "SELECT count(*) = $1 FROM scheduler_executions"
+    await eventually(lambda: db.fetchval(done, count), 120, "all fired")
+    rows = await db.fetch(
+        "SELECT extract(epoch FROM fired_at - due_at)::float8 AS s FROM scheduler_executions"
+    )
+    late = sorted(row["s"] for row in rows)
+    fires = await db.fetchrow(
+        """
+        SELECT count(DISTINCT (job_trigger_uuid, due_at)) AS fired, count(DISTINCT api_job_uuid) AS jobs
+        FROM scheduler_executions
+        """
+    )
+    assert (fires["fired"], fires["jobs"]) == (count, count)
+    p99 = late[int(count * 0.99)]
+    assert p99 <= 2, p99
+    return f"lateness median {statistics.median(late):.2f} s, p99 {p99:.2f} s, max {late[-1]:.2f} s"
+
+
+async def test_ten_thousand_at_once(stack: Stack) -> None:
+    db = await stack.db()
+    await insert_due(db, [new_uuid() for _ in range(TRIGGERS)], ago_s=-15)
+    print(f"\n{TRIGGERS} due at once: {await lateness(db, TRIGGERS)}")
+    await db.close()
+
+
+async def test_a_thousand_starts(stack: Stack) -> None:
+    db = await stack.db()
+    async with aiohttp.ClientSession() as http:
+        client = Client(http, stack.base, stack.token)
+        world = await build(Service(Settings(), stack.origin, http, client, client, db))
+        gate = asyncio.Semaphore(32)
+
+        async def one() -> str:
+            async with gate:
+                return (await world.vm(strategy="JustCreate"))["uuid"]
+
+        vms = await asyncio.gather(*(one() for _ in range(STARTS)))
+        await insert_due(db, list(vms), ago_s=-3)
+        due_at = time.monotonic() + 3
+        late = await lateness(db, STARTS)
+        running = "SELECT count(*) = $1 FROM vm_instances WHERE state = 'Running'"
+        await eventually(lambda: db.fetchval(running, STARTS), 120, "all VMs run")
+        print(f"\n{STARTS} starts at once: {late}; all Running after {time.monotonic() - due_at:.1f} s")
+        done = "SELECT count(*) = $1 FROM scheduler_executions WHERE state = 'Succeeded'"
+        await eventually(lambda: db.fetchval(done, STARTS), 30, "all outcomes kept")
+    await db.close()
+
+
+async def idle_percent(stack: Stack, db: Any) -> float:
+    """CPU of the workers and of the server processes behind them, in % of a core."""
+    rows = await db.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'zstack-jobs'")
+    pids = [*stack.pids("worker"), *(row["pid"] for row in rows)]
+    before, started = {pid: cpu_s(pid) for pid in pids}, time.monotonic()
+    await asyncio.sleep(WINDOW_S)
+    used = sum(cpu_s(pid) - before[pid] for pid in pids if Path(f"/proc/{pid}").exists())
+    return 100 * used / (time.monotonic() - started)
+
+
+async def test_future_triggers_cost_nothing(stack: Stack) -> None:
+    db: asyncpg.Connection[Any] = await stack.db()
+    await asyncio.sleep(3)
+    empty = await idle_percent(stack, db)
+    await insert_due(db, [new_uuid() for _ in range(FUTURE)], ago_s=-86_400)
+    await db.execute("VACUUM ANALYZE scheduler_job_triggers")
+    await asyncio.sleep(3)
+    full = await idle_percent(stack, db)
+    print(f"\nidle: {empty:.2f} % of a core without triggers, {full:.2f} % with {FUTURE}")
+    assert full - empty <= 1
+    await db.close()
