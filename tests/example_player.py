@@ -14,6 +14,7 @@ UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 RULES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M"), "Nov 14, 2026 10:30:00 AM"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)"), "2026-11-14T10:30:00+00:00"),
+    (re.compile(r"fa(:[0-9a-f]{2}){5}"), "fa:16:3e:0c:5d:71"),
     (re.compile(r"whsec_[A-Za-z0-9+/=]+"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
 ]
 NUMBERS = {"durationMs": 12, "id": 1}
