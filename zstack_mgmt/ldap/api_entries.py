@@ -17,7 +17,6 @@ from zstack_mgmt.registry import ApiRequest, Call, api
 
 _NAMES = ("cn", "name", "distinguishedName", "displayName", "userPrincipalName", "objectClass", "entryDN")
 Filter = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-"""An LDAP filter such as `(cn=user*)`."""
 
 
 class GetLdapEntry(ApiRequest):
@@ -26,7 +25,7 @@ class GetLdapEntry(ApiRequest):
     Source: manual, "AD/LDAP > GetLdapEntry".
     """
 
-    ldap_filter: Filter
+    ldap_filter: Filter  # such as `(cn=user*)`
     limit: Annotated[int, Field(ge=1, le=100_000)] = 2500
 
 
@@ -52,7 +51,7 @@ class GetCandidateLdapEntryForBinding(ApiRequest):
     Source: manual, "AD/LDAP > GetCandidateLdapEntryForBinding".
     """
 
-    ldap_filter: Filter
+    ldap_filter: Filter  # such as `(cn=user*)`
     limit: Annotated[int, Field(ge=1, le=100_000)] = 2500  # counted without the bound entries
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from zstack_mgmt.errors import DirectoryTestFailed, InvalidArgument, OneDirectoryOnly, ResourceNotFound
 from zstack_mgmt.jobs.outside import Outside
@@ -44,13 +44,20 @@ def _bind_password(text: str) -> str:
     return text
 
 
-Url = Annotated[str, StringConstraints(max_length=255), AfterValidator(_url)]
-"""ldap://host[:port] or ldaps://host[:port]."""
+Url = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    AfterValidator(_url),
+    Field(json_schema_extra={"pattern": "^ldaps?://"}),
+]
 Dn = Annotated[str, StringConstraints(max_length=1024)]
 BindPassword = Annotated[
-    str, StringConstraints(strip_whitespace=False), AfterValidator(_bind_password), Secret("sealed")
+    str,
+    StringConstraints(strip_whitespace=False),
+    AfterValidator(_bind_password),
+    Secret("sealed"),
+    Field(json_schema_extra={"maxLength": _MAX_PASSWORD}),
 ]
-"""At most 1024 characters. It is sealed at rest and never shown."""
 
 
 class AddLdapServer(ApiRequest):
@@ -65,10 +72,10 @@ class AddLdapServer(ApiRequest):
 
     name: ResourceName
     description: Description | None = None
-    url: Url
+    url: Url  # ldap://host[:port] or ldaps://host[:port]
     base: Dn  # where searches start
     username: Dn  # a distinguished name, for AD also name@domain; empty: searches are anonymous
-    password: BindPassword
+    password: BindPassword  # stored sealed and never shown
     encryption: Encryption  # TLS: StartTLS on ldap://; the certificate is verified in any case
     resource_uuid: ResourceUuid | None = None
 
