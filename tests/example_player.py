@@ -5,19 +5,28 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from app import ADMIN, Answer, Client, Service
 from zstack_mgmt.web.examples import FIXED, Step, fill, shown_uuid
 
+PRELUDE = [Step(**step) for step in json.loads((Path(__file__).parent / "docs/small_cloud.json").read_text())]
+"""Makes a small cloud, up to a VM that runs, for the stories that use its variables."""
+NAME = re.compile(r"\{(\w+)\}")
 UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 RULES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"[A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d [AP]M"), "Nov 14, 2026 10:30:00 AM"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)"), "2026-11-14T10:30:00+00:00"),
-    (re.compile(r"fa(:[0-9a-f]{2}){5}"), "fa:16:3e:0c:5d:71"),
     (re.compile(r"whsec_[A-Za-z0-9+/=]+"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
 ]
+MAC = re.compile(r"fa(:[0-9a-f]{2}){5}")
+HOUR_MS = 3_600_000
+MOMENT_MS = 1_794_652_200_000  # Nov 14, 2026 10:30
+MOMENTS = {"startTime": MOMENT_MS, "endTime": MOMENT_MS + HOUR_MS, "dateEnd": MOMENT_MS + HOUR_MS}
 NUMBERS = {"durationMs": 12, "id": 1}
+HOURLY = 0.05
+"""What a stretch of use costs in the stories, which have one price."""
 TEXTS = {"requestId": "6f1c0a52d7e94b3c", "expiredDate": "Nov 14, 2026 12:30:00 PM"}
 
 
@@ -28,6 +37,7 @@ class Normaliser:
     salt: str
     known: dict[str, str] = field(default_factory=dict)
     unnamed: int = 0
+    macs: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, value: Any, *, trim: bool = False) -> Any:
         if isinstance(value, str):
@@ -42,6 +52,10 @@ class Normaliser:
     def member(self, key: str, value: Any, trim: bool) -> Any:
         if key in NUMBERS and isinstance(value, int):
             return NUMBERS[key]
+        if key in MOMENTS and isinstance(value, int):
+            return MOMENTS[key]
+        if key in ("spending", "total") and isinstance(value, float):
+            return HOURLY if value else 0.0
         return TEXTS[key] if key in TEXTS else self(value, trim=trim)
 
     def text(self, text: str) -> str:
@@ -49,7 +63,10 @@ class Normaliser:
             text = text.replace(real, replacement)
         for pattern, replacement in RULES:
             text = pattern.sub(replacement, text)
-        return UUID.sub(self.uuid, text)
+        return UUID.sub(self.uuid, MAC.sub(self.mac, text))
+
+    def mac(self, match: re.Match[str]) -> str:
+        return self.macs.setdefault(match[0], f"fa:00:00:00:00:{len(self.macs) + 1:02x}")
 
     def uuid(self, match: re.Match[str]) -> str:
         if match[0] in self.known.values():
@@ -79,6 +96,14 @@ class Player:
             service.admin.token: shown_uuid("root"),
         }
         self.lock: Any = None
+
+    async def prepare(self, story: list[Step]) -> None:
+        """Play as much of the prelude as the story's variables need."""
+        used = wanted(story)
+        last = max((n for n, step in enumerate(PRELUDE, 1) if used & step.keep.keys()), default=0)
+        for step in PRELUDE[:last]:
+            status, answer = await self.play(step)
+            assert status == 200, f"{step.call} answers {status}: {answer}"
 
     async def play(self, step: Step) -> tuple[int, Any]:
         """Make the call; its status and its normalised answer."""
@@ -116,6 +141,17 @@ class Player:
             self.lock = self.service.db.transaction()
             await self.lock.start()
             await self.service.db.execute(f'LOCK TABLE "{table}" IN ACCESS EXCLUSIVE MODE')
+
+
+def wanted(story: list[Step]) -> set[str]:
+    """The variables that a story uses and does not keep itself before."""
+    kept: set[str] = set()
+    used: set[str] = set()
+    for step in story:
+        sent = json.dumps([step.path, step.headers, step.body])
+        used |= set(NAME.findall(sent)) - kept
+        kept |= step.keep.keys()
+    return used
 
 
 def find(body: Any, place: str) -> Any:

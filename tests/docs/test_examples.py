@@ -46,7 +46,9 @@ async def test_example_is_what_the_service_answers(service: Service, feature: st
     async with receiver() as received:
         player = Player(service, received.url, feature, directory)
         try:
-            for entry, step in zip(written, load_story(feature), strict=True):
+            story = load_story(feature)
+            await player.prepare(story)
+            for entry, step in zip(written, story, strict=True):
                 status, answer = await player.play(step)
                 if not step.api:
                     assert status in (200, 202), f"{feature}: the step {step.call} answers {status}: {answer}"
