@@ -91,6 +91,7 @@ class Meta:
     nested: Mapping[str, str]  # field holding a list of inventories -> the link that fills it
     by_name: Mapping[str, Field] = field(repr=False)
     account_column: str | None = None  # of rows outside resource_owners that belong to one account
+    link_account_column: str | None = None  # the same, for rows that are reached through a link only
     computed: Mapping[str, str] = field(default_factory=dict[str, str])
     java_fields: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -139,6 +140,7 @@ def inventory(
     nested: Mapping[str, str] | None = None,
     not_queryable: tuple[str, ...] = (),
     account_column: str | None = None,
+    link_account_column: str | None = None,
     computed: Mapping[str, LiteralString] | None = None,
     java_fields: Mapping[str, str] | None = None,
     name: str = "",
@@ -178,6 +180,7 @@ def inventory(
             nested=nested or {},
             by_name={f.name: f for f in fields},
             account_column=account_column,
+            link_account_column=link_account_column,
             computed=computed or {},
             java_fields=java_fields or {},
         )

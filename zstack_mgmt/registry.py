@@ -147,8 +147,17 @@ class Api:
         names = (f"{self.category}:{self.java_class}", f"{self.category}:{short}")
         return (f"{self.category}:read", *names) if self.is_read else names
 
+    @cached_property
+    def _numbers(self) -> tuple[str, ...]:
+        """Wire names of the numeric parameters."""
+        fields = self.request.model_fields.items()
+        return tuple(to_camel(n) for n, f in fields if re.search(r"\b(int|float)\b", str(f.annotation)))
+
     def parse(self, values: dict[str, Any]) -> ApiRequest:
         """The validated request; BadRequest names the first parameter that is wrong."""
+        for name in self._numbers:
+            if isinstance(values.get(name), bool):
+                raise BadRequest(f"parameter {name!r}: Input should be a number, not true or false")
         try:
             return self.request.model_validate(values)
         except ValidationError as error:

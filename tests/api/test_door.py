@@ -245,3 +245,21 @@ async def test_tags_of_a_create_are_stored_and_queryable(service: Service) -> No
     assert await service.db.fetchval("SELECT count(*) FROM tags") == 2
     await service.admin.job("DELETE", f"/zones/{zone['uuid']}")
     assert await service.db.fetchval("SELECT count(*) FROM tags") == 0
+
+
+async def test_true_is_no_number(service: Service) -> None:
+    path = f"/accounts/sessions/{service.admin.token}/renew"
+    answer = await service.admin.call("PUT", path, {"renewSession": {"duration": True}})
+    assert (answer.status, answer.code) == (400, "SYS.1007")
+
+
+async def test_the_owner_of_a_share_cannot_be_guessed_through_its_link(service: Service) -> None:
+    owner, giver = await service.account("giver", description="about the giver")
+    taker_account, taker = await service.account("taker")
+    group = await giver.create("/accounts/groups", name="shared")
+    share = {"resourceUuids": [group["uuid"]], "accountUuids": [taker_account["uuid"]]}
+    assert (await giver.job("PUT", "/accounts/resources/actions", {"shareResource": share})).status == 200
+    assert len((await taker.get("/accounts/groups?q=name=shared")).body["inventories"]) == 1
+    for condition in ("account.name~=g%25", "account.description~=about%25", f"account.uuid={owner['uuid']}"):
+        assert (await taker.get(f"/accounts/groups?q={condition}")).body["inventories"] == []
+        assert len((await giver.get(f"/accounts/groups?q={condition}")).body["inventories"]) == 1

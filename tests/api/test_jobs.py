@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app import Service, running_service
+from app import Client, Service, running_service
 from workers.loop import JobLoop
 from zstack_mgmt import db
 from zstack_mgmt.config import Settings
@@ -356,3 +356,18 @@ async def test_shared_names_run_beside_each_other_and_wait_for_exclusive_ones(id
     assert await claim() == []
     await end("x")
     assert await claim() == ["s3"]
+
+
+async def test_users_see_and_cancel_their_own_jobs_only(idle: Service) -> None:
+    await idle.db.execute(
+        "INSERT INTO users (uuid, account_uuid, name, password_hash) SELECT $1, uuid, 'u', password_hash FROM accounts",
+        "e" * 12 + "4eee8eeeeeeeeeeeeeee",
+    )
+    body = {"logInByUser": {"accountName": "admin", "userName": "u", "password": "password"}}
+    token = (await idle.anonymous.call("PUT", "/accounts/users/login", body)).inventory["uuid"]
+    user = Client(idle.http, idle.anonymous.base, token)
+    others = await idle.admin.call("POST", "/zones", {"params": {"name": "z"}})
+    for method in ("GET", "DELETE"):
+        assert (await user.call(method, others.body["location"])).status == 404
+    assert (await user.get("/api-jobs")).body["inventories"] == []
+    assert len((await idle.admin.get("/api-jobs")).body["inventories"]) == 1

@@ -39,7 +39,7 @@ WHO = {
         QueryAccountResourceRef QueryCluster QueryDiskOffering QueryEip QueryHost QueryImage
         QueryInstanceOffering QueryIpRange QueryL2Network QueryL2VlanNetwork QueryL3Network QueryPolicy
         QueryQuota QueryResourcePrice QuerySchedulerJob QuerySchedulerTrigger QueryUser QueryUserGroup
-        QueryVip QueryVmInstance QueryVmNic QueryVolume QueryVolumeSnapshot RebootVmInstance
+        QueryVip QueryVmInstance QueryVmNic QueryVolume QueryVolumeSnapshot QueryZone RebootVmInstance
         RecoverDataVolume RecoverVmInstance RedeliverWebhook RemoveSchedulerJobFromSchedulerTrigger
         RenewSession ResumeVmInstance RevokeResourceSharing ShareResource StartVmInstance StopVmInstance
         UpdateEip UpdateImage UpdateSchedulerJob UpdateSchedulerTrigger UpdateUser UpdateVip
@@ -48,7 +48,7 @@ WHO = {
     "account": """
         AddUserToGroup AttachPoliciesToUser AttachPolicyToUser AttachPolicyToUserGroup CreatePolicy
         CreateUser CreateUserGroup DeletePolicy DeleteUser DeleteUserGroup DetachPoliciesFromUser
-        DetachPolicyFromUser DetachPolicyFromUserGroup GetWebhookSecret QueryZone RedeliverFailedWebhooks
+        DetachPolicyFromUser DetachPolicyFromUserGroup GetWebhookSecret RedeliverFailedWebhooks
         RemoveUserFromGroup RotateWebhookSecret UpdateAccount UpdateUserGroup
     """,
     "admin": """

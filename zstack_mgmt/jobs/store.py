@@ -203,20 +203,21 @@ async def expire(conn: Any, tombstone_s: float, limit: int) -> int:
 async def list_jobs(
     conn: Any,
     account_uuid: str | None,
+    user_uuid: str | None,
     state: str | None,
     api: str | None,
     resource: str | None,
     before: int,
     limit: int,
 ) -> list[Any]:
-    """Jobs of the account (None: of all), the newest first, starting below `before`."""
+    """Jobs of the account and of the user in it (None: of all), the newest first, below `before`."""
     return await conn.fetch(
         """
         SELECT j.seq, j.uuid, j.account_uuid, j.user_uuid, j.api, j.state, j.accepted_at, j.started_at,
                j.finished_at
         FROM api_jobs j
         WHERE ($1::text IS NULL OR j.account_uuid = $1) AND ($2::text IS NULL OR j.state = $2)
-          AND ($3::text IS NULL OR j.api = $3) AND j.seq < $5
+          AND ($3::text IS NULL OR j.api = $3) AND j.seq < $5 AND ($7::text IS NULL OR j.user_uuid = $7)
           AND ($4::text IS NULL OR j.target = $4 OR EXISTS (
                 SELECT FROM api_job_keys k WHERE k.key = $4 AND k.seq = j.seq))
         ORDER BY j.seq DESC LIMIT $6
@@ -227,4 +228,5 @@ async def list_jobs(
         resource,
         before,
         limit,
+        user_uuid,
     )

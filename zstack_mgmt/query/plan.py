@@ -222,7 +222,7 @@ class _Builder:
 
     def rows(self, meta: Meta, tree: Tree, path: tuple[str, ...] = ()) -> Rows:
         tests = tuple(self._test(meta, condition) for condition in tree.conditions)
-        scope = self.scope(meta)
+        scope = self.scope(meta, behind_link=bool(path))
         hops: list[Hop] = []
         for name, branch in tree.links:
             target = catalog.link_target(meta, name, (*path, name))
@@ -231,14 +231,15 @@ class _Builder:
             hops.append(Hop(name, link.own_column, link.target_column, link.through, rows))
         return Rows(meta.table, catalog.key_of(meta), tests, scope, tuple(hops))
 
-    def scope(self, meta: Meta) -> Visible | Private | None:
-        """The filter of this inventory's rows, the same at the root and behind a link."""
-        if self._scope.sees_all or not (meta.owned or meta.account_column):
+    def scope(self, meta: Meta, *, behind_link: bool = False) -> Visible | Private | None:
+        """The filter of this inventory's rows; some are filtered only where a link leads to them."""
+        private = meta.account_column or (meta.link_account_column if behind_link else None)
+        if self._scope.sees_all or not (meta.owned or private):
             return None
         if self._account < 0:
             self._account = self.bind((self._scope.account_uuid,))
-        if meta.account_column:
-            return Private(meta.account_column, self._account)
+        if private:
+            return Private(private, self._account)
         return Visible(self._account, self.bind((meta.base_type,)))
 
     def _test(self, meta: Meta, condition: Condition) -> Compare | ListTest | TagTest:

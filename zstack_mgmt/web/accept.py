@@ -45,7 +45,7 @@ async def accept_job(
         fingerprint=context.services.sealer.keyed_hash(line + raw, "job"),
         request=await _request_json(call.services, parameters),
         request_id=call.request_id,
-        keys=_keys(declared, parameters),
+        keys=_keys(call, declared, parameters),
         outside=declared.outside,
         with_schema=headers.get("X-JSON-Schema", "").lower() == "true",
         web_hook=web_hook,
@@ -73,10 +73,13 @@ def _api_timeout(text: str | None, default_s: int) -> int:
     return int(text)
 
 
-def _keys(declared: Api, parameters: ApiRequest) -> str | None:
+def _keys(call: Call, declared: Api, parameters: ApiRequest) -> str | None:
     if not declared.exclusive and not declared.shared:
         return None
-    return keys_of(_uuids(parameters, declared.exclusive), _uuids(parameters, declared.shared))
+    exclusive = _uuids(parameters, declared.exclusive)
+    if "uuid" in declared.exclusive and getattr(parameters, "uuid", None) is None:
+        exclusive.append(call.user_uuid)  # UpdateUser without a uuid changes the caller
+    return keys_of(exclusive, _uuids(parameters, declared.shared))
 
 
 def _uuids(parameters: ApiRequest, names: tuple[str, ...]) -> list[str]:

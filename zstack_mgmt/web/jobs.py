@@ -15,7 +15,7 @@ import orjson
 from aiohttp import web
 
 from zstack_mgmt import db
-from zstack_mgmt.errors import BadRequest, JobCanceled, JobFinal, JobNotFound, PermissionDenied
+from zstack_mgmt.errors import BadRequest, JobCanceled, JobFinal, JobNotFound
 from zstack_mgmt.jobs import store
 from zstack_mgmt.jobs.answer import schema_of
 from zstack_mgmt.jobs.model import FINAL, JobView, failure_body
@@ -84,9 +84,16 @@ async def _find(context: Context, call: Call, uuid: str) -> JobView:
     if is_uuid(uuid):
         async with context.pool.acquire() as conn:
             job = await store.view(conn, uuid)
-    if job is None or not (call.is_admin or job.account_uuid == call.account_uuid):
+    if job is None or not _may_see(call, job):
         raise JobNotFound("no such job", reason="neverExisted")
     return job
+
+
+def _may_see(call: Call, job: JobView) -> bool:
+    """An account sees its jobs, a system administrator's account all; a user the jobs it submitted."""
+    if call.is_account_session:
+        return call.is_admin or job.account_uuid == call.account_uuid
+    return job.user_uuid == call.user_uuid
 
 
 def _unfinished(request: web.Request, context: Context, uuid: str, state: str, age_s: float) -> web.Response:
@@ -114,8 +121,6 @@ async def cancel_job(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     call = await authenticate(request, context)
     job = await _find(context, call, request.match_info["uuid"])
-    if not call.is_account_session and job.user_uuid != call.user_uuid:
-        raise PermissionDenied("a user can cancel its own jobs only")
     body = failure_body(JobCanceled("the job was canceled before it ran"))
     async with context.pool.acquire() as conn:
         before = await store.cancel(conn, job.uuid, body, context.settings.job_retention_s)
@@ -129,7 +134,7 @@ async def cancel_job(request: web.Request) -> web.Response:
 
 
 async def list_jobs(request: web.Request) -> web.Response:
-    """GET `/api-jobs`: the account's jobs (an admin's: all), newest first, in pages that `next` continues."""
+    """GET `/api-jobs`: the jobs that the caller may see, newest first, in pages that `next` continues."""
     context = request.app[CONTEXT]
     call = await authenticate(request, context)
     query = request.query
@@ -140,10 +145,12 @@ async def list_jobs(request: web.Request) -> web.Response:
         raise BadRequest(f"state must be one of {', '.join(sorted(_STATES))}")
     limit = _number(query.get("limit"), 100, 1, 1000, "limit")
     before = _number(query.get("before"), 2**62, 0, 2**62, "before")
-    account = query.get("account") if call.is_admin else call.account_uuid
+    every = call.is_admin and call.is_account_session
+    account = query.get("account") if every else call.account_uuid
+    user = None if call.is_account_session else call.user_uuid
     async with context.pool.acquire() as conn:
         rows = await store.list_jobs(
-            conn, account, state, query.get("api"), query.get("resource"), before, limit
+            conn, account, user, state, query.get("api"), query.get("resource"), before, limit
         )
     body: dict[str, Any] = {"inventories": [_summary(row) for row in rows]}
     if len(rows) == limit:

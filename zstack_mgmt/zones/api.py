@@ -145,4 +145,4 @@ def _found(zone: Zone | None, uuid: str) -> Zone:
     return zone
 
 
-query_zone = query_api(Zone, http="GET /v1/zones", access="account", category="zone", java=JAVA)
+query_zone = query_api(Zone, http="GET /v1/zones", access="user", category="zone", java=JAVA)
