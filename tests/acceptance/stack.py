@@ -1,4 +1,6 @@
-"""A real service for the fault tests: its own processes, databases that fsync, and clients that survive its faults."""
+"""A real service for the fault tests: its own processes, databases that fsync, and clients that survive its
+faults.
+"""
 
 import asyncio
 import json
@@ -144,7 +146,8 @@ class Stack:
         try:
             made = await conn.fetch("SELECT uuid FROM zones WHERE name = $1", name)
             told = await conn.fetch(
-                "SELECT result::json -> 'inventory' ->> 'uuid' AS uuid FROM api_jobs WHERE uuid = ANY ($1)", jobs
+                "SELECT result::json -> 'inventory' ->> 'uuid' AS uuid FROM api_jobs WHERE uuid = ANY ($1)",
+                jobs,
             )
             audited = await conn.fetchval("SELECT count(*) FROM audits WHERE job_uuid = ANY ($1)", jobs)
         finally:

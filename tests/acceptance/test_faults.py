@@ -17,14 +17,16 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 sys.path.insert(0, str(Path(__file__).parent))
-from stack import BROKEN, Stack, eventually, running_stack  # noqa: E402
+from stack import BROKEN, Stack, eventually, running_stack
 
 pytestmark = [pytest.mark.faults, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack() -> AsyncIterator[Stack]:
-    async with running_stack(WORKER_PROCESSES="2", WEBHOOK_SCHEDULE_S="0.5,0.5,1,1,1,1,2,2,2,2,2,2,2", WEBHOOK_PROBE_S="1") as running:
+    async with running_stack(
+        WORKER_PROCESSES="2", WEBHOOK_SCHEDULE_S="0.5,0.5,1,1,1,1,2,2,2,2,2,2,2", WEBHOOK_PROBE_S="1"
+    ) as running:
         yield running
 
 
@@ -110,7 +112,9 @@ async def test_postgres_killed_and_restarted(stack: Stack) -> None:
     async def poll() -> None:
         while not stop.is_set():
             try:
-                async with stack.http.get(f"{stack.base}/api-jobs/{known[0]}", headers=stack.headers()) as reply:
+                async with stack.http.get(
+                    f"{stack.base}/api-jobs/{known[0]}", headers=stack.headers()
+                ) as reply:
                     await reply.read()
                     polled.add(reply.status)
             except BROKEN:
@@ -242,7 +246,9 @@ async def test_nothing_is_left_over(stack: Stack) -> None:
     try:
 
         async def settled() -> bool:
-            return not await conn.fetchval("SELECT count(*) FROM api_jobs WHERE state IN ('queued', 'running')")
+            return not await conn.fetchval(
+                "SELECT count(*) FROM api_jobs WHERE state IN ('queued', 'running')"
+            )
 
         await eventually(settled, 20, "every job has ended")
         assert await conn.fetchval("SELECT count(*) FROM api_job_keys") == 0

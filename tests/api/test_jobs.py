@@ -360,7 +360,10 @@ async def test_shared_names_run_beside_each_other_and_wait_for_exclusive_ones(id
 
 async def test_users_see_and_cancel_their_own_jobs_only(idle: Service) -> None:
     await idle.db.execute(
-        "INSERT INTO users (uuid, account_uuid, name, password_hash) SELECT $1, uuid, 'u', password_hash FROM accounts",
+        """
+        INSERT INTO users (uuid, account_uuid, name, password_hash)
+        SELECT $1, uuid, 'u', password_hash FROM accounts
+        """,
         "e" * 12 + "4eee8eeeeeeeeeeeeeee",
     )
     body = {"logInByUser": {"accountName": "admin", "userName": "u", "password": "password"}}

@@ -2,15 +2,16 @@
 
     make bench ARGS=tests/benchmarks/bench_engine.py
 
-Everything is on that a product has on: session, permission, validation, durable row (fsync), log, metrics, audit. Rounds
-are interleaved and medians are printed, because machines are noisy; quote the ratios, not the rates. PostgreSQL and Redis
-are the embedded ones; the load generator runs on the same cores.
+Everything is on that a product has on: session, permission, validation, durable row (fsync), log, metrics,
+audit. Rounds are interleaved and medians are printed, because machines are noisy; quote the ratios, not the
+rates. PostgreSQL and Redis are the embedded ones; the load generator runs on the same cores.
 
     accept     calls/s of one API process at 64 connections, no worker running; × floor, × the obvious way
     get        authenticated GET of a zone by uuid, 64 connections; × floor
     worker     jobs/s of one worker process on jobs that were accepted before; × stock arq at max_jobs 10
     latency    one client on an idle service: POST with `Prefer: wait` until the result is there
-    end to end HTTP accept → committed effect, 32 connections, one API and one worker process; × FastAPI + Celery prefork 1
+    end to end HTTP accept → committed effect, 32 connections, one API and one worker process;
+               × FastAPI + Celery prefork 1
     idle       CPU of an idle worker in % of a core;  rss: of API and worker after 50,000 jobs
 """
 
@@ -31,9 +32,9 @@ import pytest
 from redis.asyncio import Redis
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
-from stack import Stack, eventually, running_stack  # noqa: E402
+from stack import Stack, eventually, running_stack
 
-from zstack_mgmt.local.processes import free_port  # noqa: E402
+from zstack_mgmt.local.processes import free_port
 
 pytestmark = pytest.mark.bench
 
@@ -41,16 +42,27 @@ HERE = Path(__file__).parent
 ROUNDS = 3
 SECONDS = 4.0
 BODY = json.dumps(
-    {"params": {"name": "zone-under-load", "description": "a zone of the load generator, of an ordinary length"}}
+    {
+        "params": {
+            "name": "zone-under-load",
+            "description": "a zone of the load generator, of an ordinary length",
+        }
+    }
 )
 PEER_TABLES = """
-CREATE TABLE IF NOT EXISTS peer_jobs (uuid text PRIMARY KEY, body text, accepted_at timestamptz DEFAULT now());
+CREATE TABLE IF NOT EXISTS peer_jobs (
+    uuid text PRIMARY KEY, body text, accepted_at timestamptz DEFAULT now());
 CREATE TABLE IF NOT EXISTS peer_zones (uuid text PRIMARY KEY, name text, description text);
 """
 
 
-def request_of(method: str, path: str, body: str = "", token: str = "") -> bytes:  # noqa: S107
-    head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+def request_of(method: str, path: str, body: str = "", token: str = "") -> bytes:
+    head = [
+        f"{method} {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
     if token:
         head.append(f"Authorization: OAuth {token}")
     return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
@@ -75,7 +87,10 @@ async def load(port: int, connections: int, seconds: float, request: bytes) -> d
 @asynccontextmanager
 async def peer(stack: Stack, *arguments: str, port: int = 0) -> AsyncIterator[int]:
     """One of peers.py, answering on its port if it has one; the pid."""
-    env = os.environ | {"DATABASE_URL": stack.runtime["database_url"], "REDIS_URL": stack.runtime["redis_url"]}
+    env = os.environ | {
+        "DATABASE_URL": stack.runtime["database_url"],
+        "REDIS_URL": stack.runtime["redis_url"],
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(HERE / "peers.py"), *arguments, env=env, stderr=asyncio.subprocess.DEVNULL
     )
@@ -106,7 +121,9 @@ def median(values: list[float]) -> float:
 
 
 def row(*cells: Any) -> None:
-    print("| " + " | ".join(f"{c:,.2f}" if isinstance(c, float) else str(c) for c in cells) + " |", flush=True)
+    print(
+        "| " + " | ".join(f"{c:,.2f}" if isinstance(c, float) else str(c) for c in cells) + " |", flush=True
+    )
 
 
 def port_of(stack: Stack) -> int:
@@ -125,7 +142,8 @@ def rss_mb(pid: int) -> float:
 async def clear(stack: Stack) -> None:
     conn = await stack.db()
     await conn.execute(
-        "TRUNCATE api_jobs, api_job_keys, audits, zones CASCADE; DELETE FROM resources WHERE resource_type = 'ZoneVO'"
+        "TRUNCATE api_jobs, api_job_keys, audits, zones CASCADE;"
+        "DELETE FROM resources WHERE resource_type = 'ZoneVO'"
     )
     await conn.execute("CHECKPOINT")
     await conn.close()
@@ -166,7 +184,13 @@ async def test_accept_and_get() -> None:
     row("ours POST / floor", ours / floor, "target 0.20, aim 0.30", "", "")
     row("ours POST / obvious", ours / obvious, "target 3", "", "")
     row("ours GET / floor", median(rates["ours GET"]) / median(rates["floor GET"]), "target 0.20", "", "")
-    row("1 connection: p50, p99 ms", details["ours, 1 connection"]["p50_ms"], details["ours, 1 connection"]["p99_ms"], "", "")
+    row(
+        "1 connection: p50, p99 ms",
+        details["ours, 1 connection"]["p50_ms"],
+        details["ours, 1 connection"]["p99_ms"],
+        "",
+        "",
+    )
 
 
 async def drained(conn: Any, sql: str, count: int, timeout_s: float = 120) -> float:
@@ -243,13 +267,20 @@ async def test_latency_idle_and_memory() -> None:
             await load(port_of(stack), 64, 2, post)
         await stack.finished(jobs, 60, "jobs")
         await eventually(
-            lambda: conn.fetchval("SELECT NOT EXISTS (SELECT FROM api_jobs WHERE state IN ('queued', 'running'))"),
+            lambda: conn.fetchval(
+                "SELECT NOT EXISTS (SELECT FROM api_jobs WHERE state IN ('queued', 'running'))"
+            ),
             120,
             "all 50,000 jobs end",
         )
         await conn.close()
         print()
-        row("submit → done, idle system: p50, p99 ms", times[150] * 1000, times[297] * 1000, "targets 6 and 25")
+        row(
+            "submit → done, idle system: p50, p99 ms",
+            times[150] * 1000,
+            times[297] * 1000,
+            "targets 6 and 25",
+        )
         row("idle worker, % of a core", idle, "", "target 0.5")
         row("rss after 50,000 jobs, MB: api, worker", rss_mb(api), rss_mb(worker), "target 150")
 

@@ -1,7 +1,7 @@
 """What we are measured against, each as a process of its own.
 
-    python peers.py floor PORT                      a bare aiohttp handler: POST reads the body and answers 202, GET 200
-    python peers.py obvious PORT                    one redis-py GET, one pooled INSERT and one arq enqueue_job per call
+    python peers.py floor PORT      a bare aiohttp handler: POST reads the body and answers 202, GET 200
+    python peers.py obvious PORT    one redis-py GET, one pooled INSERT, one arq enqueue_job per call
     python peers.py arq POLL_DELAY                  stock arq, max_jobs 10, the one-transaction job
     python peers.py fastapi PORT                    FastAPI that hands the same job to Celery
     python peers.py celery                          Celery, prefork, one process
@@ -120,7 +120,16 @@ def celery_app() -> Any:
 
 def celery() -> None:
     app, _ = celery_app()
-    app.worker_main(["worker", "--pool=prefork", "--concurrency=1", "--loglevel=error", "--without-gossip", "--without-mingle"])
+    app.worker_main(
+        [
+            "worker",
+            "--pool=prefork",
+            "--concurrency=1",
+            "--loglevel=error",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )
 
 
 def fastapi(port: int) -> None:
