@@ -109,6 +109,8 @@ class Player:
         """Make the call; its status and its normalised answer."""
         if step.hold is not None:
             await self.hold(step.hold)
+        for literal in UUID.findall(json.dumps(step.body)):
+            self.normalise.known[literal] = literal  # the story's own words
         answer = await self.exchange(step)
         for name, place in step.keep.items():
             value = answer.headers["X-Job-UUID"] if place == "@job" else find(answer.body, place)
