@@ -572,14 +572,13 @@ CREATE OR REPLACE TRIGGER free_address AFTER DELETE ON used_ips FOR EACH ROW EXE
 
 -- The lowest free address of a range, whose row the caller has locked; NULL when none is left.
 CREATE OR REPLACE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT min(v) FROM (
-        SELECT p_next AS v WHERE p_next <= p_end
-               AND NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_next)
-        UNION ALL
+    SELECT coalesce(
+        (SELECT p_next WHERE p_next <= p_end
+                AND NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_next)),
         (SELECT u.value + 1 FROM used_ips u
          WHERE u.l3_network_uuid = p_l3 AND u.value >= p_next AND u.value < p_end
            AND NOT EXISTS (SELECT FROM used_ips n WHERE n.l3_network_uuid = p_l3 AND n.value = u.value + 1)
-         ORDER BY u.value LIMIT 1)) free
+         ORDER BY u.value LIMIT 1))
 $$;
 
 CREATE TABLE IF NOT EXISTS volumes (

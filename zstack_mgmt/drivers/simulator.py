@@ -7,8 +7,8 @@ so what a killed worker had done stays done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from zstack_mgmt.drivers.protocol import (
@@ -37,12 +37,11 @@ class Simulator:
         self._latency_s = latency_s
 
     async def capacity(self, host: Host) -> Capacity:
-        await self._act("capacity", host.uuid, None)
-        return Capacity(1, DEFAULT_CPUS, DEFAULT_MEMORY)
+        async with self._acting("capacity", host.uuid, None):
+            return Capacity(1, DEFAULT_CPUS, DEFAULT_MEMORY)
 
     async def define(self, host: Host, domain: Domain, token: str) -> None:
-        await self._act("define", host.uuid, domain.vm_uuid)
-        async with self._transaction() as conn:
+        async with self._acting("define", host.uuid, domain.vm_uuid) as conn:
             await conn.execute(
                 """
                 INSERT INTO simulator_domains (host_uuid, vm_uuid, name, cpu_num, memory_size, disks, nics)
@@ -61,8 +60,7 @@ class Simulator:
             )
 
     async def start(self, host: Host, vm_uuid: str, token: str) -> None:
-        await self._act("start", host.uuid, vm_uuid)
-        async with self._transaction() as conn:
+        async with self._acting("start", host.uuid, vm_uuid) as conn:
             known = await conn.fetchval(
                 """
                 UPDATE simulator_domains SET starts = starts + (power = 'Stopped')::int,
@@ -82,8 +80,7 @@ class Simulator:
         await self._forget("destroy", host, vm_uuid)
 
     async def reboot(self, host: Host, vm_uuid: str, token: str) -> None:
-        await self._act("reboot", host.uuid, vm_uuid)
-        async with self._transaction() as conn:
+        async with self._acting("reboot", host.uuid, vm_uuid) as conn:
             known = await conn.fetchval(
                 """
                 UPDATE simulator_domains SET starts = starts + (token IS DISTINCT FROM $3)::int,
@@ -106,8 +103,7 @@ class Simulator:
     async def snapshot(
         self, host: Host | None, vm_uuid: str | None, disk: Disk, snapshot_uuid: str, token: str
     ) -> None:
-        await self._act("snapshot", host and host.uuid, vm_uuid)
-        async with self._transaction() as conn:
+        async with self._acting("snapshot", host and host.uuid, vm_uuid) as conn:
             await conn.execute(
                 """
                 INSERT INTO simulator_snapshots (snapshot_uuid, volume_uuid) VALUES ($1, $2)
@@ -120,13 +116,11 @@ class Simulator:
     async def delete_snapshot(
         self, host: Host | None, vm_uuid: str | None, disk: Disk, snapshot_uuid: str, token: str
     ) -> None:
-        await self._act("delete_snapshot", host and host.uuid, vm_uuid)
-        async with self._transaction() as conn:
+        async with self._acting("delete_snapshot", host and host.uuid, vm_uuid) as conn:
             await conn.execute("DELETE FROM simulator_snapshots WHERE snapshot_uuid = $1", snapshot_uuid)
 
     async def console_endpoint(self, host: Host, vm_uuid: str) -> Endpoint:
-        await self._act("console_endpoint", host.uuid, vm_uuid)
-        async with self._transaction() as conn:
+        async with self._acting("console_endpoint", host.uuid, vm_uuid) as conn:
             rows = await conn.fetch(
                 """
                 SELECT vm_uuid FROM simulator_domains WHERE host_uuid = $1 AND power <> 'Stopped'
@@ -140,16 +134,14 @@ class Simulator:
         return Endpoint("vnc", host.management_ip, _FIRST_PORT + running.index(vm_uuid))
 
     async def list(self, host: Host) -> Mapping[str, Power]:
-        await self._act("list", host.uuid, None)
-        async with self._transaction() as conn:
+        async with self._acting("list", host.uuid, None) as conn:
             rows = await conn.fetch(
                 "SELECT vm_uuid, power FROM simulator_domains WHERE host_uuid = $1", host.uuid
             )
         return {row["vm_uuid"]: row["power"] for row in rows}
 
     async def _switch(self, action: str, host: Host, vm_uuid: str, power: Power) -> None:
-        await self._act(action, host.uuid, vm_uuid)
-        async with self._transaction() as conn:
+        async with self._acting(action, host.uuid, vm_uuid) as conn:
             known = await conn.fetchval(
                 """
                 UPDATE simulator_domains SET power = $3 WHERE host_uuid = $1 AND vm_uuid = $2
@@ -164,23 +156,30 @@ class Simulator:
             raise DriverError(f"the VM {vm_uuid} does not run on the host {host.uuid}")
 
     async def _forget(self, action: str, host: Host, vm_uuid: str) -> None:
-        await self._act(action, host.uuid, vm_uuid)
-        async with self._transaction() as conn:
+        async with self._acting(action, host.uuid, vm_uuid) as conn:
             await conn.execute(
                 "DELETE FROM simulator_domains WHERE host_uuid = $1 AND vm_uuid = $2", host.uuid, vm_uuid
             )
 
-    async def _act(self, action: str, host_uuid: str | None, vm_uuid: str | None) -> None:
-        """Take the time that the action takes, and fail if a fault says so."""
+    @asynccontextmanager
+    async def _acting(self, action: str, host_uuid: str | None, vm_uuid: str | None) -> AsyncGenerator[Any]:
+        """The transaction of an action, after its time; or the failure that a fault asks for."""
+        delay_s, failure = self._latency_s, None
         async with self._transaction() as conn:
             faults = await conn.fetch(
                 "SELECT * FROM simulator_faults_for($1, $2, $3)", action, host_uuid, vm_uuid
             )
-        delay_s = self._latency_s + sum(fault["latency_s"] for fault in faults)
-        if delay_s > 0:
-            await asyncio.sleep(delay_s)
+            if not faults and delay_s == 0:
+                yield conn
+                return
         for fault in faults:
+            delay_s += fault["latency_s"]
             if fault["lost"]:
-                raise HostLost(fault["error"] or f"the host {host_uuid} does not answer")
-            if fault["error"] is not None:
-                raise DriverError(fault["error"])
+                failure = HostLost(fault["error"] or f"the host {host_uuid} does not answer")
+            elif fault["error"] is not None:
+                failure = failure or DriverError(fault["error"])
+        await asyncio.sleep(delay_s)
+        if failure is not None:
+            raise failure
+        async with self._transaction() as conn:
+            yield conn
