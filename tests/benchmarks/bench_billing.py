@@ -4,8 +4,8 @@
 
 Data: one account, 1,000 VMs that ran and stood still in turn, each run a stretch with a size; CPU, memory and
 root volume have prices, one of which changes half-way. Through `spending.calculate` on one connection,
-everything in PostgreSQL's memory. Printed: seconds (best of 5) for all of the history, for a
-window with a tenth of it, for windows of one length in histories of two, and for an account with nothing beside them.
+everything in PostgreSQL's memory. Printed: seconds (best of 5) for all of the history, for a window
+with a tenth of it, for windows of one length in histories of two, and for an account with nothing beside it.
 """
 
 import time
