@@ -10,7 +10,7 @@ from directory import Behaviour, running_directory, stand_in
 from directory_data import BASE, SERVICE, SERVICE_PASSWORD
 from zstack_mgmt.config import Settings
 from zstack_mgmt.ldap import questions
-from zstack_mgmt.ldap.calls import ask, turn
+from zstack_mgmt.ldap.calls import turn
 from zstack_mgmt.ldap.directory import DirectoryError
 from zstack_mgmt.ldap.model import Target
 
@@ -58,8 +58,8 @@ NONSENSE = [
 
 
 async def prove(settings: Settings, reached: Target) -> None:
-    async with turn(settings):
-        await ask(settings, reached, questions.test)
+    async with turn(settings, reached) as ask:
+        await ask(questions.test)
 
 
 def target(port: int, url: str = "ldap", encryption: str = "None") -> Target:

@@ -11,7 +11,7 @@ import structlog
 
 from zstack_mgmt.errors import DirectoryTestFailed, DirectoryUnreachable, OperationError
 from zstack_mgmt.ldap import questions, store
-from zstack_mgmt.ldap.calls import ask, turn
+from zstack_mgmt.ldap.calls import Asker, turn
 from zstack_mgmt.ldap.directory import BadFilter, DirectoryError, Reason
 from zstack_mgmt.ldap.model import Options, Target, options_of
 from zstack_mgmt.registry import Call, Sealer
@@ -58,24 +58,23 @@ async def configured(call: Call, conn: Any) -> Configured | None:
 
 async def prove(call: Call, target: Target) -> None:
     """Try the settings. Raises DirectoryTestFailed, which tells the wrong one, and TooBusy."""
-    settings = call.services.settings
     try:
-        async with turn(settings):
-            await ask(settings, target, questions.test)
+        async with turn(call.services.settings, target) as ask:
+            await ask(questions.test)
     except DirectoryError as error:
         raise DirectoryTestFailed(f"{_WORDS[error.reason]}: {error.details}", reason=error.reason) from None
 
 
 @asynccontextmanager
-async def reaching(call: Call, *, tell: bool = True) -> AsyncGenerator[None]:
+async def reaching(call: Call, target: Target, *, tell: bool = True) -> AsyncGenerator[Asker]:
     """Have a turn at the directory. Its failures become DirectoryUnreachable (LDAP.1000) and OperationError.
 
     Args:
         tell: whether the caller may learn why. Whoever logs in may not; the log always tells.
     """
     try:
-        async with turn(call.services.settings):
-            yield
+        async with turn(call.services.settings, target) as ask:
+            yield ask
     except DirectoryError as error:
         log.warning("the directory fails", action="ldap", reason=error.reason, details=error.details)
         why = f": {_WORDS[error.reason]}, {error.details}" if tell else "; other logins are not affected"

@@ -21,7 +21,6 @@ from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
 from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
-from zstack_mgmt.ldap.calls import ask, ask_long
 from zstack_mgmt.ldap.model import LdapBinding, full_dn
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
@@ -80,9 +79,8 @@ async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBind
         found(await store.account_exists(conn, request.account_uuid) or None, "account", request.account_uuid)
     if request.account_uuid == ADMIN_UUID:
         raise AdminNotBindable("the built-in admin logs in with its own password only")
-    name = full_dn(request.ldap_uid, server.target.base)
-    async with reaching(call):
-        dn = await ask(call.services.settings, server.target, questions.look_up, name)
+    async with reaching(call, server.target) as ask:
+        dn = await ask(questions.look_up, full_dn(request.ldap_uid, server.target.base))
     if dn is None:
         raise EntryNotFound(f"the LDAP server has no entry {request.ldap_uid!r} below {server.target.base!r}")
     uuid = request.resource_uuid or work.token
@@ -162,13 +160,8 @@ async def clean_invalid_ldap_binding(
         names = sorted({*await store.bound_names(conn, server.uuid), *await store.names_with_sessions(conn)})
     invalid: list[str] = []
     for first in range(0, len(names), _BATCH):
-        async with reaching(call):
-            invalid += await ask_long(
-                call.services.settings,
-                server.target,
-                questions.gone,
-                names[first : first + _BATCH],
-                server.options.clean_filter,
-            )
+        async with reaching(call, server.target) as ask:
+            batch = names[first : first + _BATCH]
+            invalid += await ask.long(questions.gone, batch, server.options.clean_filter)
     async with work.transaction() as conn:
         return await store.unbind(conn, server.uuid, invalid) or None

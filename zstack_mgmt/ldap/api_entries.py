@@ -11,7 +11,6 @@ from zstack_mgmt.jobs.outside import Direct
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
 from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
-from zstack_mgmt.ldap.calls import ask_long
 from zstack_mgmt.ldap.model import dn_key
 from zstack_mgmt.registry import ApiRequest, Call, api
 
@@ -86,6 +85,6 @@ async def _entries(
     more = [name.strip() for name in settings.ldap_entry_attributes.split(",") if name.strip()]
     attributes = list(dict.fromkeys((*_NAMES, server.options.login_attribute, *more)))
     but = frozenset(map(dn_key, bound))
-    async with reaching(call):
-        found = await ask_long(settings, server.target, questions.entries, condition, attributes, limit, but)
+    async with reaching(call, server.target) as ask:
+        found = await ask.long(questions.entries, condition, attributes, limit, but)
     return {"inventories": found, "success": True}

@@ -24,7 +24,7 @@ from zstack_mgmt.jobs.outside import Direct
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import Configured, configured, reaching
 from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
-from zstack_mgmt.ldap.calls import ask
+from zstack_mgmt.ldap.calls import Asker
 from zstack_mgmt.ldap.model import dn_key
 from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sessions.model import Session
@@ -73,8 +73,12 @@ class LogInByLdap(ApiRequest):
 )
 async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> dict[str, Any]:
     began = time.monotonic()
-    async with reaching(call, tell=False):
-        opened = await _log_in(call, work, request)
+    async with work.transaction() as conn:
+        server = await configured(call, conn)
+    if server is None:
+        raise NoDirectory("there is no LDAP server to log in with")
+    async with reaching(call, server.target, tell=False) as ask:
+        opened = await _log_in(call, work, server, ask, request)
     if opened is not None:
         return opened
     spent = time.monotonic() - began
@@ -82,13 +86,11 @@ async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> dict
     raise AuthenticationFailed("the name or the password is wrong")
 
 
-async def _log_in(call: Call, work: Direct, request: LogInByLdap) -> dict[str, Any] | None:
+async def _log_in(
+    call: Call, work: Direct, server: Configured, ask: Asker, request: LogInByLdap
+) -> dict[str, Any] | None:
     """The answer to a login, or None when it is refused; the failure is counted then."""
-    async with work.transaction() as conn:
-        server = await configured(call, conn)
-    if server is None:
-        raise NoDirectory("there is no LDAP server to log in with")
-    dn = await _find(call, server, request.uid)
+    dn = await _find(server, ask, request.uid)
     # A name has many spellings, an entry one: the throttle counts entries where it can.
     sealer, known = call.services.sealer, dn_key(dn) if dn else f"name:{request.uid}"
     subject = subject_of(sealer, "ldap", server.uuid, known)
@@ -97,7 +99,9 @@ async def _log_in(call: Call, work: Direct, request: LogInByLdap) -> dict[str, A
         bound = await store.bound_accounts(conn, server.uuid, [dn] if dn else [])
     # Who is unknown or must wait is asked for all the same, under a name that nobody has.
     asked = dn if dn and not blocked else f"cn={new_uuid()},{server.target.base}"
-    names = await _names_of(call, server, asked, request.password, alone=bool(bound))
+    names = [asked] if await ask(questions.authenticates, asked, request.password) else []
+    if names and not bound:
+        names += await ask(questions.groups_above, server.options.member_attributes, asked)
     async with work.transaction() as conn:
         await take_turn(conn, subject)
         # Looked at again, as every login does: many attempts at once must not all be free.
@@ -105,30 +109,20 @@ async def _log_in(call: Call, work: Direct, request: LogInByLdap) -> dict[str, A
         account = None if blocked or not names else await _account(conn, server, names)
         if account is not None:
             await forget_failures(conn, subject, call.remote)
-            session = await _open_session(call, conn, account, names[0])
+            session = await _open_session(call, conn, account, asked)
             return {"inventory": session, "accountInventory": account}
         if not blocked:
             await note_failure(conn, call.services.settings, subject, call.remote)
     return None
 
 
-async def _find(call: Call, server: Configured, uid: str) -> str | None:
+async def _find(server: Configured, ask: Asker, uid: str) -> str | None:
     """The entry with this login name, or None. Raises EntryNotFound when several have it."""
-    found = await ask(
-        call.services.settings, server.target, questions.logins, server.options.login_attribute, uid
-    )
+    attribute = server.options.login_attribute
+    found = await ask(questions.logins, attribute, uid)
     if len(found) > 1:
-        attribute = server.options.login_attribute
         raise EntryNotFound(f"several entries have this {attribute}; ask the administrator")
     return found[0] if found else None
-
-
-async def _names_of(call: Call, server: Configured, dn: str, password: str, *, alone: bool) -> list[str]:
-    """The entry's name and, unless it is enough alone, those of its groups; none for a wrong password."""
-    settings, members = call.services.settings, server.options.member_attributes
-    if not await ask(settings, server.target, questions.authenticates, dn, password):
-        return []
-    return [dn] if alone else [dn, *await ask(settings, server.target, questions.groups_above, members, dn)]
 
 
 async def _account(conn: Any, server: Configured, names: list[str]) -> Account | None:

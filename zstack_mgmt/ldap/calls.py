@@ -24,8 +24,7 @@ T = TypeVar("T")
 
 _MAX_WAITING = 200
 _MARGIN_S = 1.0
-LONG = 6
-"""How many times the usual patience a search for many entries gets."""
+_LONG = 6  # times the usual patience, for a search for many entries
 
 
 class _Turns:
@@ -75,73 +74,67 @@ def _turns(size: int) -> _Turns:
     return _Turns(size)
 
 
+class Asker:
+    """Asks one directory, one question after the other, on one line."""
+
+    def __init__(self, settings: Settings, turns: _Turns, target: Target) -> None:
+        self._settings = settings
+        self._turns = turns
+        self._line = Line(target, Limits(settings.ldap_timeout_s, settings.ldap_ca_file))
+        self._given_up = False
+
+    async def __call__(
+        self, question: Callable[Concatenate[Line, P], T], *args: P.args, **more: P.kwargs
+    ) -> T:
+        """The answer, within the time of one. Raises DirectoryError, and what the question raises besides."""
+        patience_s = self._settings.ldap_timeout_s + _MARGIN_S
+        return await self._within(patience_s, question, *args, **more)
+
+    async def long(self, question: Callable[Concatenate[Line, P], T], *args: P.args, **more: P.kwargs) -> T:
+        """The same for a search whose answer is large."""
+        return await self._within(_LONG * self._settings.ldap_timeout_s, question, *args, **more)
+
+    def close(self) -> None:
+        """Hang up. A line that was given up is its thread's to close: a socket's number is soon another's."""
+        if not self._given_up:
+            self._line.close()
+
+    async def _within(
+        self,
+        patience_s: float,
+        question: Callable[Concatenate[Line, P], T],
+        *args: P.args,
+        **more: P.kwargs,
+    ) -> T:
+        line = self._line
+        job = self._turns.executor.submit(question, line, *args, **more)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await asyncio.wrap_future(job)
+        except TimeoutError:
+            raise DirectoryError("unreachable", "the directory does not answer in time") from None
+        finally:
+            if not job.done():
+                self._given_up = True
+                job.add_done_callback(lambda _: line.close())
+                job.cancel()
+                line.cut()
+
+
 @asynccontextmanager
-async def turn(settings: Settings) -> AsyncGenerator[None]:
-    """Be one of the few that use the directory. Raises like `_Turns.take`."""
+async def turn(settings: Settings, target: Target) -> AsyncGenerator[Asker]:
+    """Be one of the few that ask the directory. Raises like `_Turns.take`."""
     turns = _turns(settings.ldap_concurrency)
     await turns.take()
     began = asyncio.get_running_loop().time()
+    asker = Asker(settings, turns, target)
     try:
-        yield
+        yield asker
     except DirectoryError as error:
         # A quick refusal is everybody's own to meet; nobody should wait long for the same silence again.
         if asyncio.get_running_loop().time() - began >= settings.ldap_timeout_s:
             turns.dismiss(error)
         raise
     finally:
+        asker.close()
         turns.pass_on()
-
-
-async def ask(
-    settings: Settings,
-    target: Target,
-    work: Callable[Concatenate[Line, P], T],
-    *args: P.args,
-    **options: P.kwargs,
-) -> T:
-    """`work(line, *args)` on a line of its own, within the time of one answer. The caller has its `turn`.
-
-    The line of a call that is given up is cut, so that its thread comes back.
-
-    Raises: DirectoryError, and what `work` raises besides.
-    """
-    return await _within(settings.ldap_timeout_s + _MARGIN_S, settings, target, work, *args, **options)
-
-
-async def ask_long(
-    settings: Settings,
-    target: Target,
-    work: Callable[Concatenate[Line, P], T],
-    *args: P.args,
-    **options: P.kwargs,
-) -> T:
-    """The same for searches whose answer is large. Raises like `ask`."""
-    return await _within(LONG * settings.ldap_timeout_s, settings, target, work, *args, **options)
-
-
-async def _within(
-    patience_s: float,
-    settings: Settings,
-    target: Target,
-    work: Callable[Concatenate[Line, P], T],
-    *args: P.args,
-    **options: P.kwargs,
-) -> T:
-    line = Line(target, Limits(settings.ldap_timeout_s, settings.ldap_ca_file))
-
-    def run() -> T:
-        try:
-            return work(line, *args, **options)
-        finally:
-            line.close()
-
-    job = _turns(settings.ldap_concurrency).executor.submit(run)
-    try:
-        async with asyncio.timeout(patience_s):
-            return await asyncio.wrap_future(job)
-    except TimeoutError:
-        raise DirectoryError("unreachable", "the directory does not answer in time") from None
-    finally:
-        if not job.done():
-            job.cancel()
-            line.cut()

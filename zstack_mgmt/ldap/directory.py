@@ -81,7 +81,7 @@ class Limits:
 
 
 class Line:
-    """A connection to a directory, used by one thread. Only `cut` may be called by another.
+    """A connection to a directory, used by one thread at a time. Only `cut` may be called besides.
 
     Every method but `cut` and `close` raises DirectoryError; those that take a condition, BadFilter.
     """
@@ -93,26 +93,12 @@ class Line:
         self._cut = False
         self._tls_failure = ""
         self._connection: Any = None
-
-    def open(self) -> None:
-        """Connect, with TLS when the settings ask for it."""
-        address = self.target.address
-        with self._translated():
-            tls: Any = _VerifiedTls(self)
-            server = ldap3.Server(
-                address.host, address.port, use_ssl=address.tls, tls=tls, get_info=ldap3.NONE
-            )
-            self._connection = ldap3.Connection(
-                server, auto_referrals=False, check_names=False, receive_timeout=self._limits.timeout_s
-            )
-            self._connection.strategy._open_socket = self._dial
-            self._connection.open(read_server_info=False)
-            if self.target.encryption == "TLS" and not address.tls:
-                self._start_tls()
+        self._bound_as: str | None = None  # the user name of the settings while it is bound
 
     def log_in(self) -> None:
-        """Connect as the service account of the settings, or as nobody."""
-        self.open()
+        """Be the service account of the settings, or nobody in particular; connect first."""
+        if self._bound_as == self.target.username:
+            return
         if self.target.username and not self.target.password:
             raise DirectoryError("credentials", "a user name needs a password: without one it proves nothing")
         result = self._bind(self.target.username, self.target.password)
@@ -120,6 +106,7 @@ class Line:
             raise DirectoryError("credentials", f"the directory refuses the login: {_told(result)}")
         if result["result"] != codes.RESULT_SUCCESS:
             raise DirectoryError("failed", f"the directory refuses the login: {_told(result)}")
+        self._bound_as = self.target.username
 
     def accepts(self, dn: str, password: str) -> bool:
         """Whether the directory authenticates the entry with the password; an empty one proves nothing."""
@@ -194,7 +181,7 @@ class Line:
         host = self.target.address.host
         try:
             wrapped = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
-            self._socket = wrapped
+            self._keep(wrapped)
             wrapped.do_handshake()
         except (ssl.SSLError, ConnectionError, ValueError) as error:
             said = getattr(error, "verify_message", "") or getattr(error, "reason", "") or str(error)
@@ -202,34 +189,52 @@ class Line:
             raise
         return wrapped
 
-    def _start_tls(self) -> None:
-        # Whatever the library makes of the answer: no password leaves on a socket that is not ours.
-        self._connection.start_tls(read_server_info=False)
-        if not isinstance(self._connection.socket, ssl.SSLSocket):
-            raise DirectoryError("tls", "the directory does not start TLS")
+    def _open(self) -> None:
+        address = self.target.address
+        tls: Any = _VerifiedTls(self)
+        server = ldap3.Server(address.host, address.port, use_ssl=address.tls, tls=tls, get_info=ldap3.NONE)
+        connection: Any = ldap3.Connection(
+            server, auto_referrals=False, check_names=False, receive_timeout=self._limits.timeout_s
+        )
+        connection.strategy._open_socket = self._dial
+        self._connection = connection
+        connection.open(read_server_info=False)
+        if self.target.encryption == "TLS" and not address.tls:
+            # Whatever the library makes of the answer: no password leaves on a socket that is not ours.
+            connection.start_tls(read_server_info=False)
+            if not isinstance(connection.socket, ssl.SSLSocket):
+                raise DirectoryError("tls", "the directory does not start TLS")
 
     def _dial(self, address: Sequence[Any], use_ssl: bool = False, unix_socket: bool = False) -> None:
         """Connect to one address, in place of ldap3's own way, which leaves the socket open when it fails."""
         dialled = self._socket = socket.socket(*address[:3])
         try:
-            if self._cut:
-                raise TimeoutError
             dialled.settimeout(self._limits.timeout_s)
             dialled.connect(address[4])
+            self._keep(dialled)
             self._connection.socket = self.wrap(dialled) if use_ssl else dialled
         except (OSError, ValueError):
             self.close()
             raise
         self._connection.closed = False
 
+    def _keep(self, connected: socket.socket) -> None:
+        """Note what `cut` is to end, which it could not end before."""
+        self._socket = connected
+        if self._cut:
+            raise TimeoutError
+
     def _bind(self, name: str, password: str) -> Any:
-        connection = self._connection
-        connection.authentication = ldap3.SIMPLE if name else ldap3.ANONYMOUS
-        # As bytes the password is sent as it is: no preparation can make it empty.
-        connection.user, connection.password = name, password.encode()
+        self._bound_as = None
         with self._translated():
+            if self._connection is None:
+                self._open()
+            connection: Any = self._connection
+            connection.authentication = ldap3.SIMPLE if name else ldap3.ANONYMOUS
+            # As bytes the password is sent as it is: no preparation can make it empty.
+            connection.user, connection.password = name, password.encode()
             connection.bind(read_server_info=False)
-        return connection.result
+            return connection.result
 
     def _found(self) -> tuple[int, list[Any]]:
         result = self._connection.result

@@ -1,4 +1,4 @@
-"""What we ask a directory. Each question is asked on a line of its own, which `calls` opens a thread for.
+"""What we ask a directory. Several questions may follow each other on one line; `calls` has threads for them.
 
 All of them raise DirectoryError.
 """
@@ -36,7 +36,6 @@ def logins(line: Line, attribute: str, name: str) -> list[str]:
 
 def authenticates(line: Line, dn: str, password: str) -> bool:
     """Whether the password is the entry's."""
-    line.open()
     return line.accepts(dn, password)
 
 
