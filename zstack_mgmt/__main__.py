@@ -19,7 +19,6 @@ from pathlib import Path
 
 from zstack_mgmt.config import ConfigError, Settings
 
-
 MAX_LINE_BYTES = 64 * 1024  # of a request line: some GETs name a thousand uuids
 
 

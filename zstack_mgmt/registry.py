@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
@@ -137,6 +137,7 @@ class Api:
     in_path: tuple[str, ...] = ()
     query: Any = None  # the inventory's class when this is a Query API
     bare: bool = False  # old clients send the parameters under an empty key or without a wrapper
+    describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
 
     @cached_property
     def permissions(self) -> tuple[str, ...]:
@@ -187,6 +188,7 @@ def api(
     shared: tuple[str, ...] = (),
     query: Any = None,
     bare: bool = False,
+    describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None,
     name: str = "",
 ) -> Callable[[Callable[[Call, Any, R], Awaitable[Any]]], Callable[[Call, Any, R], Awaitable[Any]]]:
     """Declare an API: `http` is its method and path, `java` the package of its message, `also` further paths.
@@ -233,6 +235,7 @@ def api(
             in_path=in_path,
             query=query,
             bare=bare,
+            describe=describe,
         )
         return handler
 

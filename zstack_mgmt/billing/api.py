@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from zstack_mgmt.billing import spending, store, usage
+from zstack_mgmt.billing.classes import describe
 from zstack_mgmt.billing.model import Price
 from zstack_mgmt.billing.units import canonical_resource, time_unit_ms, unit_bytes
 from zstack_mgmt.errors import InvalidArgument, PermissionDenied, ResourceNotFound
@@ -115,6 +116,7 @@ class CalculateAccountSpending(ApiRequest):
     category="billing",
     java=JAVA,
     response_key="",
+    describe=describe,
     raises=(PermissionDenied, ResourceNotFound),
 )
 async def calculate_account_spending(

@@ -31,6 +31,8 @@ def plain_value(value: Any, zone: ZoneInfo) -> Any:
 
 def schema_of(declared: Api, body: Mapping[str, Any]) -> dict[str, str]:
     """The map from path to server class, parents before children, of the paths that the body has."""
+    if declared.describe is not None:
+        return declared.describe(body)
     if declared.returns is None or declared.response_key not in body:
         return {}
     found: dict[str, str] = {}
