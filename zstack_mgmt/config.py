@@ -103,6 +103,7 @@ class Settings:
     ldap_ca_file: str = ""  # PEM bundle of the authorities that vouch for directories; empty: the system's
     ldap_timeout_s: int = 5  # to connect to the directory, and for each of its answers
     ldap_concurrency: int = 4  # calls to the directory at the same time, in one process
+    ldap_login_rate: int = 50  # logins through the directory that one process starts in a second
     ldap_entry_attributes: str = "member,uniqueMember,memberOf"  # what entries show beyond their names
 
     log_level: str = "info"
