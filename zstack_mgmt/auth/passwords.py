@@ -53,16 +53,17 @@ class PasswordService:
         )
         self._threads = ThreadPoolExecutor(settings.login_hash_concurrency, thread_name_prefix="argon2")
         self._waiting = 0
-        self._decoy = self._hasher.hash("no account has this password")
 
     async def hash(self, password: str) -> str:
         """The argon2id hash to store. Raises TooBusy when too many are waiting."""
         return await self._run(self._hasher.hash, canonical(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether the password fits the stored hash; with None, takes the same time and says no."""
-        matches = await self._run(self._check, stored or self._decoy, canonical(password))
-        return matches and stored is not None
+        """Whether the password fits the stored hash; with None, does the same work and says no."""
+        if stored is None:
+            await self._run(self._hasher.hash, canonical(password))
+            return False
+        return await self._run(self._check, stored, canonical(password))
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
