@@ -66,18 +66,18 @@ async def prove(call: Call, target: Target) -> None:
 
 
 @asynccontextmanager
-async def reaching(call: Call, target: Target, *, tell: bool = True) -> AsyncGenerator[Asker]:
+async def reaching(call: Call, target: Target, *, login: bool = False) -> AsyncGenerator[Asker]:
     """Have a turn at the directory. Its failures become DirectoryUnreachable (LDAP.1000) and OperationError.
 
     Args:
-        tell: whether the caller may learn why. Whoever logs in may not; the log always tells.
+        login: it is one; these start at a limited rate and are not told why. The log tells in any case.
     """
     try:
-        async with turn(call.services.settings, target) as ask:
+        async with turn(call.services.settings, target, login=login) as ask:
             yield ask
     except DirectoryError as error:
         log.warning("the directory fails", action="ldap", reason=error.reason, details=error.details)
-        why = f": {_WORDS[error.reason]}, {error.details}" if tell else "; other logins are not affected"
+        why = "; other logins are not affected" if login else f": {_WORDS[error.reason]}, {error.details}"
         raise DirectoryUnreachable(f"the LDAP server cannot be used now{why}") from None
     except BadFilter as error:
         raise OperationError(str(error)) from None

@@ -77,7 +77,7 @@ async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> dict
         server = await configured(call, conn)
     if server is None:
         raise NoDirectory("there is no LDAP server to log in with")
-    async with reaching(call, server.target, tell=False) as ask:
+    async with reaching(call, server.target, login=True) as ask:
         opened = await _log_in(call, work, server, ask, request)
     if opened is not None:
         return opened

@@ -1,7 +1,8 @@
 """Runs what blocks on a directory in a few threads, and lets few callers at it at the same time.
 
-A caller keeps its turn while it asks and while it reads and writes what belongs to the answers, so that a
-hundred logins hold neither the threads nor the database's connections that other requests need.
+A caller keeps its turn while it asks and while it reads and writes what belongs to the answers, and logins
+start at a limited rate: a hundred of them at once take neither the threads nor the database's connections nor
+the processor time that other requests need.
 """
 
 from __future__ import annotations
@@ -34,6 +35,17 @@ class _Turns:
         self.executor = ThreadPoolExecutor(size, thread_name_prefix="ldap")
         self._free = size
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._next_at = 0.0
+
+    async def start(self, rate: int) -> None:
+        """Wait until a login may start, at most `rate` of them a second. Raises TooBusy."""
+        now = asyncio.get_running_loop().time()
+        at = max(now, self._next_at)
+        if (at - now) * rate >= _MAX_WAITING:
+            raise TooBusy("too many logins wait for the directory; try again soon")
+        self._next_at = at + 1 / rate
+        if at > now:
+            await asyncio.sleep(at - now)
 
     async def take(self) -> None:
         """Wait for a turn. Raises TooBusy, and DirectoryError when the directory is given up meanwhile."""
@@ -122,9 +134,11 @@ class Asker:
 
 
 @asynccontextmanager
-async def turn(settings: Settings, target: Target) -> AsyncGenerator[Asker]:
+async def turn(settings: Settings, target: Target, *, login: bool = False) -> AsyncGenerator[Asker]:
     """Be one of the few that ask the directory. Raises like `_Turns.take`."""
     turns = _turns(settings.ldap_concurrency)
+    if login:
+        await turns.start(settings.ldap_login_rate)
     await turns.take()
     began = asyncio.get_running_loop().time()
     asker = Asker(settings, turns, target)
