@@ -11,7 +11,6 @@ docs [DIR]               write the generated documentation pages
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import secrets
 import sys
@@ -46,7 +45,9 @@ def main(arguments: list[str]) -> int:
             import uvloop
 
             from workers.runner import run_worker
+            from zstack_mgmt.process import settle_memory
 
+            settle_memory()
             uvloop.run(run_worker(settings, queue))
         case ["schema"]:
             return asyncio.run(_schema(settings))
@@ -68,11 +69,11 @@ def _serve(settings: Settings) -> None:
     import uvloop
     from aiohttp import web
 
+    from zstack_mgmt.process import settle_memory
     from zstack_mgmt.web.app import build_app
 
     app = build_app(settings)
-    gc.collect()
-    gc.freeze()  # what is there now stays; the collector need not walk it again and again
+    settle_memory()
     web.run_app(
         app,
         host=settings.host,

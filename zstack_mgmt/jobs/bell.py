@@ -95,9 +95,9 @@ class Bell:
             name = queue_name(self._settings, queue)
             wake_id = f"{name}:wake"
             job = serialize_job("wake", (), {}, None, now_ms, serializer=dumps)
+            pipe.publish(wake_channel(self._settings, queue), b"1")
             pipe.set(job_key_prefix + wake_id, job, px=_WAKE_TTL_MS, nx=True)
             pipe.zadd(name, {wake_id: now_ms}, nx=True)
-            pipe.publish(wake_channel(self._settings, queue), b"1")
         if done:
             pipe.publish(done_channel(self._settings), ",".join(done))
         await pipe.execute()

@@ -6,7 +6,8 @@ Redis announces it, and a look into PostgreSQL once a second finds what was not 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import Generator
+from contextlib import aclosing, contextmanager
 
 import asyncpg
 import structlog
@@ -40,20 +41,23 @@ class Watcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def wait(self, uuid: str, timeout_s: float) -> None:
-        """Return when the job may have ended, or after the timeout. The caller then reads its row."""
+    @contextmanager
+    def expecting(self, uuid: str) -> Generator[asyncio.Event]:
+        """An event that is set when the job's end is announced while the block lasts."""
         event = asyncio.Event()
         self._waiting.setdefault(uuid, set()).add(event)
         try:
-            async with asyncio.timeout(timeout_s):
-                await event.wait()
-        except TimeoutError:
-            pass
+            yield event
         finally:
             events = self._waiting.get(uuid, set())
             events.discard(event)
             if not events:
                 self._waiting.pop(uuid, None)
+
+    async def wait(self, uuid: str, timeout_s: float) -> None:
+        """Return when the job may have ended, or after the timeout. The caller then reads its row."""
+        with self.expecting(uuid) as event:
+            await passed(event, timeout_s)
 
     def _wake(self, uuids: list[str]) -> None:
         for uuid in uuids:
@@ -81,3 +85,12 @@ class Watcher:
                     self._wake(await store.final_ones(conn, list(self._waiting)))
             except (*db.UNAVAILABLE, asyncpg.PostgresError):
                 continue
+
+
+async def passed(event: asyncio.Event, timeout_s: float) -> None:
+    """Return when the event is set, or after the timeout."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -6,11 +6,12 @@ A single GET waits for nothing. Under load the database answers dozens of them f
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt import db
 from zstack_mgmt.query import catalog
-from zstack_mgmt.query.encode import Body, encoder_of
+from zstack_mgmt.query.encode import Body, Encoder, encoder_of
 from zstack_mgmt.query.parser import Query
 from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import Answer, run
@@ -52,8 +53,7 @@ class Gets:
                 self._tasks[key] = asyncio.create_task(self._answer(key))
         body = await asyncio.shield(future)
         bodies = [] if body is None else [body]
-        encoder = encoder_of(catalog.meta_of(query.inventory), _all_fields(query.inventory))
-        return {"inventories": bodies, "schema": encoder.schema(bodies)}
+        return {"inventories": bodies, "schema": _encoder(query.inventory).schema(bodies)}
 
     async def _answer(self, key: _Key) -> None:
         """One statement after another until nobody waits."""
@@ -81,5 +81,7 @@ class Gets:
             future.set_result(found.get(uuid))
 
 
-def _all_fields(inventory: str) -> tuple[catalog.Field, ...]:
-    return catalog.output_fields(catalog.meta_of(inventory), ())
+@lru_cache(256)
+def _encoder(inventory: str) -> Encoder:
+    meta = catalog.meta_of(inventory)
+    return encoder_of(meta, catalog.output_fields(meta, ()))

@@ -11,6 +11,7 @@ from zstack_mgmt import metrics
 from zstack_mgmt.auth.sessions import token_hash
 from zstack_mgmt.errors import BadRequest
 from zstack_mgmt.jobs.model import Submission, keys_of
+from zstack_mgmt.jobs.watch import passed
 from zstack_mgmt.registry import Api, ApiRequest, Call, Services
 from zstack_mgmt.values import Secret, is_job_uuid, is_uuid, new_uuid
 from zstack_mgmt.web.context import TRACE, Context
@@ -53,12 +54,17 @@ async def accept_job(
         remote=call.remote,
         target=target_of(declared, parameters),
     )
-    await context.acceptor.submit(submission)
-    metrics.ACCEPTED.labels(declared.name).inc()
     request[TRACE].job_uuid = uuid
     wait_s = preferred_wait(request)
     if wait_s > 0:
+        # Listening begins before the job can run, so that even the quickest end is heard.
+        with context.watcher.expecting(uuid) as ended:
+            await context.acceptor.submit(submission)
+            metrics.ACCEPTED.labels(declared.name).inc()
+            await passed(ended, min(wait_s, 1.0))
         return await answer_job(request, context, call, uuid, wait_s)
+    await context.acceptor.submit(submission)
+    metrics.ACCEPTED.labels(declared.name).inc()
     location = job_location(context.settings, request, uuid)
     return json_reply(
         {"location": location}, 202, {"Location": location, "Retry-After": "1", "X-Job-UUID": uuid}

@@ -144,16 +144,22 @@ async def boundary(request: web.Request, handler: Route) -> web.StreamResponse:
         "request",
         action="request",
         method=request.method,
-        path=request.path if "session" not in request.path else "…/sessions/…",
+        path=_logged_path(request.raw_path),
         status=reply.status,
         api=trace.api,
         account_uuid=trace.account_uuid,
         job_uuid=trace.job_uuid,
         request_id=request_id,
-        remote=request.remote,
+        remote=trace.remote or request.remote,
         duration_ms=round(seconds * 1000, 2),
     )
     return reply
+
+
+def _logged_path(raw: str) -> str:
+    """The path without its query, and without what follows `sessions`: a token."""
+    path = raw.partition("?")[0]
+    return path if "session" not in path else "…/sessions/…"
 
 
 async def healthz(_: web.Request) -> web.Response:

@@ -25,13 +25,14 @@ async def authenticate(request: web.Request, context: Context, *, public: bool =
         identity = context.sessions.cached(token) or await context.sessions.find(token)
     trace = request[TRACE]
     trace.account_uuid = identity.account_uuid
+    trace.remote = client_address(context.settings, request)
     return Call(
         account_uuid=identity.account_uuid,
         user_uuid=identity.user_uuid,
         is_admin=identity.is_admin,
         policies=identity.policies,
         request_id=trace.request_id,
-        remote=client_address(context.settings, request),
+        remote=trace.remote,
         session_token=token,
         services=context.services,
     )

@@ -42,6 +42,7 @@ class Trace:
     api: str = "-"
     account_uuid: str = ""
     job_uuid: str = ""
+    remote: str = ""
 
 
 TRACE = web.RequestKey("trace", Trace)
