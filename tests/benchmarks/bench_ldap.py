@@ -3,9 +3,9 @@
     make bench ARGS=tests/benchmarks/bench_ldap.py
 
 One API process as it is run, and a real slapd with 5,000 entries; PostgreSQL, Redis, slapd and both load
-generators are on the same machine. The GETs are of a zone by uuid, 200 a second over 8 connections, timed from
-the moment at which each was due. The logins are 50 at a time: each that ends is followed by the next, for as
-long as a round lasts. Rounds with and without logins alternate, and medians over the rounds are printed.
+generators are on the same machine. The GETs are of a zone by uuid, 200 a second over 8 connections, timed
+from the moment at which each was due. The logins are 50 at a time: each that ends is followed by the next,
+as long as a round lasts. Rounds with and without logins alternate, and medians over them are printed.
 """
 
 import asyncio

@@ -23,13 +23,16 @@ DELETE FROM login_failures;
 
 
 @pytest.fixture(scope="session")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Directory]:
+def directory(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Directory]:
     """The directory of this run. A test that changes it adds entries of its own."""
     try:
         with running_directory(tmp_path_factory.mktemp("directory")) as running:
             yield running
     except DirectoryMissing as error:
-        pytest.exit(str(error), returncode=pytest.ExitCode.INTERNAL_ERROR)
+        request.session.shouldfail = str(error)  # one line, and the end of the run, under pytest-xdist too
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture

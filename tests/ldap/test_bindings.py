@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 from app import ADMIN
 from directory import stand_in
 from directory_data import BASE, group, person
+from zstack_mgmt import db
+from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.ldap.api_bindings import CreateLdapBinding, create_ldap_binding
+from zstack_mgmt.process import build_services
+from zstack_mgmt.registry import Call
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
 UNKNOWN = "aaaaaaaaaaaa4aaaaaaaaaaaaaaaaaaa"
@@ -103,6 +109,17 @@ async def test_chosen_uuid_is_used_once(ldap):
     account = await tenant(ldap)
     assert (await ldap.try_bind(ALICE, account, resourceUuid=UNKNOWN)).inventory["uuid"] == UNKNOWN
     assert (await ldap.try_bind(BOB, account, resourceUuid=UNKNOWN)).code == "SYS.1000"
+
+
+async def test_second_run_of_a_job_finds_the_binding_that_the_first_one_made(ldap):
+    await ldap.add()
+    settings, account = ldap.service.settings, await tenant(ldap)
+    call = Call(ADMIN, ADMIN, is_admin=True, services=build_services(settings))
+    request = CreateLdapBinding(ldap_uid=ALICE, account_uuid=account)
+    async with await db.create_pool(settings, application="test") as pool:
+        work: Any = SimpleNamespace(transaction=Direct(pool).transaction, token=UNKNOWN)
+        first = await create_ldap_binding(call, work, request)
+        assert await create_ldap_binding(call, work, request) == first
 
 
 async def test_binding_while_the_directory_is_away(ldap):

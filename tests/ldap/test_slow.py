@@ -9,6 +9,7 @@ import pytest
 from directory import Behaviour, running_directory, stand_in
 from directory_data import BASE, SERVICE, SERVICE_PASSWORD
 from zstack_mgmt.config import Settings
+from zstack_mgmt.errors import TooBusy
 from zstack_mgmt.ldap import questions
 from zstack_mgmt.ldap.calls import turn
 from zstack_mgmt.ldap.directory import DirectoryError
@@ -153,3 +154,54 @@ async def test_killed_directory_and_its_return(ldap, tmp_path: Path):
         assert time.monotonic() - before < 1
         mortal.start()
         assert (await ldap.log_in("Alice", "alice-secret")).token
+
+
+async def test_turns_are_few_and_pass_on(directory):
+    settings, most, now = Settings(ldap_concurrency=3), 0, 0
+
+    async def one() -> None:
+        nonlocal most, now
+        async with turn(settings, target(directory.port)) as ask:
+            now += 1
+            most = max(most, now)
+            await ask(questions.test)
+            await asyncio.sleep(0.01)
+            now -= 1
+
+    waiting = [asyncio.create_task(one()) for _ in range(20)]
+    await asyncio.sleep(0.005)
+    for task in waiting[3:10]:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert (most, now) == (3, 0)
+    await one()
+
+
+async def test_more_callers_than_may_wait_are_sent_away(directory):
+    settings = Settings(ldap_concurrency=1, ldap_login_rate=1000)
+    go = asyncio.Event()
+
+    async def one() -> None:
+        async with turn(settings, target(directory.port), login=True):
+            await go.wait()
+
+    waiting = [asyncio.create_task(one()) for _ in range(250)]
+    await asyncio.sleep(0.5)
+    go.set()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    refused = [error for error in ended if isinstance(error, TooBusy)]
+    assert 0 < len(refused) < 50
+    assert refused[0].headers == {"Retry-After": "2"}
+
+
+async def test_logins_start_at_a_limited_rate(directory):
+    settings, before = Settings(ldap_concurrency=5, ldap_login_rate=20), time.monotonic()
+
+    async def one() -> None:
+        async with turn(settings, target(directory.port), login=True) as ask:
+            await ask(questions.test)
+
+    await asyncio.gather(*(one() for _ in range(9)))
+    assert 0.4 <= time.monotonic() - before < 1
+    async with turn(settings, target(directory.port)) as ask:  # a search does not wait for them
+        await ask(questions.test)
