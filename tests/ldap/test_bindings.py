@@ -266,6 +266,16 @@ async def test_clean_up_deletes_nothing_when_the_directory_cannot_tell(ldap, cha
     assert await bindings(ldap) == [ALICE]
 
 
+async def test_clean_up_by_a_filter_that_is_none(ldap):
+    server = await ldap.add("ldapCleanBindingFilter::(cn=Bob)")
+    await ldap.bound(ALICE)
+    await ldap.service.db.execute(
+        "UPDATE tags SET tag = 'ldapCleanBindingFilter::(cn=' WHERE resource_uuid = $1", server["uuid"]
+    )
+    assert (await ldap.clean()).code == "SYS.1006"
+    assert await bindings(ldap) == [ALICE]
+
+
 async def test_clean_up_of_more_bindings_than_one_call_looks_up(ldap):
     server, account = await ldap.add(), await tenant(ldap)
     await ldap.service.db.execute(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,52 @@ async def test_logins_start_at_a_limited_rate(directory):
     assert 0.4 <= time.monotonic() - before < 1
     async with turn(settings, target(directory.port)) as ask:  # a search does not wait for them
         await ask(questions.test)
+
+
+@pytest.mark.parametrize("encryption", ["None", "TLS"])
+async def test_broken_connection_is_not_made_again_behind_our_back(directory, encryption: str):
+    """Again would be without TLS. Wherever the connection breaks, there is one, and TLS shows no password."""
+    settings = Settings(ldap_timeout_s=1, ldap_ca_file=str(directory.authority.file))
+    alice = f"cn=Alice,ou=people,{BASE}"
+
+    async def log_in(port: int) -> None:
+        asked = Target(f"ldap://localhost:{port}", BASE, SERVICE, SERVICE_PASSWORD, encryption)  # type: ignore[arg-type]
+        async with turn(settings, asked) as ask:
+            await ask(questions.logins, "cn", "Alice")
+            assert await ask(questions.authenticates, alice, "alice-secret")
+            await ask(questions.groups_above, ("member",), alice)
+
+    for room in (10, 40, 100, 300, 700, 1000, 1300, 1600, 1900, 2200, 2600, 3200, 100_000):
+        sent: list[bytes] = []
+        async with stand_in(forwarding(directory.port, room, sent)) as port:
+            with suppress(DirectoryError):
+                await log_in(port)
+        assert len(sent) == 1
+        assert encryption == "None" or b"secret" not in sent[0]
+
+
+def forwarding(port: int, room: int, sent: list[bytes]) -> Behaviour:
+    """Forward to a port until so many bytes have come back; what each client sent is kept."""
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, out = await asyncio.open_connection("127.0.0.1", port)
+        mine = len(sent)
+        sent.append(b"")
+
+        async def there() -> None:
+            while data := await reader.read(65536):
+                sent[mine] += data
+                out.write(data)
+
+        going = asyncio.create_task(there())
+        left = room
+        try:
+            while left > 0 and (data := await back.read(min(left, 65536))):
+                writer.write(data)
+                left -= len(data)
+            await writer.drain()
+        finally:
+            going.cancel()
+            out.close()
+
+    return forward

@@ -15,6 +15,7 @@ from zstack_mgmt.errors import (
     EntryNotFound,
     InvalidArgument,
     NoDirectory,
+    OperationError,
     ResourceNotFound,
 )
 from zstack_mgmt.jobs.outside import Outside
@@ -147,7 +148,7 @@ class CleanInvalidLdapBinding(ApiRequest):
     java=JAVA,
     response_key="inventories",
     returns=Account,
-    raises=(DirectoryUnreachable,),
+    raises=(DirectoryUnreachable, OperationError),
     outside=True,
 )
 async def clean_invalid_ldap_binding(

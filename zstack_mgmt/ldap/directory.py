@@ -230,6 +230,9 @@ class Line:
             if self._connection is None:
                 self._open()
             connection: Any = self._connection
+            if connection.closed:
+                # ldap3 would connect again by itself, without the TLS that the settings ask for.
+                raise ConnectionResetError("the directory has hung up")
             connection.authentication = ldap3.SIMPLE if name else ldap3.ANONYMOUS
             # As bytes the password is sent as it is: no preparation can make it empty.
             connection.user, connection.password = name, password.encode()
