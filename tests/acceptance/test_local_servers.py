@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from zstack_mgmt.local.postgres import prepare_postgres
-from zstack_mgmt.local.processes import LocalError, exited, free_port, process_command
+from zstack_mgmt.local.processes import LocalError, exited, free_port, process_command, spawn
 from zstack_mgmt.local.servers import prepare_data_dir, start_both, start_postgres, start_redis
 
 ROOT = Path(__file__).parents[2]
@@ -81,8 +81,17 @@ async def test_commits_survive_kill_9(data_dir):
     await postgres.stop()
 
 
-async def test_a_recorded_pid_that_went_to_another_program_does_not_matter(data_dir):
+async def test_a_recorded_pid_that_went_to_another_program_does_not_matter(data_dir, monkeypatch):
+    def spawn_and_let_it_write(*arguments, output, **options):
+        before = os.fstat(output.fileno()).st_size
+        process = spawn(*arguments, output=output, **options)
+        while os.fstat(output.fileno()).st_size == before:
+            os.sched_yield()
+        return process
+
     postgres = await start_postgres(data_dir)
+    # A busy machine may run the new server, and let it refuse, before its parent goes on.
+    monkeypatch.setattr("zstack_mgmt.local.postgres.spawn", spawn_and_let_it_write)
     pid_file = data_dir / "postgres" / "postmaster.pid"
     record = pid_file.read_text()
     postgres.process.kill()

@@ -131,6 +131,7 @@ class LocalPostgres:
     def _spawn(self, port: int) -> tuple[subprocess.Popen[bytes], int]:
         with open_log(self.log) as log, _as_seen_by(self.folder, self.owner) as (folder, fds):
             settings = [f"--{name}={value}" for name, value in self.settings.items()]
+            log_start = log.tell()  # before the server has it: both write at one common position
             process = spawn(
                 [
                     self.binaries.postgres,
@@ -150,7 +151,7 @@ class LocalPostgres:
                 owner=self.owner,
                 keep_fds=fds,
             )
-            return process, log.tell()
+            return process, log_start
 
     async def _wait_ready(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
         # The file names the process that serves the folder. Asking the port could be answered by any server.
