@@ -33,6 +33,18 @@ async def test_login_opens_a_session_of_the_bound_account(ldap):
     assert renewed.status == 200
 
 
+async def test_login_tells_the_classes_that_java_needs(ldap):
+    await ldap.add()
+    await ldap.bound("cn=Alice,ou=people")
+    body = {"logInByLdap": {"uid": "Alice", "password": "alice-secret"}}
+    headers = {"X-JSON-Schema": "true"}
+    answer = await ldap.service.anonymous.call("PUT", "/ldap/login", body, headers=headers)
+    assert answer.body["schema"] == {
+        "inventory": "org.zstack.header.identity.SessionInventory",
+        "accountInventory": "org.zstack.header.identity.AccountInventory",
+    }
+
+
 async def test_login_name_is_the_attribute_of_the_tag(ldap):
     server = await ldap.add("ldapUseAsLoginName::uid")
     await ldap.bound("cn=Micha Kops,ou=people")

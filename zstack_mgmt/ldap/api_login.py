@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import StringConstraints
@@ -20,6 +21,7 @@ from zstack_mgmt.errors import (
     NoDirectory,
     TooManySessions,
 )
+from zstack_mgmt.inventory import Inventory
 from zstack_mgmt.jobs.outside import Direct
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import Configured, configured, reaching
@@ -28,7 +30,7 @@ from zstack_mgmt.ldap.calls import Asker
 from zstack_mgmt.ldap.model import dn_key
 from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sessions.model import Session
-from zstack_mgmt.sessions.store import insert_session
+from zstack_mgmt.sessions.open import open_session
 from zstack_mgmt.values import new_uuid
 
 _REFUSAL_S = 0.25
@@ -52,6 +54,12 @@ class LogInByLdap(ApiRequest):
     password: Annotated[str, StringConstraints(max_length=1024, strip_whitespace=False)]
 
 
+def _classes(body: Mapping[str, Any]) -> dict[str, str]:
+    """The `schema` map of a login, which has two inventories and not the one of other answers."""
+    kinds: dict[str, type[Inventory]] = {"inventory": Session, "accountInventory": Account}
+    return {key: kinds[key].meta.java_class for key in body if key in kinds}
+
+
 @api(
     LogInByLdap,
     http="PUT /v1/ldap/login",
@@ -61,6 +69,7 @@ class LogInByLdap(ApiRequest):
     java=JAVA,
     response_key="",
     returns=Session,
+    describe=_classes,
     raises=(
         AuthenticationFailed,
         TooManySessions,
@@ -109,7 +118,8 @@ async def _log_in(
         account = None if blocked or not names else await _account(conn, server, names)
         if account is not None:
             await forget_failures(conn, subject, call.remote)
-            session = await _open_session(call, conn, account, asked)
+            session = await open_session(call, conn, account.uuid, account.uuid)
+            await store.note_login(conn, token_hash(sealer, session.uuid or ""), asked)
             return {"inventory": session, "accountInventory": account}
         if not blocked:
             await note_failure(conn, call.services.settings, subject, call.remote)
@@ -135,15 +145,3 @@ async def _account(conn: Any, server: Configured, names: list[str]) -> Account |
     if len(accounts) > 1:
         raise InternalError("the groups of the entry are bound to different accounts; bind the entry itself")
     return await store.open_account(conn, accounts[0]) if accounts else None
-
-
-async def _open_session(call: Call, conn: Any, account: Account, dn: str) -> Session:
-    """A session of the account that remembers its entry. Raises TooManySessions; nothing is stored then."""
-    settings, token = call.services.settings, new_uuid()
-    stored = token_hash(call.services.sealer, token)
-    limit = settings.session_max_concurrent
-    row = await insert_session(conn, stored, account.uuid, account.uuid, settings.session_timeout_s, limit)
-    if row is None:
-        raise TooManySessions(f"there are {limit} sessions already; log one of them out")
-    await store.note_login(conn, stored, dn)
-    return Session(uuid=token, **dict(row))

@@ -20,7 +20,8 @@ from zstack_mgmt.jobs.outside import Direct
 from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sessions import store
 from zstack_mgmt.sessions.model import Session
-from zstack_mgmt.values import SessionToken, new_uuid
+from zstack_mgmt.sessions.open import open_session
+from zstack_mgmt.values import SessionToken
 
 JAVA = "org.zstack.header.identity"
 LoginName = Annotated[str, StringConstraints(max_length=255)]
@@ -125,25 +126,6 @@ async def log_in(call: Call, work: Direct, subject: bytes, login: Any, password:
         if not blocked:
             await note_failure(conn, services.settings, subject, call.remote)
     raise AuthenticationFailed(WRONG)
-
-
-async def open_session(call: Call, conn: Any, account_uuid: str, user_uuid: str) -> Session:
-    """Store a new session and return it with its token. Raises TooManySessions; nothing is stored then."""
-    settings = call.services.settings
-    token = new_uuid()
-    row = await store.insert_session(
-        conn,
-        token_hash(call.services.sealer, token),
-        account_uuid,
-        user_uuid,
-        settings.session_timeout_s,
-        settings.session_max_concurrent,
-    )
-    if row is None:
-        raise TooManySessions(
-            f"there are {settings.session_max_concurrent} sessions already; log one of them out"
-        )
-    return Session(uuid=token, **dict(row))
 
 
 class ValidateSession(ApiRequest):
