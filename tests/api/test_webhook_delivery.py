@@ -249,10 +249,10 @@ async def test_a_reply_that_drips_is_cut_at_the_wall_clock_limit(pool, settings)
     async with receiver(drip) as sink, sender(pool, settings) as loop:
         (one,) = await put(pool, sink.url)
         loop.wake()
-        assert await ended(pool, 1, timeout_s=3) == {"dead": 1}
+        assert await ended(pool, 1, timeout_s=8) == {"dead": 1}
         (attempt,) = await log_of(pool, one)
         assert attempt["error"] == "timeout"
-        assert 550 <= attempt["duration_ms"] < 1500
+        assert 550 <= attempt["duration_ms"] < 4000
 
 
 async def test_an_endless_reply_is_cut_at_64_kib_and_its_connection_closed(pool, settings):

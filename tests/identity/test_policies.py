@@ -93,7 +93,7 @@ async def test_hostile_patterns_are_refused(tenant: Tenant, rule: str) -> None:
     answer = await create(tenant.client, allow("fine", rule))
     assert (answer.status, answer.code) == (503, "SYS.1007")
     assert answer.body["error"]["details"]
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 5
 
 
 async def test_rules_are_bounded_together(tenant: Tenant) -> None:
@@ -103,7 +103,7 @@ async def test_rules_are_bounded_together(tenant: Tenant) -> None:
     began = time.perf_counter()
     too_complex = allow(*[f"({'.?' * 300}){{1}}{i}" for i in range(1000)])
     assert (await create(tenant.client, too_complex)).code == "SYS.1007"
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_what_backtracking_engines_fear_is_harmless(tenant: Tenant, rule: 
     user = await tenant.user(allow(QUERY), deny(rule), bare=True)
     began = time.perf_counter()
     await may_query(user)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
 
 
 async def test_user_with_far_too_many_rules_may_do_nothing(tenant: Tenant) -> None:

@@ -56,7 +56,7 @@ async def shared_service(
         password_time_cost=1,
         password_memory_kib=64,
         ldap_ca_file=str(directory.authority.file),
-        ldap_timeout_s=1,
+        ldap_timeout_s=5,  # a busy machine is no slow directory
     )
     async with running_service(settings, senders=0) as running:
         yield running

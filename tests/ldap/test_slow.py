@@ -84,7 +84,7 @@ async def test_slow_directory_is_given_up_in_time(behaviour: Behaviour, url: str
     async with stand_in(behaviour) as port:
         with pytest.raises(DirectoryError) as failed:
             await prove(settings, target(port, url, encryption))
-        assert time.monotonic() - before < 2.5
+        assert time.monotonic() - before < 6
         assert failed.value.reason in ("unreachable", "tls")
 
 
@@ -96,7 +96,7 @@ async def test_threads_come_back_from_a_slow_directory(directory):
         assert {type(error) for error in failed} == {DirectoryError}
         before = time.monotonic()
         await prove(settings, target(directory.port))
-        assert time.monotonic() - before < 0.5
+        assert time.monotonic() - before < 1.5
 
 
 async def test_login_at_a_slow_directory_delays_nobody_else(ldap):
@@ -113,10 +113,10 @@ async def test_login_at_a_slow_directory_delays_nobody_else(ldap):
             assert (await ldap.admin.get("/zones")).status == 200
             slowest = max(slowest, time.monotonic() - began)
         assert (await ldap.service.anonymous.log_in("tenant", "secret")).token
-        assert slowest < 0.5
+        assert slowest < 2
         assert not logins.done()
         assert {answer.code for answer in await logins} == {"LDAP.1000"}
-        assert time.monotonic() - before < 3.5
+        assert time.monotonic() - before < 12  # and not 20 patiences, four at a time
 
 
 async def test_job_at_a_slow_directory_delays_no_other_job(ldap):
@@ -152,7 +152,7 @@ async def test_killed_directory_and_its_return(ldap, tmp_path: Path):
         assert {answer.body.get("error", {}).get("code") for answer in answers} <= {None, "LDAP.1000"}
         before = time.monotonic()
         assert (await ldap.try_log_in("Alice", "alice-secret")).code == "LDAP.1000"
-        assert time.monotonic() - before < 1
+        assert time.monotonic() - before < 4
         mortal.start()
         assert (await ldap.log_in("Alice", "alice-secret")).token
 
@@ -203,7 +203,7 @@ async def test_logins_start_at_a_limited_rate(directory):
             await ask(questions.test)
 
     await asyncio.gather(*(one() for _ in range(9)))
-    assert 0.4 <= time.monotonic() - before < 1
+    assert 0.4 <= time.monotonic() - before < 3
     async with turn(settings, target(directory.port)) as ask:  # a search does not wait for them
         await ask(questions.test)
 
