@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def lines(admin: Client, *conditions: str) -> list[dict[str, Any]]:
     """The newest lines first, once there is one."""
     path = "/audits?sort=-id&" + "&".join(f"q={condition}" for condition in conditions)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(15):
         while not (found := (await admin.get(path)).body["inventories"]):
             await asyncio.sleep(0.02)
     return found
