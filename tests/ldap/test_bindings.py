@@ -195,7 +195,7 @@ async def test_deletion_of_an_account_takes_its_bindings_along(ldap):
 
 async def is_over(client: Any) -> bool:
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(6):
             while (await client.get("/accounts")).code != "ID.1001":
                 await asyncio.sleep(0.05)
     except TimeoutError:
