@@ -23,6 +23,7 @@ run: $(STAMP)  ## start everything: PostgreSQL, Redis, API and workers (PORT, DA
 	@exec $(BIN)/python -m zstack_mgmt run
 
 test: $(STAMP)  ## the tests, on servers of their own (ARGS="-k name")
+	@$(BIN)/python tests/slapd.py
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-faults: $(STAMP)  ## the slow tests that kill processes

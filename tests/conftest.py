@@ -92,3 +92,18 @@ def settings(services: Services, database_url: str, redis_prefix: str, tmp_path:
         password_time_cost=1,
         password_memory_kib=64,
     )
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """A test that met a directory notes which server that was."""
+    served = getattr(getattr(item, "funcargs", {}).get("directory"), "server", None)
+    if served:
+        item.user_properties.append(("directory", served))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the directories: which of them served the tests depends on the machine."""
+    reports = (report for reports in terminalreporter.stats.values() for report in reports)
+    noted = {note for report in reports for note in getattr(report, "user_properties", ())}
+    for name in sorted(value for key, value in noted if key == "directory"):
+        terminalreporter.write_line(f"directory tests: served by {name}")

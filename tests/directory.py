@@ -1,118 +1,93 @@
-"""A real directory for the tests: OpenLDAP's slapd on a free port, with certificates of its own.
+"""A real directory for the tests, on a free port, with certificates of its own.
 
-SLAPD names the binary if it is neither on the PATH nor where distributions put it.
+It is OpenLDAP's slapd. Where that cannot be had, a server in Python on ldaptor serves the same tests, and the
+summary of the run says so. TEST_DIRECTORY=slapd or TEST_DIRECTORY=ldaptor leaves no choice.
 """
 
 import asyncio
-import datetime as dt
+import json
 import os
-import shutil
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import ldap3
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from directory_data import (
-    AD_BASE,
-    AD_SCHEMA,
-    AD_SERVICE,
-    BASE,
-    MANAGER_PASSWORD,
-    SERVICE,
-    ad_data,
-    generated_data,
-)
-
-PLACES = "/usr/sbin:/usr/lib/openldap:/usr/libexec:/usr/local/sbin:/usr/local/libexec"
-MODULES = ("/usr/lib/ldap", "/usr/lib/openldap", "/usr/lib64/openldap", "/usr/libexec/openldap")
-SCHEMAS = ("/etc/ldap/schema", "/etc/openldap/schema", "/usr/local/etc/openldap/schema")
+from authority import Authority
+from directory_data import AD_BASE, AD_SERVICE, BASE, MANAGER_PASSWORD, SERVICE, ad_data, generated_data
+from slapd import Slapd, SlapdMissing
 
 
 class DirectoryMissing(Exception):
-    """slapd is not there: the run fails, it does not skip."""
+    """The directory does not run: the tests fail, they do not skip."""
 
 
-def find_slapd() -> Path:
-    """The server's binary. Raises DirectoryMissing, in one line."""
-    found = os.environ.get("SLAPD") or shutil.which("slapd", path=f"{os.environ.get('PATH', '')}:{PLACES}")
-    if not found or not Path(found).exists():
-        raise DirectoryMissing(
-            "The directory tests need OpenLDAP's slapd (Debian, Ubuntu: apt-get install slapd)"
-        )
-    return Path(found)
+class Server(Protocol):
+    """A program that serves the data of the tests."""
+
+    name: str
+    environment: Mapping[str, str]
+
+    def prepare(self, folder: Path) -> None:
+        """Write its settings and data beside server.crt, server.key and authority.pem."""
+        ...
+
+    def command(self, folder: Path, port: int, tls_port: int) -> Sequence[str | Path]: ...
 
 
 @dataclass
-class Authority:
-    """A certificate authority of the tests."""
+class Ldaptor:
+    """The directory in Python, which every machine has."""
 
-    folder: Path
-    name: str
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    why: str
+    environment: Mapping[str, str] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])
-        self.file = self.folder / f"{self.name}.pem"
-        constraints = x509.BasicConstraints(ca=True, path_length=0)
-        signed = self._builder(self.subject, self.key).add_extension(constraints, critical=True)
-        usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
-        signed = signed.add_extension(usage, critical=True)
-        certificate = signed.sign(self.key, hashes.SHA256())
-        self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    @property
+    def name(self) -> str:
+        return f"ldaptor, in Python: {self.why}"
 
-    def issue(self, host: str) -> tuple[Path, Path]:
-        """Certificate and key of a server, for its host name alone."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-        names = x509.SubjectAlternativeName([x509.DNSName(host)])
-        signed = self._builder(subject, key).add_extension(names, critical=False)
-        certificate = signed.sign(self.key, hashes.SHA256())
-        files = self.folder / f"{self.name}-{host}.crt", self.folder / f"{self.name}-{host}.key"
-        files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        files[1].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return files
+    def prepare(self, folder: Path) -> None:
+        trees = [
+            {
+                "ldif": f"{number}.ldif",
+                "manager": f"cn=manager,{base}",
+                "password": MANAGER_PASSWORD,
+                "secret": f"ou=bulk,{base}",
+                "reader": service,
+            }
+            for number, (base, service) in enumerate(((BASE, SERVICE), (AD_BASE, AD_SERVICE)))
+        ]
+        (folder / "trees.json").write_text(json.dumps(trees))
+        for number, data in enumerate((generated_data(), ad_data())):
+            (folder / f"{number}.ldif").write_text(data)
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
-            )
-        )
+    def command(self, folder: Path, port: int, tls_port: int) -> Sequence[str | Path]:
+        program = Path(__file__).with_name("ldaptor_server.py")
+        return [sys.executable, program, folder, str(port), str(tls_port)]
 
 
 @dataclass
 class Directory:
-    """A slapd with all its data, running between `start` and `kill` or `stop`."""
+    """A directory with all its data, running between `start` and `kill` or `stop`."""
 
     folder: Path
-    binary: Path
+    program: Server
     port: int
     tls_port: int
     authority: Authority
     stranger: Authority  # has issued nothing here
     process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def server(self) -> str:
+        """Which server it is, for the summary of the run."""
+        return self.program.name
 
     @property
     def url(self) -> str:
@@ -153,11 +128,16 @@ class Directory:
 
     def start(self) -> None:
         """Start it, for the first time or again. Raises DirectoryMissing."""
-        listeners = f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port}"
-        command = [self.binary, "-f", self.folder / "slapd.conf", "-h", listeners, "-d", "0"]
-        log = self.folder / "slapd.log"
+        command = self.program.command(self.folder, self.port, self.tls_port)
+        log = self.folder / "server.log"
         with log.open("wb") as file:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=os.environ | self.program.environment,
+            )
         deadline = time.monotonic() + 20
         while True:
             try:
@@ -166,7 +146,7 @@ class Directory:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     self.kill()
                     said = log.read_text(errors="replace").strip()[-500:]
-                    raise DirectoryMissing(f"slapd does not start: {said or error}") from error
+                    raise DirectoryMissing(f"{self.server} does not start: {said or error}") from error
                 time.sleep(0.02)
             else:
                 return
@@ -184,19 +164,25 @@ class Directory:
 
 
 def prepare_directory(folder: Path) -> Directory:
-    """Write slapd's settings and data. Raises DirectoryMissing."""
-    binary = _own_copy(find_slapd(), folder)
+    """Choose the server, and write its settings and data. Raises DirectoryMissing."""
     authority, stranger = Authority(folder, "authority"), Authority(folder, "stranger")
-    certificate, key = authority.issue("localhost")
-    config = folder / "slapd.conf"
-    for number in ("0", "1"):
-        (folder / number).mkdir()
-    config.write_text(_config(folder, authority.file, certificate, key))
-    for base, data in ((BASE, generated_data()), (AD_BASE, ad_data())):
-        ldif = folder / "data.ldif"
-        ldif.write_text(data)
-        _run([binary, "-T", "add", "-q", "-f", config, "-b", base, "-l", ldif])
-    return Directory(folder, binary, *_free_ports(), authority, stranger)
+    for file, name in zip(authority.issue("localhost"), ("server.crt", "server.key"), strict=True):
+        file.rename(folder / name)
+    chosen = os.environ.get("TEST_DIRECTORY", "")
+    if chosen not in ("", "slapd", "ldaptor"):
+        raise DirectoryMissing("TEST_DIRECTORY takes slapd or ldaptor")
+    program: Server = Ldaptor("TEST_DIRECTORY wants it")
+    if chosen != "ldaptor":
+        try:
+            program = Slapd()
+            program.prepare(folder)
+        except SlapdMissing as error:
+            if chosen:
+                raise DirectoryMissing(f"The directory tests need OpenLDAP: {error}") from None
+            program = Ldaptor(str(error))
+    if isinstance(program, Ldaptor):
+        program.prepare(folder)
+    return Directory(folder, program, *_free_ports(), authority, stranger)
 
 
 @contextmanager
@@ -208,65 +194,6 @@ def running_directory(folder: Path) -> Iterator[Directory]:
         yield directory
     finally:
         directory.stop()
-
-
-def _own_copy(binary: Path, folder: Path) -> Path:
-    """Ubuntu's AppArmor keeps the installed binary away from our folder, and knows it by its path."""
-    if not Path("/etc/apparmor.d/usr.sbin.slapd").exists():
-        return binary
-    return Path(shutil.copy(binary, folder / "slapd"))
-
-
-def _config(folder: Path, authority: Path, certificate: Path, key: Path) -> str:
-    schemas = next((path for path in map(Path, SCHEMAS) if (path / "core.schema").exists()), None)
-    if schemas is None:
-        raise DirectoryMissing(f"slapd's schema files are in none of {', '.join(SCHEMAS)}")
-    modules = next((path for path in map(Path, MODULES) if list(path.glob("back_mdb*"))), None)
-    (folder / "ad.schema").write_text(AD_SCHEMA)
-    included = [
-        *(schemas / f"{name}.schema" for name in ("core", "cosine", "inetorgperson")),
-        folder / "ad.schema",
-    ]
-    # `bind_anon_dn`: a bind without a password succeeds, as Active Directory has it; it proves nothing.
-    head = [
-        *(f"include {path}" for path in included),
-        *([f"modulepath {modules}", "moduleload back_mdb"] if modules else []),
-        f"pidfile {folder}/slapd.pid",
-        f"argsfile {folder}/slapd.args",
-        f"TLSCACertificateFile {authority}",
-        f"TLSCertificateFile {certificate}",
-        f"TLSCertificateKeyFile {key}",
-        "allow bind_anon_cred bind_anon_dn",
-        "loglevel none",
-        "threads 4",
-    ]
-    # More than a page must be asked for by the page: an unpaged search ends after 1,000 entries.
-    trees = [
-        line
-        for number, (base, service) in enumerate(((BASE, SERVICE), (AD_BASE, AD_SERVICE)))
-        for line in (
-            "database mdb",
-            f'suffix "{base}"',
-            f'rootdn "cn=manager,{base}"',
-            f"rootpw {MANAGER_PASSWORD}",
-            f"directory {folder}/{number}",
-            "maxsize 134217728",
-            "dbnosync",
-            "index objectClass,cn,uid,member,uniqueMember eq",
-            f'limits dn.exact="{service}" size.soft=1000 size.hard=1000 size.prtotal=unlimited',
-            "access to attrs=userPassword by anonymous auth by * none",
-            f'access to dn.subtree="ou=bulk,{BASE}" by dn.exact="{SERVICE}" read by * none',
-            "access to * by * read",
-        )
-    ]
-    return "\n".join((*head, *trees)) + "\n"
-
-
-def _run(command: Sequence[str | Path]) -> None:
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()[-500:]
-        raise DirectoryMissing(f"slapd cannot be prepared: {said}")
 
 
 def _free_ports() -> tuple[int, int]:

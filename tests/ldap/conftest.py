@@ -1,4 +1,4 @@
-"""What the directory tests ask for: a slapd for the whole run, and a service that uses it."""
+"""What the directory tests ask for: a directory for the whole run, and a service that uses it."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
