@@ -289,6 +289,7 @@ CREATE TABLE IF NOT EXISTS hosts (
     password                   text,             -- sealed
     ssh_port                   int,
     asked_at                   timestamptz NOT NULL DEFAULT now(),  -- for a sign of life
+    made_by                    text COLLATE "C",  -- the job, so that its second run finds what the first one did
     create_date                timestamptz NOT NULL DEFAULT now(),
     last_op_date               timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT hosts_capacity_check CHECK (available_cpu_capacity >= 0 AND available_memory_capacity >= 0)
@@ -517,6 +518,18 @@ CREATE TABLE IF NOT EXISTS vm_nics (
 CREATE INDEX IF NOT EXISTS vm_nics_l3_idx ON vm_nics (l3_network_uuid);
 CREATE INDEX IF NOT EXISTS vm_nics_ip_idx ON vm_nics (ip);
 
+-- The default network of a VM is one that it has a NIC on; the first NIC's when the one it was is gone.
+CREATE OR REPLACE FUNCTION renew_default_l3() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE vm_instances v SET default_l3_network_uuid = (
+        SELECT n.l3_network_uuid FROM vm_nics n JOIN l3_networks l ON l.uuid = n.l3_network_uuid
+        WHERE n.vm_instance_uuid = v.uuid ORDER BY n.device_id LIMIT 1)
+    WHERE v.uuid = OLD.vm_instance_uuid
+      AND coalesce(v.default_l3_network_uuid, OLD.l3_network_uuid) = OLD.l3_network_uuid;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER renew_default_l3 AFTER DELETE ON vm_nics FOR EACH ROW EXECUTE FUNCTION renew_default_l3();
+
 CREATE TABLE IF NOT EXISTS vips (
     uuid                   text COLLATE "C" PRIMARY KEY,
     name                   text COLLATE "C" NOT NULL,
@@ -548,6 +561,20 @@ CREATE TABLE IF NOT EXISTS eips (
     last_op_date  timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX IF NOT EXISTS eips_vip_ip_idx ON eips (vip_ip);
+
+-- A VIP knows what it is used for, and the network of the guests behind it.
+CREATE OR REPLACE FUNCTION note_use() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        UPDATE vips SET use_for = NULL, peer_l3_network_uuid = NULL, last_op_date = now() WHERE uuid = OLD.vip_uuid;
+    ELSE
+        UPDATE vips SET use_for = 'Eip', last_op_date = now(), peer_l3_network_uuid = (
+            SELECT n.l3_network_uuid FROM vm_nics n WHERE n.uuid = NEW.vm_nic_uuid) WHERE uuid = NEW.vip_uuid;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER note_use AFTER INSERT OR DELETE OR UPDATE OF vm_nic_uuid ON eips
+    FOR EACH ROW EXECUTE FUNCTION note_use();
 
 -- Every address that is taken, by a NIC or by a VIP.
 CREATE TABLE IF NOT EXISTS used_ips (
@@ -836,13 +863,14 @@ DECLARE
     v_free text[];
     v_held text[];
     v_blockers text[];
+    v_outside boolean;
 BEGIN
     WITH candidate AS MATERIALIZED (
-        SELECT j.uuid, j.seq, j.keyed FROM api_jobs j
+        SELECT j.uuid, j.seq, j.keyed, j.outside FROM api_jobs j
         WHERE j.state = 'queued' AND j.waits_for IS NULL AND (j.claims > 0) = p_suspects
         ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED
     ), checked AS (
-        SELECT c.uuid, CASE WHEN c.keyed THEN (
+        SELECT c.uuid, c.outside, CASE WHEN c.keyed THEN (
             SELECT before.job_uuid FROM api_job_keys mine
             JOIN api_job_keys before ON before.key = mine.key AND before.seq < mine.seq
                                         AND NOT (before.shared AND mine.shared)
@@ -850,8 +878,14 @@ BEGIN
         FROM candidate c
     )
     SELECT array_agg(k.uuid) FILTER (WHERE k.blocker IS NULL), array_agg(k.uuid) FILTER (WHERE k.blocker IS NOT NULL),
-           array_agg(k.blocker) FILTER (WHERE k.blocker IS NOT NULL)
-    INTO v_free, v_held, v_blockers FROM checked k;
+           array_agg(k.blocker) FILTER (WHERE k.blocker IS NOT NULL), bool_or(k.outside)
+    INTO v_free, v_held, v_blockers, v_outside FROM checked k;
+
+    -- A claim that a crash of the database undoes is only made again: what is done under it ends the job in the same
+    -- transaction, so it cannot be done twice. Only work outside needs the claim on disk before it begins.
+    IF NOT v_outside THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
 
     -- A held-back job leaves the index of runnable ones until its blocker ends. The blocker's row is locked and looked at
     -- again, so that it cannot end in between; if it is locked or has ended, the job simply stays runnable.
@@ -1151,6 +1185,17 @@ CREATE TABLE IF NOT EXISTS scheduler_job_triggers (
 CREATE INDEX IF NOT EXISTS scheduler_job_triggers_trigger_idx ON scheduler_job_triggers (scheduler_trigger_uuid);
 CREATE INDEX IF NOT EXISTS scheduler_job_triggers_due_idx ON scheduler_job_triggers (next_fire_at)
     WHERE next_fire_at IS NOT NULL;
+
+-- Workers sleep until the next due time that they know of; this tells them of a sooner one.
+CREATE OR REPLACE FUNCTION tell_scheduler() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('scheduler', '');
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER tell_scheduler_new AFTER INSERT ON scheduler_job_triggers FOR EACH ROW
+    WHEN (NEW.next_fire_at IS NOT NULL) EXECUTE FUNCTION tell_scheduler();
+CREATE OR REPLACE TRIGGER tell_scheduler_sooner AFTER UPDATE OF next_fire_at ON scheduler_job_triggers FOR EACH ROW
+    WHEN (NEW.next_fire_at < coalesce(OLD.next_fire_at, 'infinity')) EXECUTE FUNCTION tell_scheduler();
 
 -- What became of each due time. The outcome is copied here from the API job, whose own row does not stay.
 -- state: Fired    an API job was stored, and has not ended as far as this row knows

@@ -7,6 +7,7 @@ from typing import Any
 from zstack_mgmt.accounts import store
 from zstack_mgmt.accounts.model import Account, AccountType
 from zstack_mgmt.auth.passwords import check_old_password
+from zstack_mgmt.billing.store import hand_over
 from zstack_mgmt.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.policies.model import default_statements
 from zstack_mgmt.policies.store import insert_policy
@@ -140,6 +141,7 @@ async def delete_account(call: Call, conn: Any, request: DeleteAccount) -> None:
         raise ResourceNotFound(f"no account has the uuid {request.uuid}")
     if request.uuid in (call.account_uuid, ADMIN_UUID):
         raise InvalidArgument("neither the built-in admin nor the calling account can be deleted")
+    await hand_over(conn, request.uuid, ADMIN_UUID)
     await store.delete_account(conn, request.uuid)
 
 

@@ -125,6 +125,22 @@ async def observe(
         )
 
 
+async def hand_over(conn: Any, account_uuid: str, to_account_uuid: str) -> None:
+    """All that an account pays for at this moment is paid for by another one from now on."""
+    await conn.execute(
+        """
+        WITH closed AS (
+            UPDATE usages SET ended_at = greatest(started_at, $3) WHERE account_uuid = $1 AND ended_at IS NULL
+            RETURNING *)
+        INSERT INTO usages (resource_uuid, kind, started_at, account_uuid, cpu_num, size, resource_name)
+        SELECT resource_uuid, kind, ended_at, $2, cpu_num, size, resource_name FROM closed
+        """,
+        account_uuid,
+        to_account_uuid,
+        await now_ms(conn),
+    )
+
+
 async def was_used(conn: Any, resource_uuid: str, *, still: bool) -> bool:
     """Whether the resource has been paid for before, or with `still` is being paid for."""
     return bool(

@@ -47,7 +47,7 @@ async def follow_volume(conn: Any, change: VolumeChange) -> None:
     """A data volume is paid for from its first attachment, which instantiates it, until its deletion."""
     if change.type != "Data":
         return
-    if change.kind in ("deleted", "expunged"):
+    if change.kind in ("undone", "deleted", "expunged"):
         await _observe_volume(conn, change, None)
     elif change.kind == "attached" or await was_used(
         conn, change.volume_uuid, still=change.kind != "recovered"
@@ -57,7 +57,9 @@ async def follow_volume(conn: Any, change: VolumeChange) -> None:
 
 @on_snapshot_event
 async def follow_snapshot(conn: Any, change: SnapshotChange) -> None:
-    """A snapshot is paid for while it exists."""
+    """A snapshot is paid for while it exists; one that is still being made is not."""
+    if change.kind == "owner-changed" and not await was_used(conn, change.snapshot_uuid, still=True):
+        return
     payer = None if change.kind == "deleted" else change.account_uuid
     at_ms = await now_ms(conn)
     await observe(

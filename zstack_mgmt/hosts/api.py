@@ -16,7 +16,7 @@ from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import found, tag
 from zstack_mgmt.values import DeleteMode, Description, Reference, ResourceName, ResourceUuid, Secret, is_uuid
-from zstack_mgmt.vms.cascade import leave_host, stop_all_on
+from zstack_mgmt.vms.cascade import clear_host, leave_host
 from zstack_mgmt.vms.outside import site_of
 from zstack_mgmt.vms.settle import check_host
 
@@ -102,9 +102,9 @@ async def _add_host(
     """Ask the host for its capacity, then insert it."""
     uuid = request.resource_uuid or derived_uuid(work.token, "host")
     async with work.transaction() as conn:
-        made = None if request.resource_uuid else await store.update_host(conn, uuid)
+        made = await store.host_of_job(conn, uuid, work.token)
     if made is not None:
-        return made  # by the first run of this job
+        return made
     row = {
         "host_uuid": uuid,
         "hypervisor_type": kind,
@@ -124,7 +124,7 @@ async def _add_host(
         if cluster.hypervisor_type != kind:
             raise InvalidArgument(f"clusterUuid: the cluster is for {cluster.hypervisor_type} hosts")
         await store.insert_host(
-            conn, uuid, request.name, request.description, cluster, request.management_ip, login
+            conn, uuid, request.name, request.description, cluster, request.management_ip, login, work.token
         )
         await tag(conn, uuid, request)
         cpu_num = min(has.cpu_num, 2**31 - 1)
@@ -189,7 +189,7 @@ async def change_host_state(call: Call, work: Outside, request: ChangeHostState)
         host = found(host, "host", request.uuid)
     if request.state_event != "maintain":
         return host
-    await stop_all_on(call, work, request.uuid)
+    await clear_host(call, work, request.uuid)
     async with work.transaction() as conn:
         return found(await store.update_host(conn, request.uuid, state="Maintenance"), "host", request.uuid)
 

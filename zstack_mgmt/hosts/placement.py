@@ -36,7 +36,7 @@ async def choose_host(
     for kind, uuid in (("host", host_uuid), ("cluster", cluster_uuid), ("zone", zone_uuid)):
         if uuid is not None and not await store.exists(conn, kind, uuid):
             raise ResourceNotFound(f"no {kind} has the uuid {uuid}")
-    uuids = await store.candidates(
+    candidates = await store.candidates(
         conn,
         vm_uuid=vm_uuid,
         host_uuid=host_uuid,
@@ -45,12 +45,17 @@ async def choose_host(
         hypervisor_type=hypervisor_type,
         l3_uuids=l3_uuids,
     )
-    if not uuids:
+    if not candidates:
         raise OperationError(
             "no host will do: it must be enabled and connected, in an enabled cluster and zone, "
             "and the networks must be attached to its cluster"
         )
-    row = await store.lock_if_room(conn, uuids, cpu_num, memory_size)
+    roomy = [
+        host["uuid"]
+        for host in candidates
+        if host["available_cpu_capacity"] >= cpu_num and host["available_memory_capacity"] >= memory_size
+    ]
+    row = await store.lock_if_room(conn, roomy, cpu_num, memory_size)
     if row is None:
         raise OperationError(f"no host has {cpu_num} CPUs and {memory_size} bytes of memory free")
     return row

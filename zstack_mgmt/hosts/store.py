@@ -63,6 +63,7 @@ async def insert_host(
     cluster: Cluster,
     management_ip: str,
     login: tuple[str | None, str | None, int | None],
+    job_uuid: str,
 ) -> Host:
     """Insert an enabled host that is being connected; its capacity is not known yet.
 
@@ -72,9 +73,9 @@ async def insert_host(
     row = await conn.fetchrow(
         """
         INSERT INTO hosts (uuid, name, description, zone_uuid, cluster_uuid, hypervisor_type, management_ip,
-                           username, password, ssh_port, status, total_cpu_capacity, available_cpu_capacity,
-                           total_memory_capacity, available_memory_capacity)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'Connecting', 0, 0, 0, 0) RETURNING *
+                           username, password, ssh_port, made_by, status, total_cpu_capacity,
+                           available_cpu_capacity, total_memory_capacity, available_memory_capacity)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'Connecting', 0, 0, 0, 0) RETURNING *
         """,
         uuid,
         name,
@@ -84,8 +85,15 @@ async def insert_host(
         cluster.hypervisor_type,
         management_ip,
         *login,
+        job_uuid,
     )
     return Host.from_row(row)
+
+
+async def host_of_job(conn: Any, uuid: str, job_uuid: str) -> Host | None:
+    """The host, if the job has made it."""
+    row = await conn.fetchrow("SELECT * FROM hosts WHERE uuid = $1 AND made_by = $2", uuid, job_uuid)
+    return None if row is None else Host.from_row(row)
 
 
 async def set_capacity(
@@ -209,13 +217,14 @@ async def candidates(
     zone_uuid: str | None,
     hypervisor_type: str | None,
     l3_uuids: Sequence[str],
-) -> list[str]:
-    """Hosts where a VM may run, the emptiest first: all enabled and connected, every L2 network attached to
-    the cluster.
+) -> Sequence[Any]:
+    """Hosts where a VM may run, with their free capacity, the emptiest first.
+
+    All is enabled and connected, and every L2 network attached to the cluster.
     """
-    rows = await conn.fetch(
+    return await conn.fetch(
         """
-        SELECT h.uuid FROM hosts h
+        SELECT h.uuid, h.available_cpu_capacity, h.available_memory_capacity FROM hosts h
         JOIN clusters c ON c.uuid = h.cluster_uuid AND c.state = 'Enabled'
         JOIN zones z ON z.uuid = h.zone_uuid AND z.state = 'Enabled'
         WHERE h.state = 'Enabled' AND h.status = 'Connected' AND ($1::text IS NULL OR h.uuid = $1)
@@ -235,7 +244,6 @@ async def candidates(
         list(l3_uuids),
         vm_uuid,
     )
-    return [row["uuid"] for row in rows]
 
 
 async def exists(conn: Any, kind: str, uuid: str) -> bool:

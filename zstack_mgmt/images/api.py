@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from zstack_mgmt.errors import DuplicateResource, QuotaExceeded, ResourceNotFound
-from zstack_mgmt.images import store
+from zstack_mgmt.images import movers, store
 from zstack_mgmt.images.model import Image, MediaType, Platform
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.quotas.usage import reserve
@@ -172,3 +172,6 @@ async def delete_image(call: Call, conn: Any, request: DeleteImage) -> None:
 
 
 query_image = query_api(Image, http="GET /v1/images", access="user", category="image", java=JAVA)
+
+SUBMODULES = (movers,)
+"""Imported for what they declare."""

@@ -26,7 +26,7 @@ from zstack_mgmt.networks.model import (
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import ApiRequest, Call, api
-from zstack_mgmt.sharing.owners import found, own
+from zstack_mgmt.sharing.owners import found, own, owners_of
 from zstack_mgmt.values import (
     DeleteMode,
     Description,
@@ -196,7 +196,7 @@ class AddIpRange(ApiRequest):
 )
 async def add_ip_range(call: Call, conn: Any, request: AddIpRange) -> IpRange:
     text = parse_range(request.start_ip, request.end_ip, request.netmask, request.gateway)
-    return await _add_range(call, conn, request, text)
+    return await _add_range(conn, request, text)
 
 
 class AddIpRangeByNetworkCidr(ApiRequest):
@@ -223,12 +223,11 @@ class AddIpRangeByNetworkCidr(ApiRequest):
     raises=(ResourceNotFound, InvalidArgument, DuplicateResource),
 )
 async def add_ip_range_by_network_cidr(call: Call, conn: Any, request: AddIpRangeByNetworkCidr) -> IpRange:
-    return await _add_range(call, conn, request, range_of_cidr(request.network_cidr))
+    return await _add_range(conn, request, range_of_cidr(request.network_cidr))
 
 
-async def _add_range(
-    call: Call, conn: Any, request: AddIpRange | AddIpRangeByNetworkCidr, text: RangeText
-) -> IpRange:
+async def _add_range(conn: Any, request: AddIpRange | AddIpRangeByNetworkCidr, text: RangeText) -> IpRange:
+    """Add the range to the network; it belongs to the network's owner."""
     uuid = request.l3_network_uuid
     found(await store.get_l3(conn, uuid), "L3 network", uuid)
     conflict = await store.conflicting_range(conn, uuid, text)
@@ -237,7 +236,8 @@ async def _add_range(
     made = await store.insert_range(
         conn, request.resource_uuid or new_uuid(), uuid, request.name, request.description, text
     )
-    await own(conn, made.uuid, call.account_uuid, request)
+    owner, _ = (await owners_of(conn, [uuid]))[uuid]
+    await own(conn, made.uuid, owner, request)
     return made
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from zstack_mgmt.errors import OperationError
 from zstack_mgmt.networks import vips
+from zstack_mgmt.networks.store import get_l3
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.sharing.movers import mover
 from zstack_mgmt.sharing.owners import found
@@ -34,5 +36,10 @@ async def move_vip(conn: Any, uuid: str, account_uuid: str) -> list[str]:
 async def move_l3(conn: Any, uuid: str, account_uuid: str) -> list[str]:
     """Its ranges follow; the NICs and VIPs on it stay with their owners."""
     await reserve(conn, account_uuid, {"l3.num": 1}, is_admin=False)
-    rows = await conn.fetch("SELECT uuid FROM ip_ranges WHERE l3_network_uuid = $1 ORDER BY uuid", uuid)
-    return [row["uuid"] for row in rows]
+    return [ip_range.uuid for ip_range in found(await get_l3(conn, uuid), "L3 network", uuid).ip_ranges]
+
+
+@mover("IpRangeVO")
+async def refuse_range(_conn: Any, _uuid: str, _account_uuid: str) -> list[str]:
+    """A range moves with its network only."""
+    raise OperationError("a range belongs to the owner of its L3 network; change that one's owner")

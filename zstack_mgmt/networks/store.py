@@ -232,30 +232,41 @@ async def insert_range(
 
 
 async def conflicting_range(conn: Any, l3_uuid: str, text: RangeText) -> str | None:
-    """What speaks against adding the range: another one on the same L2 network shares addresses, or the
-    gateway differs.
+    """What speaks against adding the range: another one on the same L2 network has its addresses or gateway.
+
+    The L2 network stays locked until the transaction ends, so that no range is added to it meanwhile.
     """
-    await conn.execute("SELECT FROM l3_networks WHERE uuid = $1 FOR NO KEY UPDATE", l3_uuid)
+    await conn.execute(
+        """
+        SELECT FROM l2_networks l WHERE l.uuid = (SELECT l2_network_uuid FROM l3_networks WHERE uuid = $1)
+        FOR NO KEY UPDATE
+        """,
+        l3_uuid,
+    )
     row = await conn.fetchrow(
         """
-        SELECT r.name, r.start_value <= $3 AND r.end_value >= $2 AS overlaps, r.gateway
+        SELECT r.name, r.start_value <= $3 AND r.end_value >= $2 AS shares, r.gateway
         FROM ip_ranges r JOIN l3_networks n ON n.uuid = r.l3_network_uuid
         WHERE n.l2_network_uuid = (SELECT l2_network_uuid FROM l3_networks WHERE uuid = $1)
           AND ((r.start_value <= $3 AND r.end_value >= $2)
+               OR r.gateway::inet BETWEEN $6::text::inet AND $7::text::inet
+               OR $5::text::inet BETWEEN r.start_ip::inet AND r.end_ip::inet
                OR (r.l3_network_uuid = $1 AND r.network_cidr = $4 AND r.gateway <> $5))
-        LIMIT 1
+        ORDER BY shares DESC, r.uuid LIMIT 1
         """,
         l3_uuid,
         int(text.start),
         int(text.end),
         str(text.network),
         str(text.gateway),
+        str(text.start),
+        str(text.end),
     )
     if row is None:
         return None
-    if row["overlaps"]:
+    if row["shares"]:
         return f"the range shares addresses with the range {row['name']!r}"
-    return f"the range {row['name']!r} of the same subnet has the gateway {row['gateway']}"
+    return f"the range does not go with the range {row['name']!r}, whose gateway is {row['gateway']}"
 
 
 async def update_range(conn: Any, uuid: str, name: str | None, description: str | None) -> IpRange | None:

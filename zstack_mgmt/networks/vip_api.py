@@ -187,26 +187,23 @@ async def create_eip(call: Call, conn: Any, request: CreateEip) -> Eip:
     vip, owner = found(await vips.lock_vip(conn, request.vip_uuid, scope_of(call)), "VIP", request.vip_uuid)
     if vip.state != "Enabled":
         raise OperationError(f"the VIP {vip.uuid} is {vip.state}")
-    l3_uuid = None
     if request.vm_nic_uuid is not None:
-        l3_uuid = await _guest_network(conn, call, request.vm_nic_uuid, vip, owner)
+        await _check_nic(conn, call, request.vm_nic_uuid, vip, owner)
     await reserve(conn, owner, {"eip.num": 1}, is_admin=call.is_admin)
     eip = await vips.insert_eip(
         conn, request.resource_uuid or new_uuid(), request.name, request.description, vip, request.vm_nic_uuid
     )
     await own(conn, eip.uuid, owner, request)
-    await vips.set_use(conn, vip.uuid, "Eip", l3_uuid)
     return eip
 
 
-async def _guest_network(conn: Any, call: Call, nic_uuid: str, vip: Vip, owner: str) -> str:
-    """The L3 network of a NIC that the EIP may lead to: one of the VIP's owner, on another network."""
+async def _check_nic(conn: Any, call: Call, nic_uuid: str, vip: Vip, owner: str) -> None:
+    """The EIP may lead to a NIC of the VIP's owner, on another network."""
     nic = found(await get_nic(conn, nic_uuid, scope_of(call)), "NIC", nic_uuid)
     if (await owners_of(conn, [nic_uuid]))[nic_uuid][0] != owner:
         raise InvalidArgument("the VIP and the NIC belong to different accounts")
     if nic.l3_network_uuid == vip.l3_network_uuid:
         raise InvalidArgument("the NIC is on the VIP's own network, where it needs no EIP")
-    return nic.l3_network_uuid
 
 
 class AttachEip(ApiRequest):
@@ -236,8 +233,7 @@ async def attach_eip(call: Call, conn: Any, request: AttachEip) -> Eip:
     if eip.vm_nic_uuid is not None:
         raise OperationError(f"the EIP leads to the NIC {eip.vm_nic_uuid}; detach it first")
     vip, owner = found(await vips.lock_vip(conn, eip.vip_uuid, None), "VIP", eip.vip_uuid)
-    l3_uuid = await _guest_network(conn, call, request.vm_nic_uuid, vip, owner)
-    await vips.set_use(conn, vip.uuid, "Eip", l3_uuid)
+    await _check_nic(conn, call, request.vm_nic_uuid, vip, owner)
     return await vips.set_nic(conn, eip.uuid, request.vm_nic_uuid)
 
 
@@ -261,8 +257,7 @@ class DetachEip(ApiRequest):
     raises=(ResourceNotFound,),
 )
 async def detach_eip(call: Call, conn: Any, request: DetachEip) -> Eip:
-    eip = found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
-    await vips.set_use(conn, eip.vip_uuid, "Eip", None)
+    found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
     return await vips.set_nic(conn, request.uuid, None)
 
 
@@ -340,9 +335,7 @@ class DeleteEip(ApiRequest):
 async def delete_eip(call: Call, conn: Any, request: DeleteEip) -> None:
     if not is_uuid(request.uuid):
         raise ResourceNotFound(f"no EIP has the uuid {request.uuid}")
-    eip = await vips.lock_eip(conn, request.uuid, scope_of(call))
-    if eip is not None:
-        await vips.set_use(conn, eip.vip_uuid, None, None)
+    if await vips.lock_eip(conn, request.uuid, scope_of(call)) is not None:
         await vips.delete_eip(conn, request.uuid)
 
 

@@ -1,4 +1,4 @@
-"""The SQL of VIPs and EIPs."""
+"""The SQL of VIPs and EIPs. What a VIP is used for is noted by the trigger note_use on the EIPs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ async def insert_vip(
 
 
 async def lock_vip(conn: Any, uuid: str, account_uuid: str | None) -> tuple[Vip, str] | None:
-    """The VIP of the account (None: of any) and its owner, the row locked until the transaction ends."""
+    """The VIP of the account (None: of any) and its owner, both locked until the transaction ends."""
     row = await conn.fetchrow(
         """
-        SELECT v.*, o.account_uuid AS owner_uuid FROM vips v JOIN resource_owners o ON o.resource_uuid =
-        v.uuid
-        WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR UPDATE OF v
+        SELECT v.*, o.account_uuid AS owner_uuid FROM vips v
+        JOIN resource_owners o ON o.resource_uuid = v.uuid
+        WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR UPDATE OF v FOR SHARE OF o
         """,
         uuid,
         account_uuid,
@@ -57,16 +57,6 @@ async def update_vip(
         state,
     )
     return Vip.from_row(row)
-
-
-async def set_use(conn: Any, uuid: str, use_for: str | None, peer_l3_uuid: str | None) -> None:
-    """Note what the VIP is used for, and the network of the guests behind it."""
-    await conn.execute(
-        "UPDATE vips SET use_for = $2, peer_l3_network_uuid = $3, last_op_date = now() WHERE uuid = $1",
-        uuid,
-        use_for,
-        peer_l3_uuid,
-    )
 
 
 async def delete_vip(conn: Any, uuid: str) -> None:
@@ -95,12 +85,13 @@ async def insert_eip(
 
 
 async def lock_eip(conn: Any, uuid: str, account_uuid: str | None) -> Eip | None:
-    """The EIP of the account (None: of any), its row locked until the transaction ends."""
+    """The EIP of the account (None: of any); row and owner are locked until the transaction ends."""
     row = await conn.fetchrow(
         """
         SELECT e.*, (SELECT n.ip FROM vm_nics n WHERE n.uuid = e.vm_nic_uuid) AS guest_ip
         FROM eips e JOIN resource_owners o ON o.resource_uuid = e.uuid
-        WHERE e.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR NO KEY UPDATE OF e
+        WHERE e.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2)
+        FOR NO KEY UPDATE OF e FOR SHARE OF o
         """,
         uuid,
         account_uuid,

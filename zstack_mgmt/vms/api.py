@@ -23,6 +23,7 @@ from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import found, scope_of
 from zstack_mgmt.values import DeleteMode, Reference, is_uuid
 from zstack_mgmt.vms import lifecycle, movers, nics, store
+from zstack_mgmt.vms.cascade import expunge
 from zstack_mgmt.vms.create import create
 from zstack_mgmt.vms.model import VmInstance, VmNic
 from zstack_mgmt.vms.power import Action, check_state, define_and_start, prepare_start, run_action
@@ -62,7 +63,10 @@ RESUME = Action("resume", "Running", VmStateRefused)
         VmStartFailed,
     ),
     outside=True,
-    shared=("image_uuid", "instance_offering_uuid", "l3_network_uuids"),
+    shared=(
+        *("image_uuid", "instance_offering_uuid", "root_disk_offering_uuid", "data_disk_offering_uuids"),
+        *("l3_network_uuids", "zone_uuid", "cluster_uuid", "host_uuid"),
+    ),
 )
 async def create_vm_instance(call: Call, work: Outside, request: CreateVmInstance) -> VmInstance:
     return await create(call, work, request)
@@ -78,6 +82,7 @@ async def create_vm_instance(call: Call, work: Outside, request: CreateVmInstanc
     returns=VmInstance,
     raises=(ResourceNotFound, VmStartFailed, QuotaExceeded),
     outside=True,
+    shared=("host_uuid", "cluster_uuid"),
 )
 async def start_vm_instance(call: Call, work: Outside, request: StartVmInstance) -> VmInstance:
     return await run_action(
@@ -269,7 +274,7 @@ class ExpungeVmInstance(ApiRequest):
 async def expunge_vm_instance(call: Call, conn: Any, request: ExpungeVmInstance) -> None:
     vm = found(await store.lock_vm(conn, request.uuid, scope_of(call)), "VM", request.uuid)
     check_state(vm, "expunge")
-    await lifecycle.expunge(conn, request.uuid)
+    await expunge(conn, vm)
 
 
 @api(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zstack_mgmt.drivers.protocol import derived_uuid
-from zstack_mgmt.errors import InvalidArgument, OperationError, VmStartFailed
+from zstack_mgmt.errors import InvalidArgument, OperationError, ResourceNotFound, VmStartFailed
 from zstack_mgmt.hosts.placement import choose_host
+from zstack_mgmt.hosts.store import exists
 from zstack_mgmt.images.model import Image
 from zstack_mgmt.images.store import get_image
 from zstack_mgmt.jobs.outside import Outside
@@ -48,13 +49,14 @@ async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInst
     Raises:
         ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded,
         DuplicateResource: nothing was written.
-        VmStartFailed: VM.1001; everything was given back.
+        VmStartFailed: VM.1001; everything was given back. If the host was deleted meanwhile, the VM is
+            there and Stopped.
     """
     uuid = request.resource_uuid or derived_uuid(work.token, "vm")
     async with work.transaction() as conn:
-        vm = await store.lock_vm(conn, uuid, call.account_uuid)
-        made_before = vm is not None and (vm.job_uuid == work.token or request.resource_uuid is None)
-        if vm is None or not made_before:
+        vm = await store.lock_vm(conn, uuid, None)
+        made_by_first_run = vm is not None and vm.root_volume_uuid == derived_uuid(work.token, "root")
+        if vm is None or not made_by_first_run:
             vm = await _reserve(conn, call, work.token, uuid, request)
         if vm.state != "Starting" or vm.job_uuid != work.token:
             return await store.get_vm(conn, uuid)
@@ -67,13 +69,17 @@ async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInst
     )
     if error is not None:
         await destroy_or_note(site, uuid, work.token, work.transaction)
-        async with work.transaction() as conn:
-            await undo(conn, uuid)
-        raise VmStartFailed(error.details, error)
     async with work.transaction() as conn:
         vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
-        await store.set_state(conn, vm, "Running", "start", work.token)
-        return await store.get_vm(conn, uuid)
+        if vm.job_uuid == work.token and error is None:
+            await store.set_state(conn, vm, "Running", "start", work.token)
+            return await store.get_vm(conn, uuid)
+        if vm.job_uuid == work.token:
+            await undo(conn, vm)
+    if error is None:
+        error = OperationError("the VM's host was deleted meanwhile")
+        await destroy_or_note(site, uuid, work.token, work.transaction)
+    raise VmStartFailed(error.details, error)
 
 
 async def _reserve(conn: Any, call: Call, token: str, uuid: str, request: CreateVmInstance) -> Vm:
@@ -109,7 +115,8 @@ async def _reserve(conn: Any, call: Call, token: str, uuid: str, request: Create
     )
     await tag(conn, uuid, request)
     await _insert_volumes(conn, call, token, uuid, request, parts)
-    for device, l3 in enumerate(parts.networks):
+    # In the order of the networks' uuids, because each range stays locked for the others until the commit.
+    for device, l3 in sorted(enumerate(parts.networks), key=lambda placed: placed[1].uuid):
         await add_nic(conn, derived_uuid(token, f"nic {device}"), uuid, l3, device, call.account_uuid)
     if starts:
         # Last, because every VM that starts on the host waits for this lock.
@@ -153,19 +160,23 @@ async def _check(conn: Any, call: Call, request: CreateVmInstance) -> Parts:
             raise InvalidArgument("rootDiskOfferingUuid is needed, since the image is an ISO")
         root_size = (await _disk_offering(conn, call, request.root_disk_offering_uuid)).disk_size
     disks = tuple([await _disk_offering(conn, call, u) for u in request.data_disk_offering_uuids])
-    # Ranges are locked in the order of the networks' uuids, whatever the order of the NICs.
-    networks: dict[str, L3Network] = {}
-    for uuid in sorted(set(request.l3_network_uuids)):
-        networks[uuid] = await usable_l3(conn, call, uuid)
-    if len({l3.zone_uuid for l3 in networks.values()}) > 1:
-        raise InvalidArgument("l3NetworkUuids must be networks of one zone")
+    uuids = request.l3_network_uuids
+    if len(set(uuids)) < len(uuids):
+        raise InvalidArgument("l3NetworkUuids: a VM has one NIC on a network at most")
+    networks = tuple([await usable_l3(conn, call, uuid) for uuid in uuids])
+    zones = {l3.zone_uuid for l3 in networks}
+    if request.zone_uuid is not None:
+        if not await exists(conn, "zone", request.zone_uuid):
+            raise ResourceNotFound(f"no zone has the uuid {request.zone_uuid}")
+        zones.add(request.zone_uuid)
+    if len(zones) > 1:
+        raise InvalidArgument("l3NetworkUuids must be networks of one zone, and of zoneUuid if that is given")
     default = request.default_l3_network_uuid
-    if default is not None and default not in networks:
+    if default is None and uuids:
+        default = uuids[0]
+    if default is not None and default not in uuids:
         raise InvalidArgument("defaultL3NetworkUuid must be one of l3NetworkUuids")
-    if default is None and request.l3_network_uuids:
-        default = request.l3_network_uuids[0]
-    ordered = tuple(networks[uuid] for uuid in request.l3_network_uuids)
-    return Parts(image, offering, root_size, disks, ordered, default)
+    return Parts(image, offering, root_size, disks, networks, default)
 
 
 async def usable_l3(conn: Any, call: Call, uuid: str) -> L3Network:
@@ -233,12 +244,9 @@ async def _insert_volumes(
         await tell_volume(conn, OwnedVolume(volume, call.account_uuid, None).change("attached"))
 
 
-async def undo(conn: Any, uuid: str) -> None:
+async def undo(conn: Any, vm: Vm) -> None:
     """Take back a VM whose creation failed: volumes, addresses, capacity, quota and the row itself."""
-    vm = await store.lock_vm(conn, uuid, None)
-    if vm is None:
-        return
-    for owned in await volumes.volumes_of(conn, uuid):
+    for owned in await volumes.volumes_of(conn, vm.uuid):
         await volumes.delete_volume(conn, owned)
     await tell(conn, vm.change(vm.state, "undone"))
-    await store.delete_vm(conn, uuid)
+    await store.delete_vm(conn, vm.uuid)

@@ -12,15 +12,11 @@ from zstack_mgmt.offerings.store import get_instance_offering
 from zstack_mgmt.registry import Call
 from zstack_mgmt.sharing.owners import found, is_visible, scope_of
 from zstack_mgmt.vms import store
-from zstack_mgmt.vms.cascade import expunge
+from zstack_mgmt.vms.cascade import put_away
 from zstack_mgmt.vms.events import tell
 from zstack_mgmt.vms.model import VmInstance
 from zstack_mgmt.vms.outside import Site, site_of_vm
 from zstack_mgmt.vms.power import check_state
-from zstack_mgmt.volumes import store as volumes
-from zstack_mgmt.volumes.events import tell_volume
-
-__all__ = ["destroy", "expunge", "resize"]
 
 
 async def destroy(call: Call, work: Outside, uuid: str) -> None:
@@ -48,14 +44,12 @@ async def destroy(call: Call, work: Outside, uuid: str) -> None:
         await _still_there(work, site, uuid)
         raise VmDestroyFailed(str(failure), OperationError(str(failure))) from None
     async with work.transaction() as conn:
-        vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
+        vm = await store.lock_vm(conn, uuid, None)
+        if vm is None or vm.job_uuid != work.token:
+            return  # its host or zone was deleted meanwhile, and the VM with it or put away
         if lost and vm.host_uuid is not None:
             await note_stray(conn, uuid, vm.host_uuid)
-        for owned in await volumes.volumes_of(conn, uuid):
-            if owned.volume.type == "Data":
-                await volumes.detach(conn, owned.volume.uuid, work.token)
-                await tell_volume(conn, owned.change("detached", uuid))
-        await store.set_state(conn, vm, "Destroyed", "destroy", work.token)
+        await put_away(conn, vm, work.token)
 
 
 async def _still_there(work: Outside, site: Site, uuid: str) -> None:

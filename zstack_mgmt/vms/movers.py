@@ -8,7 +8,7 @@ from typing import Any
 from zstack_mgmt.errors import OperationError
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.sharing.movers import mover
-from zstack_mgmt.sharing.owners import found
+from zstack_mgmt.sharing.owners import found, owners_of
 from zstack_mgmt.vms import store
 from zstack_mgmt.vms.events import tell
 from zstack_mgmt.vms.power import check_state
@@ -27,6 +27,8 @@ async def move_vm(conn: Any, uuid: str, account_uuid: str) -> list[str]:
     vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
     check_state(vm, "change-owner")
     owned = await volumes.volumes_of(conn, uuid)
+    nics = [nic.uuid for nic in await store.nics_of(conn, uuid)]
+    await owners_of(conn, nics)  # locked, so that no EIP is attached to them until they have moved
     eips, vips = await store.eips_of(conn, uuid)
     wanted = {
         "vm.totalNum": 1,
@@ -39,7 +41,7 @@ async def move_vm(conn: Any, uuid: str, account_uuid: str) -> list[str]:
     if vm.state in ("Running", "Starting"):
         wanted |= {"vm.num": 1, "vm.cpuNum": vm.cpu_num, "vm.memorySize": vm.memory_size}
     await reserve(conn, account_uuid, wanted, is_admin=False)
-    moved = [nic.uuid for nic in await store.nics_of(conn, uuid)] + eips + vips
+    moved = nics + eips + vips
     for each in owned:
         moved.append(each.volume.uuid)
         moved += await follow_volume(conn, each, account_uuid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from zstack_mgmt.drivers.protocol import Domain, DriverError, Endpoint, derived_uuid
@@ -56,21 +57,26 @@ async def attach_l3_network_to_vm(call: Call, work: Outside, request: AttachL3Ne
                 raise InvalidArgument(f"the VM has a NIC on the L3 network {l3.uuid} already")
             if len(present) >= MAX_NICS:
                 raise OperationError(f"a VM has at most {MAX_NICS} NICs")
+            if vm.zone_uuid not in (None, l3.zone_uuid):
+                raise InvalidArgument(f"the L3 network {l3.uuid} is in another zone")
             if vm.cluster_uuid is not None and not await l2_is_in_cluster(
                 conn, l3.l2_network_uuid, vm.cluster_uuid
             ):
                 raise OperationError(f"the L2 network of {l3.uuid} is not attached to the VM's cluster")
             device = 1 + max((nic.device_id for nic in present), default=-1)
             await add_nic(conn, nic_uuid, uuid, l3, device, vm.account_uuid)
+            if not present:
+                await store.update_vm(conn, uuid, None, None, None, l3.uuid)
         domain = await store.domain_of(conn, uuid)
         site = await live_site(conn, call, work, vm)
     try:
         await apply_domain(site, domain, work.token)
     except OperationError:
         async with work.transaction() as conn:
-            await store.delete_nics(conn, [nic_uuid])
+            await store.delete_nic(conn, nic_uuid)
         raise
     async with work.transaction() as conn:
+        found(await store.lock_vm(conn, uuid, None), "VM", uuid)
         return await store.get_vm(conn, uuid)
 
 
@@ -95,28 +101,22 @@ class DetachL3NetworkFromVm(ApiRequest):
     outside=True,
 )
 async def detach_l3_network_from_vm(call: Call, work: Outside, request: DetachL3NetworkFromVm) -> VmInstance:
-    async with work.transaction() as conn:
-        nic = found(
-            await store.get_nic(conn, request.vm_nic_uuid, scope_of(call)), "NIC", request.vm_nic_uuid
-        )
-        uuid = nic.vm_instance_uuid
-        vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
-        check_state(vm, "attach")
-        whole = await store.domain_of(conn, uuid)
-        domain = Domain(
-            whole.vm_uuid,
-            whole.name,
-            whole.cpu_num,
-            whole.memory_size,
-            whole.disks,
-            tuple(n for n in whole.nics if n.mac != nic.mac),
-        )
-        site = await live_site(conn, call, work, vm)
-    await apply_domain(site, domain, work.token)
-    async with work.transaction() as conn:
-        await store.delete_nics(conn, [nic.uuid])
-        await store.renew_default_l3(conn, uuid)
-        return await store.get_vm(conn, uuid)
+    told = None  # the VM as it was when its hypervisor was told
+    while True:
+        async with work.transaction() as conn:
+            nic = found(
+                await store.get_nic(conn, request.vm_nic_uuid, scope_of(call)), "NIC", request.vm_nic_uuid
+            )
+            uuid = nic.vm_instance_uuid
+            vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
+            check_state(vm, "attach")
+            site = await live_site(conn, call, work, vm)
+            if site is None or vm == told:
+                await store.delete_nic(conn, nic.uuid)
+                return await store.get_vm(conn, uuid)
+            whole = await store.domain_of(conn, uuid)
+        told, kept = vm, tuple(device for device in whole.nics if device.mac != nic.mac)
+        await apply_domain(site, replace(whole, nics=kept), work.token)
 
 
 async def live_site(conn: Any, call: Call, work: Outside, vm: Vm) -> Site | None:

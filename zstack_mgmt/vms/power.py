@@ -86,8 +86,13 @@ async def run_action(
         raise action.wrap(error.details, error)
     async with work.transaction() as conn:
         vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
-        await store.set_state(conn, vm, action.final, action.name, work.token)
-        return await store.get_vm(conn, uuid)
+        if vm.job_uuid == work.token:
+            vm = await store.set_state(conn, vm, action.final, action.name, work.token)
+        if vm.state == action.final:
+            return await store.get_vm(conn, uuid)
+    if site is not None:
+        await destroy_or_note(site, uuid, work.token, work.transaction)
+    raise action.wrap("the VM's host was deleted meanwhile", OperationError(f"the VM {uuid} is {vm.state}"))
 
 
 async def try_action(site: Site, do: Do, domain: Domain) -> ApiError | None:
@@ -106,8 +111,8 @@ async def _settle_failed(work: Outside, site: Site, action: Action, uuid: str) -
         await destroy_or_note(site, uuid, work.token, work.transaction)
         power = "Stopped"
     async with work.transaction() as conn:
-        vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
-        if vm.state == TRANSIT[action.name]:
+        vm = await store.lock_vm(conn, uuid, None)
+        if vm is not None and vm.job_uuid == work.token:
             await store.set_state(conn, vm, power or "Unknown", "settled", None)
 
 

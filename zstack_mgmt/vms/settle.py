@@ -12,6 +12,7 @@ from zstack_mgmt.drivers.simulator import Transaction
 from zstack_mgmt.hosts import store as hosts
 from zstack_mgmt.registry import Services
 from zstack_mgmt.vms import store
+from zstack_mgmt.vms.cascade import put_away
 from zstack_mgmt.vms.create import undo
 from zstack_mgmt.vms.model import TRANSIT
 from zstack_mgmt.vms.outside import briefly, destroy_or_note, site_of, site_of_vm
@@ -61,14 +62,12 @@ async def _host_lost(conn: Any, host_uuid: str) -> None:
 async def _host_answers(conn: Any, host_uuid: str, domains: Mapping[str, Power], asked_at: datetime) -> None:
     """The host is Connected. What changed since it was asked is left alone, since its answer is older."""
     await hosts.update_host(conn, host_uuid, status="Connected")
-    for uuid in await store.vms_on(conn, host_uuid, ("Running", "Paused", "Unknown"), before=asked_at):
+    for uuid in await store.changed_there(conn, host_uuid, domains, asked_at):
         vm = await store.lock_vm(conn, uuid, None)
-        power = domains.get(uuid, "Stopped")
         if vm is None or vm.host_uuid != host_uuid or vm.state not in ("Running", "Paused", "Unknown"):
             continue
-        if vm.state != power:
-            reason = "host-found" if vm.state == "Unknown" else "settled"
-            await store.set_state(conn, vm, power, reason, None)
+        reason = "host-found" if vm.state == "Unknown" else "settled"
+        await store.set_state(conn, vm, domains.get(uuid, "Stopped"), reason, None)
     for uuid in await store.elsewhere(conn, host_uuid, list(domains), asked_at):
         await hosts.note_stray(conn, uuid, host_uuid)
 
@@ -80,7 +79,7 @@ async def destroy_strays(services: Services, transaction: Transaction) -> None:
     for login in due:
         vm_uuid = login["vm_uuid"]
         async with transaction() as conn:
-            wanted = vm_uuid in await store.vms_on(conn, login["host_uuid"], None, only=vm_uuid)
+            wanted = await store.is_on(conn, vm_uuid, login["host_uuid"])
         if not wanted:
             try:
                 site = briefly(site_of(services, login, transaction))
@@ -123,9 +122,9 @@ async def _settle(
         if now is None or now.job_uuid != job_uuid or now.state != vm.state:
             return
         if created:
-            await undo(conn, uuid)
+            await undo(conn, now)
         elif vm.state == "Destroying":
-            await store.set_state(conn, now, "Destroyed", "destroy", None)
+            await put_away(conn, now, None)
         else:
             await store.set_state(
                 conn, now, power or ("Unknown" if site is not None else "Stopped"), "settled", None

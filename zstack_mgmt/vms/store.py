@@ -82,9 +82,9 @@ async def insert_nic(
     return VmNic.from_row(row)
 
 
-async def delete_nics(conn: Any, uuids: Sequence[str]) -> None:
-    """Delete the NICs; their addresses are free again."""
-    await conn.execute("DELETE FROM vm_nics WHERE uuid = ANY ($1)", list(uuids))
+async def delete_nic(conn: Any, uuid: str) -> None:
+    """Delete the NIC; its address is free again. The VM's default network stays one that it has a NIC on."""
+    await conn.execute("DELETE FROM vm_nics WHERE uuid = $1", uuid)
 
 
 async def lock_vm(conn: Any, uuid: str, account_uuid: str | None) -> Vm | None:
@@ -270,26 +270,46 @@ async def count_vms(conn: Any, account_uuid: str) -> Mapping[str, int]:
     }
 
 
-async def vms_on(
-    conn: Any,
-    host_uuid: str,
-    states: Sequence[str] | None,
-    *,
-    before: datetime | None = None,
-    only: str | None = None,
-) -> list[str]:
-    """The VMs on a host in one of the states (None: any), last changed before the time, or that one if it is
-    there.
-    """
+async def vms_on(conn: Any, host_uuid: str, states: Sequence[str] | None = None) -> list[str]:
+    """The VMs on a host in one of the states (None: any)."""
     rows = await conn.fetch(
         """
         SELECT uuid FROM vm_instances WHERE host_uuid = $1 AND ($2::text[] IS NULL OR state = ANY ($2))
-          AND ($3::timestamptz IS NULL OR last_op_date < $3) AND ($4::text IS NULL OR uuid = $4) ORDER BY uuid
+        ORDER BY uuid
         """,
         host_uuid,
         None if states is None else list(states),
+    )
+    return [row["uuid"] for row in rows]
+
+
+async def is_on(conn: Any, uuid: str, host_uuid: str) -> bool:
+    """Whether the VM's place is on the host."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM vm_instances WHERE uuid = $1 AND host_uuid = $2", uuid, host_uuid
+        )
+    )
+
+
+async def changed_there(conn: Any, host_uuid: str, domains: Mapping[str, str], before: datetime) -> list[str]:
+    """The VMs on a host whose state is not what the host says, unless they changed after the time.
+
+    Args:
+        domains: power by VM; one that the host does not know is Stopped.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT v.uuid FROM vm_instances v
+        LEFT JOIN unnest($2::text[], $3::text[]) AS d (uuid, power) ON d.uuid = v.uuid
+        WHERE v.host_uuid = $1 AND v.state IN ('Running', 'Paused', 'Unknown') AND v.last_op_date < $4
+          AND v.state <> coalesce(d.power, 'Stopped')
+        ORDER BY v.uuid
+        """,
+        host_uuid,
+        list(domains.keys()),
+        list(domains.values()),
         before,
-        only,
     )
     return [row["uuid"] for row in rows]
 
@@ -351,19 +371,4 @@ async def count_snapshots(conn: Any, volume_uuids: Sequence[str]) -> int:
     """How many snapshots the volumes have."""
     return await conn.fetchval(
         "SELECT count(*) FROM volume_snapshots WHERE volume_uuid = ANY ($1)", list(volume_uuids)
-    )
-
-
-async def renew_default_l3(conn: Any, vm_uuid: str) -> None:
-    """Keep the VM's default network one of its own: the first NIC's, or none."""
-    await conn.execute(
-        """
-        UPDATE vm_instances v SET default_l3_network_uuid = (
-            SELECT n.l3_network_uuid FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid
-            ORDER BY n.device_id LIMIT 1)
-        WHERE v.uuid = $1 AND NOT EXISTS (
-            SELECT FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid
-            AND n.l3_network_uuid = v.default_l3_network_uuid)
-        """,
-        vm_uuid,
     )

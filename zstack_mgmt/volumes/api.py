@@ -265,6 +265,8 @@ async def attach_data_volume_to_vm(call: Call, work: Outside, request: AttachDat
 class DetachDataVolumeFromVm(ApiRequest):
     """Take a data volume from its VM, at once if it runs. One that is attached to none is no error.
 
+    With `vmUuid`, one that is attached to another VM is left there.
+
     Source: ZStack's volume API.
     """
 
@@ -280,11 +282,12 @@ class DetachDataVolumeFromVm(ApiRequest):
     java=JAVA,
     category="volume",
     returns=Volume,
-    raises=(ResourceNotFound, OperationError, VmStateRefused),
+    raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused),
     outside=True,
+    shared=("vm_uuid",),
 )
 async def detach_data_volume_from_vm(call: Call, work: Outside, request: DetachDataVolumeFromVm) -> Volume:
-    return await attaching.detach(call, work, request.uuid)
+    return await attaching.detach(call, work, request.uuid, request.vm_uuid)
 
 
 query_volume = query_api(Volume, http="GET /v1/volumes", access="user", category="volume", java=JAVA)

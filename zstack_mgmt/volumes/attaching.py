@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from zstack_mgmt.drivers.protocol import DriverError
-from zstack_mgmt.errors import OperationError
+from zstack_mgmt.drivers.protocol import Domain, DriverError
+from zstack_mgmt.errors import InvalidArgument, OperationError
 from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.registry import Call
 from zstack_mgmt.sharing.owners import found, scope_of
@@ -40,15 +40,19 @@ async def attach(call: Call, work: Outside, uuid: str, vm_uuid: str) -> Volume:
         site = await _live_site(conn, call, work, vm)
     try:
         if site is not None:
-            await site.call(lambda driver, host: driver.define(host, domain, work.token))
-    except DriverError as failure:
+            await _apply(site, domain, work.token)
+    except OperationError:
         async with work.transaction() as conn:
+            await vms.lock_vm(conn, vm_uuid, None)
             owned = found(await store.lock_volume(conn, uuid, None), "volume", uuid)
-            await store.detach(conn, uuid, work.token)
-            await tell_volume(conn, owned.change("detached", vm_uuid))
-        raise OperationError(str(failure)) from None
+            if owned.volume.vm_instance_uuid == vm_uuid:
+                await store.undo_attach(conn, uuid, work.token)
+                fresh = owned.volume.install_path is None
+                await tell_volume(conn, owned.change("undone" if fresh else "detached", vm_uuid))
+        raise
     async with work.transaction() as conn:
-        return found(await store.lock_volume(conn, uuid, None), "volume", uuid).volume
+        found(await store.lock_volume(conn, uuid, None), "volume", uuid)
+        return await store.instantiate(conn, uuid)
 
 
 async def _check(conn: Any, vm: Vm, owned: OwnedVolume) -> None:
@@ -66,34 +70,53 @@ async def _check(conn: Any, vm: Vm, owned: OwnedVolume) -> None:
         raise OperationError(f"a VM has at most {MAX_DATA_VOLUMES} data volumes")
 
 
-async def detach(call: Call, work: Outside, uuid: str) -> Volume:
-    """Take a data volume from its VM; one that is attached to none stays as it is."""
-    async with work.transaction() as conn:
-        owned = found(await store.lock_volume(conn, uuid, scope_of(call)), "volume", uuid)
-        vm_uuid = owned.volume.vm_instance_uuid
-        if vm_uuid is None:
-            return owned.volume
-        if owned.volume.type != "Data":
-            raise OperationError("a root volume lives and ends with its VM")
-    async with work.transaction() as conn:  # the VM's row is locked before the volume's, as in attach
-        vm = found(await vms.lock_vm(conn, vm_uuid, None), "VM", vm_uuid)
-        check_state(vm, "attach")
-        whole = await vms.domain_of(conn, vm_uuid)
-        domain = replace(whole, disks=tuple(d for d in whole.disks if d.volume_uuid != uuid))
-        site = await _live_site(conn, call, work, vm)
+async def detach(call: Call, work: Outside, uuid: str, vm_uuid: str | None) -> Volume:
+    """Take a data volume from its VM; one that is attached to none stays as it is.
+
+    Args:
+        vm_uuid: the VM that it must be attached to; None: any.
+    """
+    told = None  # the VM as it was when its hypervisor was told
+    while True:
+        async with work.transaction() as conn:
+            vm, owned = await lock_with_vm(conn, uuid, scope_of(call))
+            if vm is None:
+                return owned.volume
+            if owned.volume.type != "Data":
+                raise OperationError("a root volume lives and ends with its VM")
+            if vm_uuid not in (None, vm.uuid):
+                raise InvalidArgument("vmUuid: the volume is attached to another VM")
+            check_state(vm, "attach")
+            site = await _live_site(conn, call, work, vm)
+            if site is None or vm == told:
+                volume = await store.detach(conn, uuid, work.token)
+                await tell_volume(conn, owned.change("detached", vm.uuid))
+                return volume
+            whole = await vms.domain_of(conn, vm.uuid)
+        told, kept = vm, tuple(disk for disk in whole.disks if disk.volume_uuid != uuid)
+        await _apply(site, replace(whole, disks=kept), work.token)
+
+
+async def lock_with_vm(conn: Any, uuid: str, account_uuid: str | None) -> tuple[Vm | None, OwnedVolume]:
+    """The volume of the account (None: of any) and the VM that it is attached to, both locked, the VM first.
+
+    Raises:
+        ResourceNotFound: the account owns no such volume.
+        OperationError: its VM let it go at this moment.
+    """
+    vm_uuid = await store.vm_of(conn, uuid)
+    vm = None if vm_uuid is None else await vms.lock_vm(conn, vm_uuid, None)
+    owned = found(await store.lock_volume(conn, uuid, account_uuid), "volume", uuid)
+    if owned.volume.vm_instance_uuid != vm_uuid:
+        raise OperationError(f"the volume {uuid} is being attached or detached; try again")
+    return vm, owned
+
+
+async def _apply(site: Site, domain: Domain, token: str) -> None:
     try:
-        if site is not None:
-            await site.call(lambda driver, host: driver.define(host, domain, work.token))
+        await site.call(lambda driver, host: driver.define(host, domain, token))
     except DriverError as failure:
         raise OperationError(str(failure)) from None
-    async with work.transaction() as conn:
-        await vms.lock_vm(conn, vm_uuid, None)
-        owned = found(await store.lock_volume(conn, uuid, None), "volume", uuid)
-        if owned.volume.vm_instance_uuid != vm_uuid:
-            return owned.volume
-        volume = await store.detach(conn, uuid, work.token)
-        await tell_volume(conn, owned.change("detached", vm_uuid))
-        return volume
 
 
 async def _live_site(conn: Any, call: Call, work: Outside, vm: Vm) -> Site | None:

@@ -13,6 +13,7 @@ VolumeKind = Literal[
     "created",  # root volumes too, together with their VM
     "attached",  # a data volume; the first one instantiates it
     "detached",
+    "undone",  # its first attachment failed: it has not come into being after all
     "deleted",  # it is kept, and can be recovered
     "recovered",
     "expunged",  # the row is deleted in this transaction; also when the creation of its VM is undone

@@ -37,10 +37,12 @@ async def follow_volume(conn: Any, owned: OwnedVolume, account_uuid: str) -> lis
 
 @mover("VolumeVO")
 async def move_volume(conn: Any, uuid: str, account_uuid: str) -> list[str]:
-    """A data volume moves with its snapshots; a root volume moves with its VM only."""
+    """A free data volume moves with its snapshots; others move with their VM only."""
     owned = found(await store.lock_volume(conn, uuid, None), "volume", uuid)
     if owned.volume.type == "Root":
         raise OperationError("a root volume belongs to the owner of its VM; change that one's owner")
+    if owned.volume.vm_instance_uuid is not None:
+        raise OperationError("the volume is attached to a VM; detach it first, or change the VM's owner")
     wanted = {
         "volume.data.num": 1,
         "volume.capacity": owned.volume.size,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from zstack_mgmt.drivers.protocol import DriverError, derived_uuid
+from zstack_mgmt.drivers.protocol import Driver, DriverError, Host, derived_uuid
 from zstack_mgmt.drivers.registry import driver_of
 from zstack_mgmt.errors import (
     DuplicateResource,
@@ -18,12 +19,12 @@ from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import found, scope_of, tag
 from zstack_mgmt.values import DeleteMode, Description, Reference, ResourceName, ResourceUuid, is_uuid
-from zstack_mgmt.vms import store as vms
 from zstack_mgmt.vms.outside import Site, site_of_vm
 from zstack_mgmt.vms.power import check_state
-from zstack_mgmt.volumes import snapshots, store
+from zstack_mgmt.volumes import snapshots
+from zstack_mgmt.volumes.attaching import lock_with_vm
 from zstack_mgmt.volumes.events import SnapshotChange, SnapshotKind, tell_snapshot
-from zstack_mgmt.volumes.model import OwnedVolume, VolumeSnapshot, disk_of
+from zstack_mgmt.volumes.model import VolumeSnapshot, disk_of
 
 
 class CreateVolumeSnapshot(ApiRequest):
@@ -52,7 +53,10 @@ class CreateVolumeSnapshot(ApiRequest):
 async def create_volume_snapshot(call: Call, work: Outside, request: CreateVolumeSnapshot) -> VolumeSnapshot:
     uuid = request.resource_uuid or derived_uuid(work.token, "snapshot")
     async with work.transaction() as conn:
-        site, vm_uuid, owned = await _reach(conn, call, work, request.volume_uuid)
+        vm, owned = await lock_with_vm(conn, request.volume_uuid, scope_of(call))
+        if vm is not None:
+            check_state(vm, "snapshot")
+        site = None if vm is None else await site_of_vm(conn, call.services, vm, work.transaction)
         row = await snapshots.lock_snapshot(conn, uuid, None)
         if row is None or row["job_uuid"] != work.token:
             if owned.volume.status != "Ready":
@@ -64,35 +68,31 @@ async def create_volume_snapshot(call: Call, work: Outside, request: CreateVolum
             await tag(conn, uuid, request)
         elif row["status"] == "Ready":
             return VolumeSnapshot.from_row(row)
+    disk = disk_of(owned.volume)
     try:
-        disk = disk_of(owned.volume)
-        if site is None:
-            driver = driver_of(call.services, "Simulator", work.transaction)
-            await driver.snapshot(None, None, disk, uuid, work.token)
-        else:
-            await site.call(lambda driver, host: driver.snapshot(host, vm_uuid, disk, uuid, work.token))
-    except DriverError as failure:
+        await _do(call, work, site, lambda d, h: d.snapshot(h, vm and vm.uuid, disk, uuid, work.token))
+    except OperationError:
         async with work.transaction() as conn:
             await snapshots.delete_snapshot(conn, uuid)
-        raise OperationError(str(failure)) from None
+        raise
     async with work.transaction() as conn:
-        await snapshots.lock_snapshot(conn, uuid, None)
+        row = found(await snapshots.lock_snapshot(conn, uuid, None), "snapshot", uuid)
         snapshot = await snapshots.finish_snapshot(conn, uuid)
-        await tell_snapshot(conn, _change(snapshot, owned.account_uuid, "created"))
+        await tell_snapshot(conn, _change(snapshot, row["account_uuid"], "created"))
         return snapshot
 
 
-async def _reach(
-    conn: Any, call: Call, work: Outside, volume_uuid: str
-) -> tuple[Site | None, str | None, OwnedVolume]:
-    """The caller's volume, the VM that uses it, and where that is."""
-    owned = found(await store.lock_volume(conn, volume_uuid, scope_of(call)), "volume", volume_uuid)
-    vm_uuid = owned.volume.vm_instance_uuid
-    if vm_uuid is None:
-        return None, None, owned
-    vm = found(await vms.lock_vm(conn, vm_uuid, None), "VM", vm_uuid)
-    check_state(vm, "snapshot")
-    return await site_of_vm(conn, call.services, vm, work.transaction), vm_uuid, owned
+async def _do(
+    call: Call, work: Outside, site: Site | None, action: Callable[[Driver, Host | None], Awaitable[None]]
+) -> None:
+    """Act on a disk where its VM is, or on the simulated storage if it has none; raises OperationError."""
+    try:
+        if site is None:
+            await action(driver_of(call.services, "Simulator", work.transaction), None)
+        else:
+            await site.call(action)
+    except DriverError as failure:
+        raise OperationError(str(failure)) from None
 
 
 def _change(snapshot: VolumeSnapshot, account_uuid: str, kind: SnapshotKind) -> SnapshotChange:
@@ -157,30 +157,27 @@ async def delete_volume_snapshot(call: Call, work: Outside, request: DeleteVolum
     if not is_uuid(uuid):
         raise ResourceNotFound(f"no snapshot has the uuid {uuid}")
     async with work.transaction() as conn:
+        vm, disk = None, None
+        volume_uuid = await snapshots.volume_of(conn, uuid)
+        if volume_uuid is not None:
+            vm, owned = await lock_with_vm(conn, volume_uuid, None)
+            disk = disk_of(owned.volume)
         row = await snapshots.lock_snapshot(conn, uuid, scope_of(call))
         if row is None:
             return
+        if row["status"] == "Creating":
+            raise OperationError(f"the snapshot {uuid} is still being made")
         await snapshots.set_status(conn, uuid, "Deleting", work.token)
-        site, vm_uuid, disk = None, None, None
-        if row["volume_uuid"] is not None:
-            owned = found(
-                await store.lock_volume(conn, row["volume_uuid"], None), "volume", row["volume_uuid"]
-            )
-            disk, vm_uuid = disk_of(owned.volume), owned.volume.vm_instance_uuid
-            vm = None if vm_uuid is None else await vms.lock_vm(conn, vm_uuid, None)
-            site = None if vm is None else await site_of_vm(conn, call.services, vm, work.transaction)
+        site = None if vm is None else await site_of_vm(conn, call.services, vm, work.transaction)
     try:
-        if site is not None and disk is not None:
-            await site.call(
-                lambda driver, host: driver.delete_snapshot(host, vm_uuid, disk, uuid, work.token)
+        if disk is not None:
+            await _do(
+                call, work, site, lambda d, h: d.delete_snapshot(h, vm and vm.uuid, disk, uuid, work.token)
             )
-        elif disk is not None:
-            driver = driver_of(call.services, "Simulator", work.transaction)
-            await driver.delete_snapshot(None, None, disk, uuid, work.token)
-    except DriverError as failure:
+    except OperationError:
         async with work.transaction() as conn:
             await snapshots.set_status(conn, uuid, "Ready", None)
-        raise OperationError(str(failure)) from None
+        raise
     async with work.transaction() as conn:
         row = await snapshots.lock_snapshot(conn, uuid, None)
         if row is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from zstack_mgmt.volumes.model import Volume, VolumeSnapshot
+from zstack_mgmt.volumes.model import Volume, VolumeSnapshot, disk_of
 
 
 async def insert_snapshot(
@@ -31,7 +31,7 @@ async def insert_snapshot(
         description,
         volume.uuid,
         volume.primary_storage_uuid,
-        f"{volume.install_path}@{uuid}",
+        f"{disk_of(volume).path}@{uuid}",
         volume.type,
         volume.format,
         volume.size,
@@ -67,15 +67,21 @@ async def finish_snapshot(conn: Any, uuid: str) -> VolumeSnapshot:
 
 
 async def lock_snapshot(conn: Any, uuid: str, account_uuid: str | None) -> Any:
-    """Snapshot, owner and job of the account (None: of any), its row locked; None when there is none."""
+    """Snapshot, owner and job of the account (None: of any); row and owner are locked."""
     return await conn.fetchrow(
         """
         SELECT s.*, o.account_uuid FROM volume_snapshots s JOIN resource_owners o ON o.resource_uuid = s.uuid
-        WHERE s.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR NO KEY UPDATE OF s
+        WHERE s.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2)
+        FOR NO KEY UPDATE OF s FOR SHARE OF o
         """,
         uuid,
         account_uuid,
     )
+
+
+async def volume_of(conn: Any, uuid: str) -> str | None:
+    """The volume that the snapshot is of, if both are there."""
+    return await conn.fetchval("SELECT volume_uuid FROM volume_snapshots WHERE uuid = $1", uuid)
 
 
 async def set_status(conn: Any, uuid: str, status: str, job_uuid: str | None) -> None:

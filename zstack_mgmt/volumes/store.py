@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from zstack_mgmt.quotas.usage import counts
@@ -62,12 +62,12 @@ async def insert_volume(
 
 
 async def lock_volume(conn: Any, uuid: str, account_uuid: str | None) -> OwnedVolume | None:
-    """The volume of the account (None: of any), its row locked until the transaction ends."""
+    """The volume of the account (None: of any); row and owner are locked until the transaction ends."""
     row = await conn.fetchrow(
         """
         SELECT v.*, o.account_uuid AS owner_uuid FROM volumes v
         JOIN resource_owners o ON o.resource_uuid = v.uuid
-        WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR NO KEY UPDATE OF v
+        WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR NO KEY UPDATE OF v FOR SHARE OF o
         """,
         uuid,
         account_uuid,
@@ -112,12 +112,16 @@ async def update_volume(
     return Volume.from_row(row)
 
 
+async def vm_of(conn: Any, uuid: str) -> str | None:
+    """The VM that the volume is attached to at this moment."""
+    return await conn.fetchval("SELECT vm_instance_uuid FROM volumes WHERE uuid = $1", uuid)
+
+
 async def attach(conn: Any, uuid: str, vm_uuid: str, job_uuid: str) -> Volume:
-    """Give a data volume to a VM as its next device; the first time, it comes into being on the storage."""
+    """Give a data volume to a VM as its next device."""
     row = await conn.fetchrow(
         """
         UPDATE volumes SET vm_instance_uuid = $2, status = 'Ready', job_uuid = $3, last_op_date = now(),
-               install_path = coalesce(install_path, $4),
                device_id = (SELECT coalesce(max(o.device_id), 0) + 1 FROM volumes o
                WHERE o.vm_instance_uuid = $2)
         WHERE uuid = $1 RETURNING *
@@ -125,33 +129,52 @@ async def attach(conn: Any, uuid: str, vm_uuid: str, job_uuid: str) -> Volume:
         uuid,
         vm_uuid,
         job_uuid,
+    )
+    return Volume.from_row(row)
+
+
+async def instantiate(conn: Any, uuid: str) -> Volume:
+    """Its VM has the volume: from its first time on it has a place on the storage."""
+    row = await conn.fetchrow(
+        "UPDATE volumes SET install_path = coalesce(install_path, $2) WHERE uuid = $1 RETURNING *",
+        uuid,
         install_path(uuid, "qcow2"),
     )
     return Volume.from_row(row)
 
 
 async def detach(conn: Any, uuid: str, job_uuid: str | None) -> Volume:
-    """Take a data volume from its VM."""
+    """Take a data volume from its VM. It stays on the storage."""
     row = await conn.fetchrow(
         """
-        UPDATE volumes SET vm_instance_uuid = NULL, device_id = NULL, job_uuid = $2, last_op_date = now()
+        UPDATE volumes SET vm_instance_uuid = NULL, device_id = NULL, job_uuid = $2, last_op_date = now(),
+               install_path = coalesce(install_path, $3)
         WHERE uuid = $1 RETURNING *
         """,
         uuid,
         job_uuid,
+        install_path(uuid, "qcow2"),
     )
     return Volume.from_row(row)
+
+
+async def undo_attach(conn: Any, uuid: str, job_uuid: str) -> None:
+    """Take back an attachment that the hypervisor refused: the volume is as it was before."""
+    await conn.execute(
+        """
+        UPDATE volumes SET vm_instance_uuid = NULL, device_id = NULL, job_uuid = $2, last_op_date = now(),
+               status = CASE WHEN install_path IS NULL THEN 'NotInstantiated' ELSE status END
+        WHERE uuid = $1
+        """,
+        uuid,
+        job_uuid,
+    )
 
 
 async def delete_volume(conn: Any, owned: OwnedVolume) -> None:
     """Delete the row for good, after telling of it. Its snapshots stay, without a volume."""
     await tell_volume(conn, owned.change("expunged"))
     await conn.execute("DELETE FROM volumes WHERE uuid = $1", owned.volume.uuid)
-
-
-async def set_job(conn: Any, uuids: Sequence[str], job_uuid: str) -> None:
-    """Note the job that works on the volumes."""
-    await conn.execute("UPDATE volumes SET job_uuid = $2 WHERE uuid = ANY ($1)", list(uuids), job_uuid)
 
 
 @counts("volume.data.num", "volume.capacity", "snapshot.volume.num")

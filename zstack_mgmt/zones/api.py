@@ -134,6 +134,7 @@ class DeleteZone(ApiRequest):
 async def delete_zone(call: Call, conn: Any, request: DeleteZone) -> None:
     if not is_uuid(request.uuid):
         raise ResourceNotFound(f"no zone has the uuid {request.uuid}")
+    await store.lock_zone(conn, request.uuid)
     await lock_hosts_in(conn, request.uuid)
     await delete_in_zone(conn, request.uuid)
     await store.delete_zone(conn, request.uuid)

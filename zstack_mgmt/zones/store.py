@@ -39,6 +39,11 @@ async def update_zone(
     return None if row is None else Zone.from_row(row)
 
 
+async def lock_zone(conn: Any, uuid: str) -> None:
+    """Nothing comes into the zone until the transaction ends; what is on its way there is waited for."""
+    await conn.execute("SELECT FROM zones WHERE uuid = $1 FOR UPDATE", uuid)
+
+
 async def delete_zone(conn: Any, uuid: str) -> None:
     """Delete the zone, if there is one."""
     await conn.execute("DELETE FROM zones WHERE uuid = $1", uuid)
