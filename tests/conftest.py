@@ -104,6 +104,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the directories: which of them served the tests depends on the machine."""
     reports = (report for reports in terminalreporter.stats.values() for report in reports)
-    noted = {note for report in reports for note in getattr(report, "user_properties", ())}
-    for name in sorted(value for key, value in noted if key == "directory"):
+    notes = (note for report in reports for note in getattr(report, "user_properties", ()))
+    for name in sorted({value for key, value in notes if key == "directory"}):
         terminalreporter.write_line(f"directory tests: served by {name}")
