@@ -22,6 +22,7 @@ import aiohttp
 import asyncpg
 import structlog
 
+from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import UNAVAILABLE
 from zstack_mgmt.registry import Sealer
@@ -101,9 +102,7 @@ class DeliveryLoop:
                     group.create_task(self._repeat(self._record_once, lambda: self._closing)),
                 ]
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await tasks.end(*self._tasks)
             self._ended.set()
 
     def wake(self) -> None:
@@ -117,9 +116,7 @@ class DeliveryLoop:
         self._bell.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_s)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(*self._tasks)
         self._closing = True
         self._finished.set()
         try:

@@ -205,21 +205,25 @@ class Executor:
         self._bell.announce([job.uuid for job in jobs])
         if hooked:
             self._bell.ring("webhooks")
-        each = seconds / len(jobs)
-        for job, outcome in zip(jobs, outcomes, strict=True):
-            metrics.FINISHED.labels(job.api, outcome.state).inc()
-            metrics.RUN_SECONDS.labels(job.api).observe(each)
-            log.info(
-                "job ended",
-                action="job",
-                api=job.api,
-                job_uuid=job.uuid,
-                account_uuid=job.account_uuid,
-                request_id=job.request_id,
-                state=outcome.state,
-                epoch=job.epoch,
-                duration_ms=round(each * 1000, 2),
-            )
+        # Noted after the announcement has left: somebody may wait for it.
+        asyncio.get_running_loop().call_soon(_note, jobs, outcomes, seconds / len(jobs))
+
+
+def _note(jobs: list[ClaimedJob], outcomes: list[Outcome], each_s: float) -> None:
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        metrics.FINISHED.labels(job.api, outcome.state).inc()
+        metrics.RUN_SECONDS.labels(job.api).observe(each_s)
+        log.info(
+            "job ended",
+            action="job",
+            api=job.api,
+            job_uuid=job.uuid,
+            account_uuid=job.account_uuid,
+            request_id=job.request_id,
+            state=outcome.state,
+            epoch=job.epoch,
+            duration_ms=round(each_s * 1000, 2),
+        )
 
 
 def _failed(error: ApiError) -> Outcome:

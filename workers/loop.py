@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from workers.execute import Executor
-from zstack_mgmt import db, metrics
+from zstack_mgmt import db, metrics, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.errors import InternalError, JobTimedOut
 from zstack_mgmt.jobs import store
@@ -49,6 +49,7 @@ class JobLoop:
         self._outside: dict[asyncio.Task[None], list[ClaimedJob]] = {}
         self._mean_s = 0.01
         self._suspect_since: float | None = None
+        self._more = False  # whether the last claim may have left runnable jobs behind
 
     def wake(self) -> None:
         """Look for work now. Called when Redis rings; harmless at any time."""
@@ -69,9 +70,7 @@ class JobLoop:
                     continue
                 await self._wake.wait()
         finally:
-            keeper.cancel()
-            reaper.cancel()
-            await asyncio.gather(keeper, reaper, return_exceptions=True)
+            await tasks.end(keeper, reaper)
 
     async def stop(self, grace_s: float) -> None:
         """Claim no more, give running jobs `grace_s` to end; the others go back, their claim not counted."""
@@ -80,13 +79,11 @@ class JobLoop:
         unstarted = [job for chunk in self._backlog for job in chunk]
         self._backlog.clear()
         await self._hand_back(unstarted)
-        tasks = {**self._running, **self._outside}
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-            await self._hand_back([job for task in late for job in tasks[task]])
+        running = {**self._running, **self._outside}
+        if running:
+            _, late = await asyncio.wait(running, timeout=grace_s)
+            await tasks.end(*late)
+            await self._hand_back([job for task in late for job in running[task]])
 
     async def _hand_back(self, jobs: list[ClaimedJob]) -> None:
         if not jobs:
@@ -104,6 +101,7 @@ class JobLoop:
 
     async def _fill(self) -> None:
         """Claim until there is nothing more or enough is at hand; start what there are slots for."""
+        self._more = True
         while not self._stopping:
             self._start()
             room = self._room()
@@ -119,13 +117,12 @@ class JobLoop:
             if suspects and not jobs:
                 self._suspect_since = None
                 continue
-            if not jobs:
-                return
             self._take(jobs)
             if suspects:
                 self._start()
                 return
             if len(jobs) < room:
+                self._more = False
                 self._start()
                 return
 
@@ -172,12 +169,12 @@ class JobLoop:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        self._outside.pop(task, None)
+        chunk = self._running.pop(task, None) or self._outside.pop(task, [])
         if not task.cancelled() and task.exception() is not None:
             log.error("a chunk of jobs was dropped", action="run", exc_info=task.exception())
         self._start()
-        if self._room() > 0:
+        let_others_go = self._more or any(job.keyed for job in chunk)
+        if let_others_go and self._room() > 0:
             self._wake.set()
 
     async def _run_chunk(self, chunk: list[ClaimedJob]) -> None:

@@ -17,6 +17,7 @@ from workers.deliver import DeliveryLoop
 from workers.firing import FiringLoop
 from workers.loop import JobLoop
 from workers.settings import connect, make_worker
+from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.features import load
 from zstack_mgmt.jobs.bell import Bell, Queue, heard, wake_channel
@@ -61,12 +62,9 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     log.info("worker started", action="start", queue=queue)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
-    for task in beside:
-        task.cancel()
-    stopped.cancel()
-    await asyncio.gather(*(one.stop(settings.stop_grace_s - 2) for one in loops), return_exceptions=True)
+    stops = (one.stop(settings.stop_grace_s - 2) for one in loops)
+    await asyncio.gather(tasks.end(*beside, stopped), *stops, return_exceptions=True)
     ended = await asyncio.gather(*work, return_exceptions=True)
-    await asyncio.gather(*beside, return_exceptions=True)
     await bell.stop()
     try:
         async with asyncio.timeout(2):
@@ -96,10 +94,7 @@ async def _run_arq(settings: Settings, queue: Queue, context: dict[str, Any]) ->
         except (RedisError, OSError) as error:
             log.warning("arq lost redis", action="arq", queue=queue, error=type(error).__name__)
         finally:
-            tasks = [*worker.tasks.values(), *([worker.main_task] if worker.main_task is not None else [])]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await tasks.end(*worker.tasks.values(), *filter(None, [worker.main_task]))
             await client.aclose(close_connection_pool=True)
         await asyncio.sleep(_RETRY_S)
 

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from zstack_mgmt import db
+from zstack_mgmt import db, tasks
 
 log = structlog.get_logger()
 
@@ -49,8 +49,7 @@ class Trail:
     async def stop(self) -> None:
         """Write what is left and end."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await tasks.end(self._task)
         await self._write()
 
     def add(self, line: Line) -> None:

@@ -12,7 +12,7 @@ import time
 import asyncpg
 import structlog
 
-from zstack_mgmt import db
+from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.errors import BadRequest, TooBusy
 from zstack_mgmt.jobs import store
@@ -46,9 +46,7 @@ class Acceptor:
         ]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(*self._tasks)
         self._fail([future for _, future in self._pending])
         if self._conn is not None:
             await self._conn.close(timeout=2)

@@ -18,6 +18,7 @@ from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from redis.exceptions import RedisError
 
+from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.jobs.codec import dumps
 
@@ -60,8 +61,7 @@ class Bell:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await tasks.end(self._task)
         await self._redis.aclose()
 
     def ring(self, queue: Queue) -> None:

@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from redis.exceptions import RedisError
 
-from zstack_mgmt import db
+from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.jobs import store
 from zstack_mgmt.jobs.bell import done_channel, heard
@@ -37,9 +37,7 @@ class Watcher:
         ]
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await tasks.end(*self._tasks)
 
     @contextmanager
     def expecting(self, uuid: str) -> Generator[asyncio.Event]:

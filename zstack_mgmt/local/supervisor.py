@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import zstack_mgmt
+from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.local.children import Keeper
 from zstack_mgmt.local.processes import (
@@ -112,9 +113,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop everything within ten seconds: first what uses the servers, then the servers."""
-        for task in self._keeping:
-            task.cancel()
-        await asyncio.gather(*self._keeping, return_exceptions=True)
+        await tasks.end(*self._keeping)
         servers = [keeper for keeper in self._keepers if keeper.kind in ("postgres", "redis")]
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers if keeper not in servers))
         await asyncio.gather(*(keeper.stop() for keeper in servers))
@@ -274,9 +273,7 @@ async def _until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> No
         if task.done():
             await task
     finally:
-        task.cancel()
-        signalled.cancel()
-        await asyncio.gather(task, signalled, return_exceptions=True)
+        await tasks.end(task, signalled)
 
 
 @contextlib.contextmanager

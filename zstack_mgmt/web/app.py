@@ -137,23 +137,28 @@ async def boundary(request: web.Request, handler: Route) -> web.StreamResponse:
     if not reply.prepared:
         reply.headers["X-Request-ID"] = request_id
         reply.headers["Server"] = "zstack-mgmt"
-    metrics.count_request(trace.api, reply.status, request.method, seconds)
-    if trace.api == "-" and reply.status < 400:
-        return reply  # probes and scrapes
+    # Noted after the reply has left.
+    asyncio.get_running_loop().call_soon(_note, request, trace, reply.status, seconds)
+    return reply
+
+
+def _note(request: web.Request, trace: Trace, status: int, seconds: float) -> None:
+    metrics.count_request(trace.api, status, request.method, seconds)
+    if trace.api == "-" and status < 400:
+        return  # probes and scrapes
     log.info(
         "request",
         action="request",
         method=request.method,
         path=_logged_path(request.raw_path),
-        status=reply.status,
+        status=status,
         api=trace.api,
         account_uuid=trace.account_uuid,
         job_uuid=trace.job_uuid,
-        request_id=request_id,
+        request_id=trace.request_id,
         remote=trace.remote or request.remote,
         duration_ms=round(seconds * 1000, 2),
     )
-    return reply
 
 
 def _logged_path(raw: str) -> str:

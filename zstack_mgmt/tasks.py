@@ -1,0 +1,22 @@
+"""Ending tasks for certain."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+_REPEAT_S = 1.0
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel the tasks and return when all of them have ended; what they raise is left with them.
+
+    One cancellation is not enough: `asyncio.wait_for` of Python 3.11 drops one that comes in the same turn as
+    what it waits for, and the clients of Redis and PostgreSQL wait with it. So it is repeated until it works.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_REPEAT_S)
+    await asyncio.gather(*tasks, return_exceptions=True)  # seen: no complaint about them at their collection
