@@ -3,7 +3,9 @@
 And what subscribers are told.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -149,6 +151,47 @@ async def test_a_vm_whose_job_is_gone_is_settled(world: World, chores: Chores) -
         assert await world.state(vm) == expected, transit
         assert (vm["uuid"] in await domains(world)) == (expected in ("Running", "Paused")), transit
         await world.check_counters()
+
+
+async def test_a_vm_whose_destruction_died_lets_its_data_volumes_go(world: World, chores: Chores) -> None:
+    vm = await world.vm(dataDiskOfferingUuids=[world.disk])
+    await world.act(vm, "rebootVmInstance")
+    await world.service.db.execute("UPDATE vm_instances SET state = 'Destroying'")
+    await chores.settle()
+    assert await world.state(vm) == "Destroyed"
+    data = (await world.admin.get(f"/volumes/{vm['allVolumes'][1]['uuid']}")).body["inventories"][0]
+    assert "vmInstanceUuid" not in data
+
+
+async def test_asking_a_host_costs_the_same_however_many_vms_it_runs(world: World, pool: db.Pool) -> None:
+    counted: list[str] = []
+
+    @asynccontextmanager
+    async def counting() -> AsyncIterator[Any]:
+        async with db.transaction(pool) as conn:
+            conn.add_query_logger(note)
+            yield conn
+            conn.remove_query_logger(note)
+
+    def note(record: Any) -> None:
+        counted.append(record.query)
+
+    costs: list[int] = []
+    for _ in range(2):
+        await asyncio.gather(*(world.vm() for _ in range(5)))
+        await world.service.db.execute("UPDATE hosts SET asked_at = now() - interval '1 hour'")
+        await settle.check_hosts(build_services(world.service.settings), counting)
+        costs.append(len(counted))
+        counted.clear()
+    assert costs[0] == costs[1] < 10, costs
+
+
+async def test_a_host_is_added_once_by_a_job_that_runs_twice(world: World, pool: db.Pool) -> None:
+    for uuid in (None, new_uuid()):
+        run = Rerun(world, pool)
+        request = {"name": "h", "managementIp": f"10.0.1.{1 if uuid else 2}", "clusterUuid": world.cluster}
+        request |= {"resourceUuid": uuid} if uuid else {}
+        assert (await run("AddSimulatorHost", request)) == (await run("AddSimulatorHost", request))
 
 
 async def test_a_creation_that_died_is_undone(world: World, chores: Chores) -> None:
