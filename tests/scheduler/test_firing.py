@@ -130,6 +130,37 @@ async def test_a_new_timing_holds_at_once(service: Service, resource: Make, wait
     await wait_for(lambda: service.db.fetchval("SELECT true FROM scheduler_executions LIMIT 1"))
 
 
+async def insert_far_off(service: Service) -> None:
+    """A job that is due tomorrow; the worker knows it and sleeps."""
+    await insert_due(service.db, [await insert_resource(service.db)], ago_s=-86_400)
+    await asyncio.sleep(0.5)
+
+
+async def test_a_sleeping_worker_is_told_of_a_sooner_due_time(service: Service, wait_for: Wait) -> None:
+    await insert_far_off(service)
+    await service.db.execute("UPDATE scheduler_job_triggers SET next_fire_at = now() + interval '0.3 s'")
+    await wait_for(lambda: service.db.fetchval("SELECT true FROM scheduler_executions"), 5)
+    lateness = await service.db.fetchval("SELECT fired_at - due_at FROM scheduler_executions")
+    assert lateness < timedelta(seconds=1)
+
+
+async def test_a_worker_that_lost_its_connection_is_told_all_the_same(
+    service: Service, wait_for: Wait
+) -> None:
+    await insert_far_off(service)
+    lost = await service.db.fetch(
+        """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE pid <> pg_backend_pid() AND datname = current_database()
+          AND (query LIKE 'LISTEN%' OR query LIKE '%FROM scheduler_job_triggers%')
+        """
+    )
+    assert lost
+    await asyncio.sleep(1)
+    await service.db.execute("UPDATE scheduler_job_triggers SET next_fire_at = now()")
+    await wait_for(lambda: service.db.fetchval("SELECT true FROM scheduler_executions"), 5)
+
+
 async def test_two_workers_fire_each_due_time_once(still: Service, tools: Services) -> None:
     await insert_due(still.db, [await insert_resource(still.db)] * 300)
 
