@@ -121,6 +121,13 @@ class Directory:
         with self.as_manager() as connection:
             connection.delete(dn)
 
+    def move(self, dn: str, superior: str) -> str:
+        """Put the entry somewhere else; its new name."""
+        rdn = dn.partition(",")[0]
+        with self.as_manager() as connection:
+            connection.modify_dn(dn, rdn, new_superior=superior)
+        return f"{rdn},{superior}"
+
     def change(self, dn: str, **attributes: str) -> None:
         changes = {name: [(ldap3.MODIFY_REPLACE, [value])] for name, value in attributes.items()}
         with self.as_manager() as connection:

@@ -80,6 +80,9 @@ class Children(dict[str, "Entry"]):
     def __setitem__(self, rdn: str, entry: "Entry") -> None:
         super().__setitem__(folded(rdn), entry)
 
+    def __delitem__(self, rdn: str) -> None:
+        super().__delitem__(folded(rdn))
+
     def pop(self, rdn: str, *default: Any) -> Any:
         return super().pop(folded(rdn), *default)
 
@@ -99,6 +102,11 @@ class Entry(inmemory.ReadOnlyInMemoryLDAPEntry):
                 raise ldaperrors.LDAPNoSuchObject(dn.getText())
             found = found._children[text]
         return found
+
+    def _move2(self, newParent: "Entry | None", newDN: Name) -> "Entry":
+        super()._move2(newParent, newDN)
+        self._parent = newParent or self._parent
+        return self
 
     def match(self, filter: Any) -> bool:
         if isinstance(filter, pureldap.LDAPFilter_present):

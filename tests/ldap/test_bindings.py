@@ -6,10 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ldap3.utils.dn import escape_rdn
 
 from app import ADMIN
 from directory import stand_in
-from directory_data import BASE, group, person
+from directory_data import BASE, entry, group, person
 from zstack_mgmt import db
 from zstack_mgmt.jobs.outside import Direct
 from zstack_mgmt.ldap.api_bindings import CreateLdapBinding, create_ldap_binding
@@ -201,6 +202,55 @@ async def is_over(client: Any) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+async def test_validation_only_binds_and_cleans_nothing(ldap):
+    server, account = await ldap.add(), await tenant(ldap)
+    tags = ["ephemeral::validationOnly"]
+    body = {"params": {"ldapUid": ALICE, "accountUuid": account}, "systemTags": tags}
+    answer = await ldap.admin.job("POST", "/ldap/bindings", body)
+    assert (answer.status, answer.body) == (200, {})
+    body["params"]["ldapUid"] = "cn=Zoe"
+    assert (await ldap.admin.job("POST", "/ldap/bindings", body)).code == "LDAP.1002"
+    assert await bindings(ldap) == []
+    await ldap.bind(ALICE, account)
+    await ldap.update(server["uuid"], "ldapCleanBindingFilter::(cn=Alice)")
+    clean = {"cleanInvalidLdapBinding": {}, "systemTags": tags}
+    answer = await ldap.admin.job("PUT", "/ldap/bindings/actions", clean)
+    assert (answer.status, answer.body) == (200, {})
+    assert await bindings(ldap) == [ALICE]
+
+
+async def test_entry_that_moved_has_left_its_binding(ldap):
+    await ldap.add()
+    dn = ldap.directory.add(person("Nomad"))
+    account = await ldap.bound(dn, "nomads")
+    session = await ldap.log_in("Nomad", "nomad-secret")
+    moved = ldap.directory.move(dn, f"ou=groups,{BASE}")
+    assert (await ldap.try_log_in("Nomad", "nomad-secret")).code == "ID.1000"
+    assert (await ldap.clean()).body["inventories"] == [account]
+    assert await bindings(ldap) == []
+    assert await is_over(session)
+    await ldap.bind(moved, account["uuid"])
+    assert (await ldap.log_in("Nomad", "nomad-secret")).token
+    ldap.directory.remove(moved)
+
+
+@pytest.mark.parametrize(
+    "name", ["Doe, John", 'Quote " + Plus', "Back \\ Slash", "#Hash; <x>=y", "Ünïcödé 名字"]
+)
+async def test_entry_of_an_odd_name_is_bound_and_found_again(ldap, name: str):
+    await ldap.add()
+    odd = {"cn": name, "sn": name, "userPassword": "odd-secret"}
+    dn = ldap.directory.add(entry(f"cn={escape_rdn(name)},ou=people,{BASE}", "inetOrgPerson", **odd))
+    team = ldap.directory.add(entry(f"cn=odd,ou=groups,{BASE}", "groupOfNames", cn="odd", member=dn))
+    for bound in (dn, team):
+        binding = await ldap.bind(bound, await tenant(ldap, bound))
+        assert (await ldap.log_in(name, "odd-secret")).token
+        assert (await ldap.clean()).body == {}
+        await ldap.admin.job("DELETE", f"/ldap/bindings/{binding['uuid']}")
+    ldap.directory.remove(team)
+    ldap.directory.remove(dn)
 
 
 async def test_clean_up_of_an_entry_that_has_left(ldap):

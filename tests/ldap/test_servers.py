@@ -68,6 +68,7 @@ async def test_bind_password_is_nowhere_in_clear(ldap):
         ("credentials", {"password": ""}),
         ("base", {"base": f"ou=none,{BASE}"}),
         ("base", {"base": "no name"}),
+        ("base", {"base": ""}),
         ("base", {"base": f"ou=bulk,{BASE}", "username": "", "password": ""}),
         ("tls", {"url": "ldaps://localhost:PORT"}),
     ],
@@ -79,6 +80,14 @@ async def test_failed_test_tells_the_wrong_setting_and_stores_nothing(ldap, reas
     assert answer.body["error"]["opaque"] == {"reason": reason}
     assert "secret" not in str(answer.body)
     assert await servers(ldap) == 0
+
+
+@pytest.mark.parametrize("host", ["directory.invalid", "two..dots", "a" * 70, "[fe80::1%25none]"])
+async def test_host_that_cannot_be_found_is_told_as_that(ldap, host: str):
+    answer = await ldap.try_add(url=f"ldap://{host}")
+    details = answer.body["error"]["details"]
+    assert answer.code == "LDAP.1006"
+    assert details == "the host cannot be reached: the name of the host is not known"
 
 
 async def test_anonymous_directory_needs_no_login(ldap):

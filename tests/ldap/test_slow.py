@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from directory import Behaviour, running_directory, stand_in
-from directory_data import BASE, SERVICE, SERVICE_PASSWORD
+from directory_data import BASE, BULK, SERVICE, SERVICE_PASSWORD, person
 from zstack_mgmt.config import Settings
 from zstack_mgmt.errors import TooBusy
 from zstack_mgmt.ldap import questions
@@ -228,6 +228,43 @@ async def test_broken_connection_is_not_made_again_behind_our_back(directory, en
                 await log_in(port)
         assert len(sent) == 1
         assert encryption == "None" or b"secret" not in sent[0]
+
+
+async def test_directory_that_breaks_off_in_the_middle_of_its_pages(ldap):
+    """Wherever it does: all entries or LDAP.1000, never a part of them that looks like all."""
+    server = await ldap.add()
+    query = "/ldap/entry?ldapFilter=(cn=bulk-*)&limit=100000"
+    whole: list[bytes] = []
+    async with stand_in(forwarding(ldap.directory.port, 1 << 40, whole)) as port:
+        await ldap.update(server["uuid"], url=f"ldap://127.0.0.1:{port}")
+        assert len((await ldap.admin.get(query)).body["inventories"]) == BULK
+    for room in (14, 60, 5_000, 200_000, 400_000, 700_000):
+        sent: list[bytes] = []
+        async with stand_in(forwarding(ldap.directory.port, room, sent)) as port:
+            await ldap.update(server["uuid"], url=f"ldap://127.0.0.1:{port}")
+            answer = await ldap.admin.get(query)
+        assert (answer.status, answer.code) == (503, "LDAP.1000")
+        assert len(sent) == 1
+
+
+async def test_directory_that_breaks_off_in_the_middle_of_a_clean_up(ldap):
+    server = await ldap.add()
+    leaver = ldap.directory.add(person("Early Leaver"))
+    await ldap.bound(leaver, "left")
+    for name in ("Alice", "Bob", "Carol"):
+        await ldap.bound(f"cn={name},ou=people", name)
+    ldap.directory.remove(leaver)
+    for room in range(8, 400, 24):
+        async with stand_in(forwarding(ldap.directory.port, room, [])) as port:
+            await ldap.update(server["uuid"], url=f"ldap://127.0.0.1:{port}")
+            answer = await ldap.clean()
+        kept = len((await ldap.admin.get("/ldap/bindings")).body["inventories"])
+        if answer.status == 200:
+            assert kept == 3
+            break
+        assert (answer.code, kept) == ("LDAP.1000", 4)
+    else:
+        raise AssertionError("it never had room enough")
 
 
 def forwarding(port: int, room: int, sent: list[bytes]) -> Behaviour:

@@ -21,7 +21,7 @@ from zstack_mgmt.errors import (
 from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
-from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
+from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA, VALIDATION_ONLY
 from zstack_mgmt.ldap.model import LdapBinding, full_dn
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
@@ -69,7 +69,7 @@ class CreateLdapBinding(ApiRequest):
     outside=True,
     bare=True,
 )
-async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBinding) -> LdapBinding:
+async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBinding) -> LdapBinding | None:
     async with work.transaction() as conn:
         made = await store.binding_made_by(conn, work.token)
         if made is not None:
@@ -84,6 +84,8 @@ async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBind
         dn = await ask(questions.look_up, full_dn(request.ldap_uid, server.target.base))
     if dn is None:
         raise EntryNotFound(f"the LDAP server has no entry {request.ldap_uid!r} below {server.target.base!r}")
+    if VALIDATION_ONLY in request.system_tags:
+        return None
     uuid = request.resource_uuid or work.token
     async with work.transaction() as conn:
         if not await store.server_exists(conn, server.uuid):
@@ -164,5 +166,7 @@ async def clean_invalid_ldap_binding(
         async with reaching(call, server.target) as ask:
             batch = names[first : first + _BATCH]
             invalid += await ask.long(questions.gone, batch, server.options.clean_filter)
+    if VALIDATION_ONLY in request.system_tags:
+        return None
     async with work.transaction() as conn:
         return await store.unbind(conn, server.uuid, invalid) or None

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import ldap3
 from ldap3.core import results as codes
-from ldap3.core.exceptions import LDAPException, LDAPStartTLSError
+from ldap3.core.exceptions import LDAPException, LDAPInvalidServerError, LDAPStartTLSError
 from ldap3.core.tls import Tls
 from ldap3.operation import search as filters
 from ldap3.utils.conv import escape_filter_chars
@@ -307,10 +307,11 @@ def _why(error: Exception, *, cut: bool) -> str:
         return "the directory does not answer in time"
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens at the address"
-    if "invalid server address" in str(error):
+    no_name = isinstance(error, UnicodeError) and not isinstance(error, UnicodeDecodeError)
+    if no_name or isinstance(error, LDAPInvalidServerError) or "invalid server address" in str(error):
         return "the name of the host is not known"
     if isinstance(error, LDAPException | OSError):
-        return f"the connection fails: {str(error)[:200]}"
+        return f"the connection fails: {str(error)[:200] or type(error).__name__}"
     return "what answers there does not speak LDAP"
 
 

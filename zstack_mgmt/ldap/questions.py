@@ -21,8 +21,11 @@ Entry = dict[str, Any]
 def test(line: Line) -> None:
     """Prove that the settings lead to the base. DirectoryError's reason names the one that is wrong."""
     line.log_in()
-    if line.entry_at(line.target.base) is None:
-        raise DirectoryError("base", f"the user name sees no entry {line.target.base!r}")
+    base = line.target.base
+    if line.entry_at(base) is None:
+        raise DirectoryError("base", f"the user name sees no entry {base!r}")
+    # An empty base is there in every directory, but not every one can be searched from it.
+    line.names_below(base, equals("objectClass", "no-class-has-this-name"), 1)
 
 
 def logins(line: Line, attribute: str, name: str) -> list[str]:
