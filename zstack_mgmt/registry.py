@@ -85,6 +85,7 @@ class Services:
     sealer: Sealer
     hasher: Hasher
     forget_session: Callable[[str], None] = lambda _token: None  # drop a token from this process's cache
+    ring_webhooks: Callable[[], None] = lambda: None  # a delivery that is due has been committed
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,16 @@ async def test_logins_are_noted_whether_or_not_they_succeed(
     assert (line["errorCode"], line["remote"]) == ("ID.1000", "127.0.0.1")
 
 
+async def test_a_logout_is_its_sessions_owners(admin: Client, anonymous: Client, tenant: Tenant) -> None:
+    user = await tenant.user()
+    await anonymous.call("DELETE", f"/accounts/sessions/{user.client.token}")
+    (line, *_) = await lines(admin, "api=LogOut", f"userUuid={user.uuid}")
+    assert (line["accountUuid"], line["outcome"]) == (tenant.uuid, "succeeded")
+    again = await anonymous.call("DELETE", f"/accounts/sessions/{user.client.token}")
+    assert again.status == 200
+    assert len(await lines(admin, "api=LogOut", f"userUuid={user.uuid}")) == 1
+
+
 async def test_no_line_holds_a_secret(admin: Client, anonymous: Client, tenant: Tenant) -> None:
     other = await anonymous.log_in(tenant.name, "secret")
     await tenant.client.job("PUT", f"/accounts/sessions/{other.token}/renew", {"renewSession": {}})

@@ -79,8 +79,10 @@ def _context(settings: Settings) -> Callable[[web.Application], AsyncIterator[No
         pool = await open_pool(settings, application="zstack-api")
         services = build_services(settings)
         sessions = Sessions(pool, services.sealer, settings.session_cache_s)
-        services = replace(services, forget_session=sessions.forget)
         bell = Bell(settings)
+        services = replace(
+            services, forget_session=sessions.forget, ring_webhooks=lambda: bell.ring("webhooks")
+        )
         context = Context(
             settings=settings,
             pool=pool,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from zstack_mgmt.auth.sessions import Identity
@@ -36,6 +38,16 @@ async def authenticate(request: web.Request, context: Context, *, public: bool =
         session_token=token,
         services=context.services,
     )
+
+
+async def owner_of(request: web.Request, context: Context, call: Call, token: str) -> Call:
+    """The call of a public API whose path holds a session: that session's owner makes it, if it is alive."""
+    try:
+        identity = await context.sessions.find(token)
+    except InvalidSession:
+        return call
+    request[TRACE].account_uuid = identity.account_uuid
+    return replace(call, account_uuid=identity.account_uuid, user_uuid=identity.user_uuid)
 
 
 def bearer_token(request: web.Request) -> str:

@@ -31,7 +31,7 @@ from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import SINGLE_FETCH, answer_bytes, run, stream
 from zstack_mgmt.registry import Api, ApiRequest, Call
 from zstack_mgmt.web.accept import accept_job, target_of
-from zstack_mgmt.web.callers import authenticate
+from zstack_mgmt.web.callers import authenticate, owner_of
 from zstack_mgmt.web.context import CONTEXT, TRACE, Context
 from zstack_mgmt.web.parameters import check_text, choose_api, from_body, from_query, parse_body
 from zstack_mgmt.web.replies import JSON, json_reply
@@ -59,6 +59,8 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     declared, names = choose_api(served, body)
     request[TRACE].api = declared.name
     values = dict(zip(names, variables, strict=True))
+    if declared.access == "public" and declared.method != "GET" and "sessionUuid" in values:
+        call = await owner_of(request, context, call, values["sessionUuid"])
     try:
         authorise(declared, call)
         if declared.query is not None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from zstack_mgmt.errors import BadRequest, ResourceNotFound
+from zstack_mgmt.jobs.outside import Direct
 from zstack_mgmt.registry import ApiRequest, Call, api
 from zstack_mgmt.values import Reference, parse_date
 from zstack_mgmt.webhooks import secrets, store
@@ -108,14 +109,18 @@ class RedeliverWebhook(ApiRequest):
     response_key="inventories",
     returns=WebhookDelivery,
     raises=(ResourceNotFound,),
+    outside=True,
 )
-async def redeliver(call: Call, conn: Any, request: RedeliverWebhook) -> list[WebhookDelivery]:
-    await _check_owner(call, conn, request.uuid)
-    row = await store.redeliver(conn, request.uuid)
-    if row is None:
-        raise ResourceNotFound(f"the job {request.uuid} has no webhook, or has not ended yet")
-    await store.probe_now(conn, row["account_uuid"], [row["receiver"]])
-    return await _deliveries(conn, request.uuid)
+async def redeliver(call: Call, work: Direct, request: RedeliverWebhook) -> list[WebhookDelivery]:
+    async with work.transaction() as conn:
+        await _check_owner(call, conn, request.uuid)
+        row = await store.redeliver(conn, request.uuid)
+        if row is None:
+            raise ResourceNotFound(f"the job {request.uuid} has no webhook, or has not ended yet")
+        await store.probe_now(conn, row["account_uuid"], [row["receiver"]])
+        deliveries = await _deliveries(conn, request.uuid)
+    call.services.ring_webhooks()
+    return deliveries
 
 
 class RedeliverFailedWebhooks(ApiRequest):
@@ -142,12 +147,15 @@ class RedeliverFailedWebhooks(ApiRequest):
     category=CATEGORY,
     response_key="",
     raises=(BadRequest,),
+    outside=True,
 )
-async def redeliver_failed(call: Call, conn: Any, request: RedeliverFailedWebhooks) -> dict[str, Any]:
+async def redeliver_failed(call: Call, work: Direct, request: RedeliverFailedWebhooks) -> dict[str, Any]:
     since = _moment(request.since, call.services.settings.time_zone)
     receiver = request.receiver.lower().rstrip("/") if request.receiver else None
-    receivers = await store.redeliver_failed(conn, call.account_uuid, receiver, since, MAX_REDELIVERIES)
-    await store.probe_now(conn, call.account_uuid, sorted(set(receivers)))
+    async with work.transaction() as conn:
+        receivers = await store.redeliver_failed(conn, call.account_uuid, receiver, since, MAX_REDELIVERIES)
+        await store.probe_now(conn, call.account_uuid, sorted(set(receivers)))
+    call.services.ring_webhooks()
     return {"redelivered": len(receivers), "more": len(receivers) == MAX_REDELIVERIES}
 
 
