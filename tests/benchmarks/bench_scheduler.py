@@ -4,7 +4,7 @@ make bench ARGS=tests/benchmarks/bench_scheduler.py
 
 due        10,000 triggers due at the same moment; lateness of the fires, which run beside the jobs they make
 starts     1,000 start-VM jobs due at one moment; until all VMs run
-idle       CPU of both workers and their connections with 100,000 future triggers, less that without any
+idle       CPU of both workers and their connections with 100,000 future triggers, and without any
 """
 
 import asyncio
@@ -115,5 +115,5 @@ async def test_future_triggers_cost_nothing(stack: Stack) -> None:
     await asyncio.sleep(3)
     full = await idle_percent(stack, db)
     print(f"\nidle: {empty:.2f} % of a core without triggers, {full:.2f} % with {FUTURE}")
-    assert full - empty <= 1
+    assert full <= 1
     await db.close()
