@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from directory import DirectoryMissing, Ldaptor, prepare_directory
-from slapd import Slapd, SlapdMissing, find_slapd
+from slapd import Slapd, SlapdMissing, find_slapd, main
 
 
 def test_slapd_that_cannot_be_had_is_replaced_and_the_reason_told(tmp_path, monkeypatch):
@@ -48,3 +48,27 @@ def test_slapd_is_looked_for_beside_the_path(tmp_path, monkeypatch):
     monkeypatch.setattr("slapd.PLACES", (str(Path(tmp_path, "none")),))
     with pytest.raises(SlapdMissing):
         find_slapd()
+
+
+def test_set_up_says_in_one_line_what_serves_the_tests_instead(monkeypatch, capsys):
+    monkeypatch.delenv("SLAPD", raising=False)
+    monkeypatch.delenv("TEST_DIRECTORY", raising=False)
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("slapd.PLACES", ())
+    main()
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "slapd is not installed and cannot be fetched (there is no apt-get to fetch it with)"
+    )
+    assert said.endswith("the directory tests are served by ldaptor, a directory in Python\n")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("choice", ["ldaptor", ""])
+def test_set_up_is_silent_when_there_is_nothing_to_do(tmp_path, monkeypatch, capsys, choice):
+    monkeypatch.setenv("TEST_DIRECTORY", choice)
+    monkeypatch.setenv("SLAPD", str(tmp_path / "slapd"))
+    if not choice:
+        (tmp_path / "slapd").touch(0o755)
+    main()
+    assert capsys.readouterr() == ("", "")
