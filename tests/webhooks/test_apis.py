@@ -1,0 +1,163 @@
+"""The APIs of webhooks, through the whole service."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+
+from app import Service, running_service
+from receivers import Receiver, receiver, replying
+from zstack_mgmt.config import Settings
+from zstack_mgmt.jobs.bell import heard, wake_channel
+from zstack_mgmt.webhooks.signing import verify
+
+
+@pytest.fixture
+async def service(settings: Settings) -> AsyncIterator[Service]:
+    async with running_service(replace(settings, webhook_schedule_s=(0.1,) * 4)) as running:
+        yield running
+
+
+async def hooked_job(service: Service, sink: Receiver) -> str:
+    """Run a job with a webhook; its uuid."""
+    seen = len(sink.requests)
+    answer = await service.admin.job(
+        "POST", "/zones", {"params": {"name": "z"}}, headers={"X-Web-Hook": f"{sink.url}/hook"}
+    )
+    assert answer.status == 200
+    await sink.wait_for(seen + 1)
+    return sink.requests[-1].headers["x-job-uuid"]
+
+
+async def test_a_jobs_result_arrives_signed_with_the_secret_that_is_read_once(service):
+    async with receiver() as sink:
+        uuid = await hooked_job(service, sink)
+        first = (await service.admin.get("/webhooks/secret")).inventory
+        verify(first["secret"], sink.requests[0].headers, sink.requests[0].body, now=time.time())
+        again = (await service.admin.get("/webhooks/secret")).inventory
+        assert "secret" not in again
+        assert again["uuid"] == first["uuid"]
+        assert again["readDate"]
+        poll = await service.admin.get(f"/api-jobs/{uuid}")
+        assert sink.requests[0].body == (await _raw(service, f"/api-jobs/{uuid}"))
+        assert poll.status == 200
+
+
+async def _raw(service: Service, path: str) -> bytes:
+    headers = {"Authorization": f"OAuth {service.admin.token}"}
+    async with service.http.get(f"{service.admin.base}{path}", headers=headers) as reply:
+        return await reply.read()
+
+
+async def test_a_rotation_shows_the_new_secret_once_and_lists_the_old_one(service):
+    old = (await service.admin.get("/webhooks/secret")).inventory
+    rotated = await service.admin.call(
+        "POST", "/webhooks/secret/rotations", {"params": {"overlapSeconds": 60}}
+    )
+    assert rotated.inventory["secret"] not in ("", old["secret"])
+    assert [older["uuid"] for older in rotated.inventory["older"]] == [old["uuid"]]
+    assert "secret" not in (await service.admin.get("/webhooks/secret")).inventory
+    for wrong in (-1, 7 * 86400 + 1):
+        refused = await service.admin.call(
+            "POST", "/webhooks/secret/rotations", {"params": {"overlapSeconds": wrong}}
+        )
+        assert (refused.status, refused.code) == (400, "SYS.1007")
+
+
+async def test_the_deliveries_of_a_job_show_state_and_attempts(service):
+    async with receiver(replying(500, 200)) as sink:
+        uuid = await hooked_job(service, sink)
+        await sink.wait_for(2)
+        async with asyncio.timeout(5):
+            while True:
+                (shown,) = (await service.admin.get(f"/api-jobs/{uuid}/deliveries")).body["inventories"]
+                if shown["state"] == "delivered":
+                    break
+                await asyncio.sleep(0.05)
+        assert shown["id"] == f"msg_{uuid}"
+        assert shown["url"] == f"{sink.url}/hook"
+        assert [(a["outcome"], a["status"]) for a in shown["log"]] == [("failed", 500), ("delivered", 200)]
+        assert all(a["address"] == f"127.0.0.1:{sink.port}" for a in shown["log"])
+        assert all({"startDate", "durationMs"} <= a.keys() for a in shown["log"])
+
+
+async def test_a_job_without_a_webhook_has_no_deliveries(service):
+    accepted = await service.admin.call("POST", "/zones", {"params": {"name": "z"}})
+    await service.admin.result(accepted.body["location"])
+    uuid = accepted.body["location"].rpartition("/")[2]
+    assert (await service.admin.get(f"/api-jobs/{uuid}/deliveries")).body == {"inventories": []}
+    refused = await service.admin.call("POST", f"/api-jobs/{uuid}/deliveries/redeliver", {})
+    assert (refused.status, refused.code) == (503, "SYS.1003")
+
+
+async def test_a_redelivery_sends_the_same_id_and_body_again(service):
+    async with receiver() as sink:
+        uuid = await hooked_job(service, sink)
+        answer = await service.admin.call("POST", f"/api-jobs/{uuid}/deliveries/redeliver", {})
+        assert answer.status == 200
+        assert answer.body["inventories"][0]["id"] == f"msg_{uuid}"
+        await sink.wait_for(2)
+        first, second = sink.requests
+        assert first.headers["webhook-id"] == second.headers["webhook-id"]
+        assert first.body == second.body
+
+
+async def test_everything_that_failed_since_a_time_is_redelivered(service):
+    async with receiver(replying(410)) as sink:
+        uuids = {await hooked_job(service, sink) for _ in range(3)}
+        async with asyncio.timeout(5):
+            while await service.db.fetchval("SELECT count(*) FROM webhook_deliveries WHERE state <> 'gone'"):
+                await asyncio.sleep(0.02)
+        sink.behaviour = None
+        sink.requests.clear()
+        path = "/webhooks/redeliveries"
+        since = {"since": "2020-01-01T00:00:00Z"}
+        nothing = await service.admin.call("POST", path, {"params": {"since": "2999-01-01 00:00:00"}})
+        assert nothing.body == {"redelivered": 0, "more": False}
+        elsewhere = since | {"receiver": "http://other.example"}
+        assert (await service.admin.call("POST", path, {"params": elsewhere})).body["redelivered"] == 0
+        answer = await service.admin.call("POST", path, {"params": since | {"receiver": f"{sink.url}/"}})
+        assert answer.body == {"redelivered": 3, "more": False}
+        await sink.wait_for(3)
+        assert {r.headers["x-job-uuid"] for r in sink.requests} == uuids
+        wrong = await service.admin.call("POST", path, {"params": {"since": "yesterday at noon"}})
+        assert (wrong.status, wrong.code) == (400, "SYS.1007")
+
+
+@pytest.mark.parametrize("which", ["one", "failed"])
+async def test_a_redelivery_rings_for_a_sender(service, which):
+    async with receiver(replying(410)) as sink:
+        uuid = await hooked_job(service, sink)
+        if which == "one":
+            path, params = f"/api-jobs/{uuid}/deliveries/redeliver", {}
+        else:
+            path, params = "/webhooks/redeliveries", {"since": "2020-01-01T00:00:00Z"}
+        async with aclosing(heard(service.settings, wake_channel(service.settings, "webhooks"))) as rings:
+            assert await anext(rings) == b""
+            ring = asyncio.ensure_future(anext(rings))
+            await asyncio.sleep(0.05)
+            assert (await service.admin.call("POST", path, {"params": params})).status == 200
+            assert await asyncio.wait_for(ring, 0.5) == b"1"
+
+
+async def test_another_accounts_deliveries_behave_as_absent(service):
+    async with receiver() as sink:
+        uuid = await hooked_job(service, sink)
+        _, other = await service.account("other")
+        for method, path in (("GET", "deliveries"), ("POST", "deliveries/redeliver")):
+            mine = await other.call(method, f"/api-jobs/{uuid}/{path}")
+            absent = await other.call(method, f"/api-jobs/{'0' * 32}/{path}")
+            assert (mine.status, mine.code) == (absent.status, absent.code) == (503, "SYS.1003")
+        assert len(sink.requests) == 1
+
+
+async def test_each_account_has_a_secret_of_its_own_and_a_stranger_none(service):
+    _, other = await service.account("other")
+    admins = (await service.admin.get("/webhooks/secret")).inventory
+    others = (await other.get("/webhooks/secret")).inventory
+    assert admins["secret"] != others["secret"]
+    refused = await service.anonymous.get("/webhooks/secret")
+    assert (refused.status, refused.code) == (503, "ID.1001")
