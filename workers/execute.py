@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 import asyncpg
@@ -22,11 +23,9 @@ from zstack_mgmt.jobs.answer import body_of, schema_of
 from zstack_mgmt.jobs.bell import Bell
 from zstack_mgmt.jobs.model import ClaimedJob, Outcome, failure_body
 from zstack_mgmt.jobs.outside import JobLost, Outside
-from zstack_mgmt.registry import APIS, Call, Services
+from zstack_mgmt.registry import APIS, VALIDATION_ONLY, Call, Services
 
 log = structlog.get_logger()
-
-VALIDATION_ONLY = "ephemeral::validationOnly"
 
 
 class Executor:
@@ -172,7 +171,9 @@ class Executor:
             services=self._services,
         )
         request = declared.request.model_validate_json(job.request)
-        if VALIDATION_ONLY in request.system_tags and not declared.outside:
+        if VALIDATION_ONLY in request.system_tags and not declared.rehearses:
+            if not declared.outside:
+                await _rehearse(conn, declared.handler(call, conn, request))
             return Outcome("succeeded", "{}")
         value = await (
             self._watched(job, call, conn, request)
@@ -224,6 +225,16 @@ def _note(jobs: list[ClaimedJob], outcomes: list[Outcome], each_s: float) -> Non
             epoch=job.epoch,
             duration_ms=round(each_s * 1000, 2),
         )
+
+
+async def _rehearse(conn: Any, work: Awaitable[Any]) -> None:
+    """Let the handler make its checks, and undo what it did."""
+    savepoint = conn.transaction()
+    await savepoint.start()
+    try:
+        await work
+    finally:
+        await savepoint.rollback()
 
 
 def _failed(error: ApiError) -> Outcome:

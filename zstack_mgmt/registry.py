@@ -33,6 +33,10 @@ R = TypeVar("R", bound="ApiRequest")
 Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
 
 
+VALIDATION_ONLY = "ephemeral::validationOnly"
+"""The system tag of a call that is to be checked and to change nothing. The real server has it, the manual not."""
+
+
 class ApiRequest(BaseModel):
     """Parameters of one API.
 
@@ -137,6 +141,7 @@ class Api:
     handler: Handler = field(repr=False)
     in_path: tuple[str, ...] = ()
     query: Any = None  # the inventory's class when this is a Query API
+    rehearses: bool = False  # an outside handler that heeds the tag VALIDATION_ONLY itself
     bare: bool = False  # old clients send the parameters under an empty key or without a wrapper
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
 
@@ -188,6 +193,7 @@ def api(
     exclusive: tuple[str, ...] | None = None,
     shared: tuple[str, ...] = (),
     query: Any = None,
+    rehearses: bool = False,
     bare: bool = False,
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None,
     name: str = "",
@@ -227,6 +233,7 @@ def api(
             returns=returns,
             raises=raises,
             outside=outside,
+            rehearses=rehearses,
             exclusive=keys,
             shared=shared,
             feature=handler.__module__.split(".")[1],

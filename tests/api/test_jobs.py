@@ -229,6 +229,27 @@ async def test_validation_only_changes_nothing(service: Service) -> None:
     assert await zones(service, "dry") == 0
 
 
+async def test_validation_only_fails_where_the_call_would(service: Service) -> None:
+    await service.account("tenant")
+    body = {"params": {"name": "tenant", "password": "secret"}, "systemTags": ["ephemeral::validationOnly"]}
+    answer = await service.admin.job("POST", "/accounts", body)
+    assert (answer.status, answer.code) == (503, "SYS.1007")
+    assert await service.db.fetchval("SELECT count(*) FROM accounts WHERE name = 'tenant'") == 1
+
+
+async def test_validation_only_leaves_the_outside_alone(service: Service) -> None:
+    zone = await service.admin.create("/zones", name="z")
+    body = {"params": {"name": "c", "zoneUuid": zone["uuid"], "hypervisorType": "Simulator"}}
+    cluster = await service.admin.job("POST", "/clusters", body)
+    body = {
+        "params": {"name": "h", "managementIp": "192.0.2.9", "clusterUuid": cluster.inventory["uuid"]},
+        "systemTags": ["ephemeral::validationOnly"],
+    }
+    answer = await service.admin.job("POST", "/hosts/simulators", body)
+    assert (answer.status, answer.body) == (200, {})
+    assert await service.db.fetchval("SELECT count(*) FROM hosts") == 0
+
+
 async def test_secrets_are_not_in_the_job_row(service: Service) -> None:
     await service.admin.create("/accounts", name="tenant", password="my-clear-password")
     row = await service.db.fetchrow("SELECT request, result FROM api_jobs WHERE api = 'CreateAccount'")

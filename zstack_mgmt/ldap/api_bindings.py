@@ -21,10 +21,10 @@ from zstack_mgmt.errors import (
 from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
-from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA, VALIDATION_ONLY
+from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
 from zstack_mgmt.ldap.model import LdapBinding, full_dn
 from zstack_mgmt.query.declare import query_api
-from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.registry import VALIDATION_ONLY, ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import found, tag
 from zstack_mgmt.values import ADMIN_UUID, DeleteMode, Reference, ResourceUuid, is_uuid
 
@@ -67,6 +67,7 @@ class CreateLdapBinding(ApiRequest):
     ),
     shared=("account_uuid",),
     outside=True,
+    rehearses=True,
     bare=True,
 )
 async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBinding) -> LdapBinding | None:
@@ -152,6 +153,7 @@ class CleanInvalidLdapBinding(ApiRequest):
     returns=Account,
     raises=(DirectoryUnreachable, OperationError),
     outside=True,
+    rehearses=True,
 )
 async def clean_invalid_ldap_binding(
     call: Call, work: Outside, request: CleanInvalidLdapBinding

@@ -13,7 +13,7 @@ from zstack_mgmt.ldap.access import prove, sealed_for, target_of
 from zstack_mgmt.ldap.directory import BadFilter, check_filter
 from zstack_mgmt.ldap.model import PATTERNS, Encryption, LdapServer, Target, options_of, parse_url
 from zstack_mgmt.query.declare import query_api
-from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.registry import VALIDATION_ONLY, ApiRequest, Call, api
 from zstack_mgmt.sharing.owners import found, tag
 from zstack_mgmt.values import (
     DeleteMode,
@@ -27,7 +27,6 @@ from zstack_mgmt.values import (
 
 JAVA = "org.zstack.ldap"
 CATEGORY = "ldap"
-VALIDATION_ONLY = "ephemeral::validationOnly"
 _MAX_PASSWORD = 1024
 _SEALED = "s1."
 
@@ -90,6 +89,7 @@ class AddLdapServer(ApiRequest):
     returns=LdapServer,
     raises=(DirectoryTestFailed, OneDirectoryOnly, InvalidArgument),
     outside=True,
+    rehearses=True,
 )
 async def add_ldap_server(call: Call, work: Outside, request: AddLdapServer) -> LdapServer | None:
     _check_tags(request.system_tags)
@@ -181,6 +181,7 @@ class UpdateLdapServer(ApiRequest):
     returns=LdapServer,
     raises=(ResourceNotFound, InvalidArgument, DirectoryTestFailed),
     outside=True,
+    rehearses=True,
 )
 async def update_ldap_server(call: Call, work: Outside, request: UpdateLdapServer) -> LdapServer | None:
     replaced = _check_tags(request.system_tags)
