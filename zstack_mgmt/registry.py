@@ -34,7 +34,7 @@ Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
 
 
 VALIDATION_ONLY = "ephemeral::validationOnly"
-"""The system tag of a call that is to be checked and to change nothing. The real server has it, the manual not."""
+"""The system tag of a call that is to be checked and to change nothing. The manual does not name it."""
 
 
 class ApiRequest(BaseModel):
