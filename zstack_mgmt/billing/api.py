@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -14,14 +15,16 @@ from zstack_mgmt.billing.units import canonical_resource, time_unit_ms, unit_byt
 from zstack_mgmt.errors import InvalidArgument, PermissionDenied, ResourceNotFound
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest
 from zstack_mgmt.sharing.owners import tag
-from zstack_mgmt.values import DeleteMode, Reference, is_uuid, new_uuid
+from zstack_mgmt.values import Reference, new_uuid
 
 __all__ = ["usage"]  # imported for its subscriptions
 
 JAVA = "org.zstack.billing"
 Word = Annotated[str, StringConstraints(max_length=255)]
 Moment = Annotated[int, Field(ge=0, le=2**63 - 1)]  # ms since 1970
+job = partial(api, mode="job", access="admin", java=JAVA, category="billing")
 
 
 class CreateResourcePrice(ApiRequest):
@@ -42,14 +45,10 @@ class CreateResourcePrice(ApiRequest):
     date_in_long: Moment | None = None
 
 
-@api(
+@job(
     CreateResourcePrice,
     http="POST /v1/billings/prices",
     also=("/v1/billing/prices",),
-    mode="job",
-    access="admin",
-    category="billing",
-    java=JAVA,
     returns=Price,
     raises=(InvalidArgument,),
 )
@@ -68,30 +67,22 @@ async def create_resource_price(call: Call, conn: Any, request: CreateResourcePr
     return price
 
 
-class DeleteResourcePrice(ApiRequest):
+class DeleteResourcePrice(DeleteRequest):
     """Delete a price, as if it had never been. One that is gone already is no error.
 
     Source: manual, "DeleteResourcePrice".
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
+@job(
     DeleteResourcePrice,
     http="DELETE /v1/billings/prices/{uuid}",
     also=("/v1/billing/prices/{uuid}",),
-    mode="job",
-    access="admin",
-    category="billing",
-    java=JAVA,
     raises=(ResourceNotFound,),
 )
 async def delete_resource_price(call: Call, conn: Any, request: DeleteResourcePrice) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no price has the uuid {request.uuid}")
-    await store.delete_price(conn, request.uuid)
+    uuid = request.uuid_of("price")
+    await store.delete_price(conn, uuid)
 
 
 class CalculateAccountSpending(ApiRequest):

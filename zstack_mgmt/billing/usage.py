@@ -6,12 +6,7 @@ from typing import Any
 
 from zstack_mgmt.billing.store import now_ms, observe, was_used
 from zstack_mgmt.vms.events import LAST, VmChange, on_vm_state
-from zstack_mgmt.volumes.events import (
-    SnapshotChange,
-    VolumeChange,
-    on_snapshot_event,
-    on_volume_event,
-)
+from zstack_mgmt.volumes.events import SnapshotChange, VolumeChange, on_snapshot_event, on_volume_event
 
 
 @on_vm_state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -14,8 +15,9 @@ from zstack_mgmt.hosts.model import Host
 from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.sharing.owners import found, tag
-from zstack_mgmt.values import DeleteMode, Description, Reference, ResourceName, ResourceUuid, Secret, is_uuid
+from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid, Secret
 from zstack_mgmt.vms.cascade import clear_host, leave_host
 from zstack_mgmt.vms.outside import site_of
 from zstack_mgmt.vms.settle import check_host
@@ -24,6 +26,7 @@ JAVA = "org.zstack.header.host"
 ACTIONS = "PUT /v1/hosts/{uuid}/actions"
 Address = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Amount = Annotated[int, Field(ge=0, le=2**62)]
+job = partial(api, mode="job", access="admin", java=JAVA, category="host")
 
 
 class AddKVMHost(ApiRequest):
@@ -42,13 +45,10 @@ class AddKVMHost(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     AddKVMHost,
     http="POST /v1/hosts/kvm",
-    mode="job",
-    access="admin",
     java="org.zstack.kvm",
-    category="host",
     returns=Host,
     raises=(ResourceNotFound, InvalidArgument, OperationError, DuplicateResource),
     outside=True,
@@ -74,13 +74,10 @@ class AddSimulatorHost(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     AddSimulatorHost,
     http="POST /v1/hosts/simulators",
-    mode="job",
-    access="admin",
     java="org.zstack.header.simulator",
-    category="host",
     returns=Host,
     raises=(ResourceNotFound, InvalidArgument, OperationError, DuplicateResource),
     outside=True,
@@ -132,28 +129,16 @@ async def _add_host(
         return found(host, "host", uuid)
 
 
-class UpdateHost(ApiRequest):
+class UpdateHost(UpdateRequest):
     """Change a host's name, description or address.
 
     Source: ZStack's host API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
     management_ip: Address | None = None
 
 
-@api(
-    UpdateHost,
-    http=ACTIONS,
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="host",
-    returns=Host,
-    raises=(ResourceNotFound, InvalidArgument),
-)
+@job(UpdateHost, http=ACTIONS, returns=Host, raises=(ResourceNotFound, InvalidArgument))
 async def update_host(call: Call, conn: Any, request: UpdateHost) -> Host:
     host = await store.update_host(
         conn, request.uuid, request.name, request.description, management_ip=request.management_ip
@@ -171,17 +156,7 @@ class ChangeHostState(ApiRequest):
     state_event: Literal["enable", "disable", "maintain"]
 
 
-@api(
-    ChangeHostState,
-    http=ACTIONS,
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="host",
-    returns=Host,
-    raises=(ResourceNotFound,),
-    outside=True,
-)
+@job(ChangeHostState, http=ACTIONS, returns=Host, raises=(ResourceNotFound,), outside=True)
 async def change_host_state(call: Call, work: Outside, request: ChangeHostState) -> Host:
     states = {"enable": "Enabled", "disable": "Disabled", "maintain": "PreMaintenance"}
     async with work.transaction() as conn:
@@ -194,26 +169,14 @@ async def change_host_state(call: Call, work: Outside, request: ChangeHostState)
         return found(await store.update_host(conn, request.uuid, state="Maintenance"), "host", request.uuid)
 
 
-class ReconnectHost(ApiRequest):
+class ReconnectHost(UuidRequest):
     """Ask a host for a sign of life now; its VMs get the states that it reports.
 
     Source: ZStack's host API.
     """
 
-    uuid: Reference
 
-
-@api(
-    ReconnectHost,
-    http=ACTIONS,
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="host",
-    returns=Host,
-    raises=(ResourceNotFound, OperationError),
-    outside=True,
-)
+@job(ReconnectHost, http=ACTIONS, returns=Host, raises=(ResourceNotFound, OperationError), outside=True)
 async def reconnect_host(call: Call, work: Outside, request: ReconnectHost) -> Host:
     async with work.transaction() as conn:
         login = found(await store.login_of(conn, request.uuid), "host", request.uuid)
@@ -223,31 +186,19 @@ async def reconnect_host(call: Call, work: Outside, request: ReconnectHost) -> H
         return found(await store.update_host(conn, request.uuid), "host", request.uuid)
 
 
-class DeleteHost(ApiRequest):
+class DeleteHost(DeleteRequest):
     """Delete a host; the VMs on it are Stopped. One that is gone is no error.
 
     Source: ZStack's host API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteHost,
-    http="DELETE /v1/hosts/{uuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="host",
-    raises=(ResourceNotFound,),
-)
+@job(DeleteHost, http="DELETE /v1/hosts/{uuid}", raises=(ResourceNotFound,))
 async def delete_host(call: Call, conn: Any, request: DeleteHost) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no host has the uuid {request.uuid}")
-    if await store.update_host(conn, request.uuid, state="Disabled") is not None:
-        await leave_host(conn, request.uuid)
-        await store.delete_host(conn, request.uuid)
+    uuid = request.uuid_of("host")
+    if await store.update_host(conn, uuid, state="Disabled") is not None:
+        await leave_host(conn, uuid)
+        await store.delete_host(conn, uuid)
 
 
 query_host = query_api(Host, http="GET /v1/hosts", access="user", category="host", java=JAVA)

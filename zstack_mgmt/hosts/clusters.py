@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from zstack_mgmt.errors import DuplicateResource, ResourceNotFound
@@ -9,21 +10,14 @@ from zstack_mgmt.hosts import store
 from zstack_mgmt.hosts.model import Cluster, HypervisorType
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, StateRequest, UpdateRequest
 from zstack_mgmt.sharing.owners import found, tag
-from zstack_mgmt.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    StateEvent,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 from zstack_mgmt.vms.cascade import leave_host
 
 JAVA = "org.zstack.header.cluster"
 ACTIONS = "PUT /v1/clusters/{uuid}/actions"
+job = partial(api, mode="job", access="admin", java=JAVA, category="host")
 
 
 class CreateCluster(ApiRequest):
@@ -39,13 +33,9 @@ class CreateCluster(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     CreateCluster,
     http="POST /v1/clusters",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="host",
     returns=Cluster,
     raises=(ResourceNotFound, DuplicateResource),
     shared=("zone_uuid",),
@@ -65,86 +55,48 @@ async def create_cluster(call: Call, conn: Any, request: CreateCluster) -> Clust
     return cluster
 
 
-class UpdateCluster(ApiRequest):
+class UpdateCluster(UpdateRequest):
     """Change a cluster's name or description.
 
     Source: ZStack's cluster API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
 
-
-@api(
-    UpdateCluster,
-    http=ACTIONS,
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="host",
-    returns=Cluster,
-    raises=(ResourceNotFound,),
-)
+@job(UpdateCluster, http=ACTIONS, returns=Cluster, raises=(ResourceNotFound,))
 async def update_cluster(call: Call, conn: Any, request: UpdateCluster) -> Cluster:
     row = await store.update_cluster(conn, request.uuid, request.name, request.description, None)
     return found(row, "cluster", request.uuid)
 
 
-class ChangeClusterState(ApiRequest):
+class ChangeClusterState(StateRequest):
     """Enable or disable a cluster and its hosts. No VM starts in a disabled one; those that run go on.
 
     Source: ZStack's cluster API.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
-    ChangeClusterState,
-    http=ACTIONS,
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="host",
-    returns=Cluster,
-    raises=(ResourceNotFound,),
-)
+@job(ChangeClusterState, http=ACTIONS, returns=Cluster, raises=(ResourceNotFound,))
 async def change_cluster_state(call: Call, conn: Any, request: ChangeClusterState) -> Cluster:
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
     cluster = found(
-        await store.update_cluster(conn, request.uuid, None, None, state), "cluster", request.uuid
+        await store.update_cluster(conn, request.uuid, None, None, request.state), "cluster", request.uuid
     )
-    await store.set_states_in(conn, zone_uuid=None, cluster_uuid=request.uuid, state=state)
+    await store.set_states_in(conn, zone_uuid=None, cluster_uuid=request.uuid, state=request.state)
     return cluster
 
 
-class DeleteCluster(ApiRequest):
+class DeleteCluster(DeleteRequest):
     """Delete a cluster with its hosts; the VMs on them are Stopped. One that is gone is no error.
 
     Source: ZStack's cluster API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteCluster,
-    http="DELETE /v1/clusters/{uuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="host",
-    raises=(ResourceNotFound,),
-)
+@job(DeleteCluster, http="DELETE /v1/clusters/{uuid}", raises=(ResourceNotFound,))
 async def delete_cluster(call: Call, conn: Any, request: DeleteCluster) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no cluster has the uuid {request.uuid}")
-    for host_uuid in await store.lock_hosts_in(conn, request.uuid):
+    uuid = request.uuid_of("cluster")
+    for host_uuid in await store.lock_hosts_in(conn, uuid):
         await leave_host(conn, host_uuid)
-    await store.delete_cluster(conn, request.uuid)
+    await store.delete_cluster(conn, uuid)
 
 
 query_cluster = query_api(Cluster, http="GET /v1/clusters", access="user", category="host", java=JAVA)

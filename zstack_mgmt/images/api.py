@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -12,21 +13,14 @@ from zstack_mgmt.images.model import Image, MediaType, Platform
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, StateRequest, UpdateRequest
 from zstack_mgmt.sharing.owners import found, own, owners_of, scope_of
-from zstack_mgmt.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    StateEvent,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 
 JAVA = "org.zstack.header.image"
 ACTIONS = "PUT /v1/images/{uuid}/actions"
 DEFAULT_SIZE = 10 * 1024**3  # bytes
+job = partial(api, mode="job", access="user", java=JAVA, category="image")
 
 
 class AddImage(ApiRequest):
@@ -49,16 +43,7 @@ class AddImage(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
-    AddImage,
-    http="POST /v1/images",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="image",
-    returns=Image,
-    raises=(QuotaExceeded, DuplicateResource),
-)
+@job(AddImage, http="POST /v1/images", returns=Image, raises=(QuotaExceeded, DuplicateResource))
 async def add_image(call: Call, conn: Any, request: AddImage) -> Image:
     await reserve(
         conn, call.account_uuid, {"image.num": 1, "image.size": request.size}, is_admin=call.is_admin
@@ -81,29 +66,17 @@ async def add_image(call: Call, conn: Any, request: AddImage) -> Image:
     return image
 
 
-class UpdateImage(ApiRequest):
+class UpdateImage(UpdateRequest):
     """Change an image's name, description, guest system or platform.
 
     Source: ZStack's image API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
     guest_os_type: Annotated[str, StringConstraints(max_length=255)] | None = None
     platform: Platform | None = None
 
 
-@api(
-    UpdateImage,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="image",
-    returns=Image,
-    raises=(ResourceNotFound,),
-)
+@job(UpdateImage, http=ACTIONS, returns=Image, raises=(ResourceNotFound,))
 async def update_image(call: Call, conn: Any, request: UpdateImage) -> Image:
     image = await store.update_image(
         conn,
@@ -118,57 +91,34 @@ async def update_image(call: Call, conn: Any, request: UpdateImage) -> Image:
     return found(image, "image", request.uuid)
 
 
-class ChangeImageState(ApiRequest):
+class ChangeImageState(StateRequest):
     """Enable or disable an image. VMs cannot be created from a disabled one.
 
     Source: ZStack's image API.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
-    ChangeImageState,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="image",
-    returns=Image,
-    raises=(ResourceNotFound,),
-)
+@job(ChangeImageState, http=ACTIONS, returns=Image, raises=(ResourceNotFound,))
 async def change_image_state(call: Call, conn: Any, request: ChangeImageState) -> Image:
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
-    image = await store.update_image(conn, request.uuid, scope_of(call), None, None, state, None, None)
+    image = await store.update_image(
+        conn, request.uuid, scope_of(call), None, None, request.state, None, None
+    )
     return found(image, "image", request.uuid)
 
 
-class DeleteImage(ApiRequest):
+class DeleteImage(DeleteRequest):
     """Delete an image; VMs and volumes made from it stay. One that is gone is no error.
 
     Source: ZStack's image API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteImage,
-    http="DELETE /v1/images/{uuid}",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="image",
-    raises=(ResourceNotFound,),
-)
+@job(DeleteImage, http="DELETE /v1/images/{uuid}", raises=(ResourceNotFound,))
 async def delete_image(call: Call, conn: Any, request: DeleteImage) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no image has the uuid {request.uuid}")
-    owner, _ = (await owners_of(conn, [request.uuid])).get(request.uuid, (None, ""))
+    uuid = request.uuid_of("image")
+    owner, _ = (await owners_of(conn, [uuid])).get(uuid, (None, ""))
     if owner is not None and scope_of(call) in (None, owner):
-        await store.delete_image(conn, request.uuid)
+        await store.delete_image(conn, uuid)
 
 
 query_image = query_api(Image, http="GET /v1/images", access="user", category="image", java=JAVA)

@@ -5,6 +5,7 @@ Those of L3 networks are in `l3_api`, of VIPs and EIPs in `vip_api`, imported he
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -15,19 +16,13 @@ from zstack_mgmt.networks import l3_api, movers, store, vip_api
 from zstack_mgmt.networks.model import L2Network, L2VlanNetwork
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, UpdateRequest
 from zstack_mgmt.sharing.owners import found, tag
-from zstack_mgmt.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 
 JAVA = "org.zstack.header.network.l2"
 Interface = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+job = partial(api, mode="job", access="admin", java=JAVA, category="l2Network")
 
 
 class CreateL2NoVlanNetwork(ApiRequest):
@@ -43,13 +38,9 @@ class CreateL2NoVlanNetwork(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     CreateL2NoVlanNetwork,
     http="POST /v1/l2-networks/no-vlan",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l2Network",
     returns=L2Network,
     raises=(ResourceNotFound, DuplicateResource),
     shared=("zone_uuid",),
@@ -72,13 +63,9 @@ class CreateL2VlanNetwork(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     CreateL2VlanNetwork,
     http="POST /v1/l2-networks/vlan",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l2Network",
     returns=L2VlanNetwork,
     raises=(ResourceNotFound, DuplicateResource),
     shared=("zone_uuid",),
@@ -105,26 +92,15 @@ async def _create(
     return l2
 
 
-class UpdateL2Network(ApiRequest):
+class UpdateL2Network(UpdateRequest):
     """Change an L2 network's name or description.
 
     Source: ZStack's L2 network API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
 
-
-@api(
-    UpdateL2Network,
-    http="PUT /v1/l2-networks/{uuid}/actions",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l2Network",
-    returns=L2Network,
-    raises=(ResourceNotFound,),
+@job(
+    UpdateL2Network, http="PUT /v1/l2-networks/{uuid}/actions", returns=L2Network, raises=(ResourceNotFound,)
 )
 async def update_l2_network(call: Call, conn: Any, request: UpdateL2Network) -> Any:
     return found(
@@ -134,29 +110,17 @@ async def update_l2_network(call: Call, conn: Any, request: UpdateL2Network) -> 
     )
 
 
-class DeleteL2Network(ApiRequest):
+class DeleteL2Network(DeleteRequest):
     """Delete an L2 network with its L3 networks; VMs lose their NICs on them. One that is gone is no error.
 
     Source: ZStack's L2 network API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteL2Network,
-    http="DELETE /v1/l2-networks/{uuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l2Network",
-    raises=(ResourceNotFound,),
-)
+@job(DeleteL2Network, http="DELETE /v1/l2-networks/{uuid}", raises=(ResourceNotFound,))
 async def delete_l2_network(call: Call, conn: Any, request: DeleteL2Network) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no L2 network has the uuid {request.uuid}")
-    await store.delete_l2(conn, request.uuid)
+    uuid = request.uuid_of("L2 network")
+    await store.delete_l2(conn, uuid)
 
 
 class AttachL2NetworkToCluster(ApiRequest):
@@ -169,13 +133,9 @@ class AttachL2NetworkToCluster(ApiRequest):
     cluster_uuid: Reference
 
 
-@api(
+@job(
     AttachL2NetworkToCluster,
     http="POST /v1/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l2Network",
     returns=L2Network,
     raises=(ResourceNotFound, InvalidArgument, OperationError),
 )
@@ -204,13 +164,9 @@ class DetachL2NetworkFromCluster(ApiRequest):
     cluster_uuid: Reference
 
 
-@api(
+@job(
     DetachL2NetworkFromCluster,
     http="DELETE /v1/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l2Network",
     returns=L2Network,
     raises=(ResourceNotFound,),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -26,21 +27,14 @@ from zstack_mgmt.networks.model import (
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, StateRequest, UpdateRequest
 from zstack_mgmt.sharing.owners import found, own, owners_of
-from zstack_mgmt.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    StateEvent,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 
 JAVA = "org.zstack.header.network.l3"
 ACTIONS = "PUT /v1/l3-networks/{uuid}/actions"
 Text = Annotated[str, StringConstraints(max_length=255)]
+job = partial(api, mode="job", access="admin", java=JAVA, category="l3Network")
 
 
 class CreateL3Network(ApiRequest):
@@ -59,13 +53,9 @@ class CreateL3Network(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     CreateL3Network,
     http="POST /v1/l3-networks",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
     returns=L3Network,
     raises=(ResourceNotFound, QuotaExceeded, DuplicateResource),
     shared=("l2_network_uuid",),
@@ -88,29 +78,17 @@ async def create_l3_network(call: Call, conn: Any, request: CreateL3Network) -> 
     return l3
 
 
-class UpdateL3Network(ApiRequest):
+class UpdateL3Network(UpdateRequest):
     """Change an L3 network's name, description, DNS domain or category.
 
     Source: ZStack's L3 network API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
     dns_domain: Text | None = None
     category: Category | None = None
 
 
-@api(
-    UpdateL3Network,
-    http=ACTIONS,
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
-    returns=L3Network,
-    raises=(ResourceNotFound,),
-)
+@job(UpdateL3Network, http=ACTIONS, returns=L3Network, raises=(ResourceNotFound,))
 async def update_l3_network(call: Call, conn: Any, request: UpdateL3Network) -> L3Network:
     l3 = await store.update_l3(
         conn, request.uuid, request.name, request.description, None, request.dns_domain, request.category
@@ -118,54 +96,31 @@ async def update_l3_network(call: Call, conn: Any, request: UpdateL3Network) -> 
     return found(l3, "L3 network", request.uuid)
 
 
-class ChangeL3NetworkState(ApiRequest):
+class ChangeL3NetworkState(StateRequest):
     """Enable or disable an L3 network. No VM gets a NIC on a disabled one.
 
     Source: ZStack's L3 network API.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
-    ChangeL3NetworkState,
-    http=ACTIONS,
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
-    returns=L3Network,
-    raises=(ResourceNotFound,),
-)
+@job(ChangeL3NetworkState, http=ACTIONS, returns=L3Network, raises=(ResourceNotFound,))
 async def change_l3_network_state(call: Call, conn: Any, request: ChangeL3NetworkState) -> L3Network:
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
-    return found(await store.update_l3(conn, request.uuid, None, None, state), "L3 network", request.uuid)
+    return found(
+        await store.update_l3(conn, request.uuid, None, None, request.state), "L3 network", request.uuid
+    )
 
 
-class DeleteL3Network(ApiRequest):
+class DeleteL3Network(DeleteRequest):
     """Delete an L3 network with its ranges and VIPs; VMs lose their NICs on it. One that is gone is no error.
 
     Source: ZStack's L3 network API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteL3Network,
-    http="DELETE /v1/l3-networks/{uuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
-    raises=(ResourceNotFound,),
-)
+@job(DeleteL3Network, http="DELETE /v1/l3-networks/{uuid}", raises=(ResourceNotFound,))
 async def delete_l3_network(call: Call, conn: Any, request: DeleteL3Network) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no L3 network has the uuid {request.uuid}")
-    await store.delete_l3(conn, request.uuid)
+    uuid = request.uuid_of("L3 network")
+    await store.delete_l3(conn, uuid)
 
 
 class AddIpRange(ApiRequest):
@@ -184,13 +139,9 @@ class AddIpRange(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     AddIpRange,
     http="POST /v1/l3-networks/{l3NetworkUuid}/ip-ranges",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
     returns=IpRange,
     raises=(ResourceNotFound, InvalidArgument, DuplicateResource),
 )
@@ -212,13 +163,9 @@ class AddIpRangeByNetworkCidr(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     AddIpRangeByNetworkCidr,
     http="POST /v1/l3-networks/{l3NetworkUuid}/ip-ranges/by-cidr",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
     returns=IpRange,
     raises=(ResourceNotFound, InvalidArgument, DuplicateResource),
 )
@@ -241,24 +188,16 @@ async def _add_range(conn: Any, request: AddIpRange | AddIpRangeByNetworkCidr, t
     return made
 
 
-class UpdateIpRange(ApiRequest):
+class UpdateIpRange(UpdateRequest):
     """Change a range's name or description. Its addresses stay.
 
     Source: ZStack's L3 network API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
 
-
-@api(
+@job(
     UpdateIpRange,
     http="PUT /v1/l3-networks/ip-ranges/{uuid}/actions",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
     returns=IpRange,
     raises=(ResourceNotFound,),
 )
@@ -267,29 +206,17 @@ async def update_ip_range(call: Call, conn: Any, request: UpdateIpRange) -> IpRa
     return found(row, "IP range", request.uuid)
 
 
-class DeleteIpRange(ApiRequest):
+class DeleteIpRange(DeleteRequest):
     """Delete a range that no NIC or VIP has an address of. One that is gone is no error.
 
     Source: ZStack's L3 network API; the refusal is ours: the product takes the NICs away.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteIpRange,
-    http="DELETE /v1/l3-networks/ip-ranges/{uuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
-    raises=(ResourceNotFound, OperationError),
-)
+@job(DeleteIpRange, http="DELETE /v1/l3-networks/ip-ranges/{uuid}", raises=(ResourceNotFound, OperationError))
 async def delete_ip_range(call: Call, conn: Any, request: DeleteIpRange) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no IP range has the uuid {request.uuid}")
-    used = await store.delete_range(conn, request.uuid)
+    uuid = request.uuid_of("IP range")
+    used = await store.delete_range(conn, uuid)
     if used:
         raise OperationError(f"{used} addresses of the range are in use")
 
@@ -304,13 +231,9 @@ class AddDnsToL3Network(ApiRequest):
     dns: Text
 
 
-@api(
+@job(
     AddDnsToL3Network,
     http="POST /v1/l3-networks/{l3NetworkUuid}/dns",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
     returns=L3Network,
     raises=(ResourceNotFound, InvalidArgument),
 )
@@ -331,13 +254,9 @@ class RemoveDnsFromL3Network(ApiRequest):
     dns: Text
 
 
-@api(
+@job(
     RemoveDnsFromL3Network,
     http="DELETE /v1/l3-networks/{l3NetworkUuid}/dns/{dns}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="l3Network",
     returns=L3Network,
     raises=(ResourceNotFound,),
     exclusive=("l3_network_uuid",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import StringConstraints
@@ -20,17 +21,9 @@ from zstack_mgmt.networks.store import get_l3
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, StateRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.sharing.owners import found, is_visible, own, owners_of, scope_of
-from zstack_mgmt.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    StateEvent,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 from zstack_mgmt.vms.store import get_nic
 
 VIP_JAVA = "org.zstack.network.service.vip"
@@ -38,6 +31,8 @@ EIP_JAVA = "org.zstack.network.service.eip"
 VIP_ACTIONS = "PUT /v1/vips/{uuid}/actions"
 EIP_ACTIONS = "PUT /v1/eips/{uuid}/actions"
 Text = Annotated[str, StringConstraints(max_length=255)]
+vip_job = partial(api, mode="job", access="user", java=VIP_JAVA, category="vip")
+eip_job = partial(api, mode="job", access="user", java=EIP_JAVA, category="eip")
 
 
 class CreateVip(ApiRequest):
@@ -53,13 +48,9 @@ class CreateVip(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@vip_job(
     CreateVip,
     http="POST /v1/vips",
-    mode="job",
-    access="user",
-    java=VIP_JAVA,
-    category="vip",
     returns=Vip,
     raises=(ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource),
     shared=("l3_network_uuid",),
@@ -81,82 +72,44 @@ async def create_vip(call: Call, conn: Any, request: CreateVip) -> Vip:
     return vip
 
 
-class UpdateVip(ApiRequest):
+class UpdateVip(UpdateRequest):
     """Change a VIP's name or description.
 
     Source: ZStack's VIP API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
 
-
-@api(
-    UpdateVip,
-    http=VIP_ACTIONS,
-    mode="job",
-    access="user",
-    java=VIP_JAVA,
-    category="vip",
-    returns=Vip,
-    raises=(ResourceNotFound,),
-)
+@vip_job(UpdateVip, http=VIP_ACTIONS, returns=Vip, raises=(ResourceNotFound,))
 async def update_vip(call: Call, conn: Any, request: UpdateVip) -> Vip:
     found(await vips.lock_vip(conn, request.uuid, scope_of(call)), "VIP", request.uuid)
     return await vips.update_vip(conn, request.uuid, request.name, request.description, None)
 
 
-class ChangeVipState(ApiRequest):
+class ChangeVipState(StateRequest):
     """Enable or disable a VIP. A disabled one takes no new service.
 
     Source: ZStack's VIP API.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
-    ChangeVipState,
-    http=VIP_ACTIONS,
-    mode="job",
-    access="user",
-    java=VIP_JAVA,
-    category="vip",
-    returns=Vip,
-    raises=(ResourceNotFound,),
-)
+@vip_job(ChangeVipState, http=VIP_ACTIONS, returns=Vip, raises=(ResourceNotFound,))
 async def change_vip_state(call: Call, conn: Any, request: ChangeVipState) -> Vip:
     found(await vips.lock_vip(conn, request.uuid, scope_of(call)), "VIP", request.uuid)
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
-    return await vips.update_vip(conn, request.uuid, None, None, state)
+    return await vips.update_vip(conn, request.uuid, None, None, request.state)
 
 
-class DeleteVip(ApiRequest):
+class DeleteVip(DeleteRequest):
     """Delete a VIP with its EIP; its address is free again. One that is gone is no error.
 
     Source: ZStack's VIP API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteVip,
-    http="DELETE /v1/vips/{uuid}",
-    mode="job",
-    access="user",
-    java=VIP_JAVA,
-    category="vip",
-    raises=(ResourceNotFound,),
-)
+@vip_job(DeleteVip, http="DELETE /v1/vips/{uuid}", raises=(ResourceNotFound,))
 async def delete_vip(call: Call, conn: Any, request: DeleteVip) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no VIP has the uuid {request.uuid}")
-    if await vips.lock_vip(conn, request.uuid, scope_of(call)) is not None:
-        await vips.delete_vip(conn, request.uuid)
+    uuid = request.uuid_of("VIP")
+    if await vips.lock_vip(conn, uuid, scope_of(call)) is not None:
+        await vips.delete_vip(conn, uuid)
 
 
 class CreateEip(ApiRequest):
@@ -172,13 +125,9 @@ class CreateEip(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@eip_job(
     CreateEip,
     http="POST /v1/eips",
-    mode="job",
-    access="user",
-    java=EIP_JAVA,
-    category="eip",
     returns=Eip,
     raises=(ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource),
     exclusive=("vip_uuid", "vm_nic_uuid", "resource_uuid"),
@@ -216,13 +165,9 @@ class AttachEip(ApiRequest):
     vm_nic_uuid: Reference
 
 
-@api(
+@eip_job(
     AttachEip,
     http="POST /v1/eips/{eipUuid}/vm-instances/nics/{vmNicUuid}",
-    mode="job",
-    access="user",
-    java=EIP_JAVA,
-    category="eip",
     returns=Eip,
     raises=(ResourceNotFound, InvalidArgument, OperationError),
 )
@@ -237,106 +182,57 @@ async def attach_eip(call: Call, conn: Any, request: AttachEip) -> Eip:
     return await vips.set_nic(conn, eip.uuid, request.vm_nic_uuid)
 
 
-class DetachEip(ApiRequest):
+class DetachEip(UuidRequest):
     """Let an EIP lead nowhere. One that does already is no error.
 
     Source: ZStack's EIP API.
     """
 
-    uuid: Reference
 
-
-@api(
-    DetachEip,
-    http="DELETE /v1/eips/{uuid}/vm-instances/nics",
-    mode="job",
-    access="user",
-    java=EIP_JAVA,
-    category="eip",
-    returns=Eip,
-    raises=(ResourceNotFound,),
-)
+@eip_job(DetachEip, http="DELETE /v1/eips/{uuid}/vm-instances/nics", returns=Eip, raises=(ResourceNotFound,))
 async def detach_eip(call: Call, conn: Any, request: DetachEip) -> Eip:
     found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
     return await vips.set_nic(conn, request.uuid, None)
 
 
-class UpdateEip(ApiRequest):
+class UpdateEip(UpdateRequest):
     """Change an EIP's name or description.
 
     Source: ZStack's EIP API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
 
-
-@api(
-    UpdateEip,
-    http=EIP_ACTIONS,
-    mode="job",
-    access="user",
-    java=EIP_JAVA,
-    category="eip",
-    returns=Eip,
-    raises=(ResourceNotFound,),
-)
+@eip_job(UpdateEip, http=EIP_ACTIONS, returns=Eip, raises=(ResourceNotFound,))
 async def update_eip(call: Call, conn: Any, request: UpdateEip) -> Eip:
     found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
     return await vips.update_eip(conn, request.uuid, request.name, request.description, None)
 
 
-class ChangeEipState(ApiRequest):
+class ChangeEipState(StateRequest):
     """Enable or disable an EIP. A disabled one cannot be attached.
 
     Source: ZStack's EIP API.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
-    ChangeEipState,
-    http=EIP_ACTIONS,
-    mode="job",
-    access="user",
-    java=EIP_JAVA,
-    category="eip",
-    returns=Eip,
-    raises=(ResourceNotFound,),
-)
+@eip_job(ChangeEipState, http=EIP_ACTIONS, returns=Eip, raises=(ResourceNotFound,))
 async def change_eip_state(call: Call, conn: Any, request: ChangeEipState) -> Eip:
     found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
-    return await vips.update_eip(conn, request.uuid, None, None, state)
+    return await vips.update_eip(conn, request.uuid, None, None, request.state)
 
 
-class DeleteEip(ApiRequest):
+class DeleteEip(DeleteRequest):
     """Delete an EIP; its VIP stays. One that is gone is no error.
 
     Source: ZStack's EIP API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteEip,
-    http="DELETE /v1/eips/{uuid}",
-    mode="job",
-    access="user",
-    java=EIP_JAVA,
-    category="eip",
-    raises=(ResourceNotFound,),
-)
+@eip_job(DeleteEip, http="DELETE /v1/eips/{uuid}", raises=(ResourceNotFound,))
 async def delete_eip(call: Call, conn: Any, request: DeleteEip) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no EIP has the uuid {request.uuid}")
-    if await vips.lock_eip(conn, request.uuid, scope_of(call)) is not None:
-        await vips.delete_eip(conn, request.uuid)
+    uuid = request.uuid_of("EIP")
+    if await vips.lock_eip(conn, uuid, scope_of(call)) is not None:
+        await vips.delete_eip(conn, uuid)
 
 
 query_vip = query_api(Vip, http="GET /v1/vips", access="user", category="vip", java=VIP_JAVA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
@@ -11,22 +12,15 @@ from zstack_mgmt.offerings import store
 from zstack_mgmt.offerings.model import DiskOffering, InstanceOffering
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, StateRequest, UpdateRequest
 from zstack_mgmt.sharing.owners import found, own
-from zstack_mgmt.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    StateEvent,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.values import Description, ResourceName, ResourceUuid, new_uuid
 
 JAVA = "org.zstack.header.configuration"
 Strategy = Annotated[str, StringConstraints(max_length=255)]
 Size = Annotated[int, Field(ge=1, le=2**62)]
 SortKey = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+job = partial(api, mode="job", access="admin", java=JAVA, category="configuration")
 
 
 class CreateInstanceOffering(ApiRequest):
@@ -45,13 +39,9 @@ class CreateInstanceOffering(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     CreateInstanceOffering,
     http="POST /v1/instance-offerings",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="configuration",
     returns=InstanceOffering,
     raises=(DuplicateResource,),
 )
@@ -73,25 +63,18 @@ async def create_instance_offering(
     return offering
 
 
-class UpdateInstanceOffering(ApiRequest):
+class UpdateInstanceOffering(UpdateRequest):
     """Change an instance offering's name or description. Its size stays.
 
     Source: ZStack's configuration API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
     sort_key: SortKey | None = None
 
 
-@api(
+@job(
     UpdateInstanceOffering,
     http="PUT /v1/instance-offerings/{uuid}/actions",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="configuration",
     returns=InstanceOffering,
     raises=(ResourceNotFound,),
 )
@@ -104,57 +87,37 @@ async def update_instance_offering(
     return found(row, "instance offering", request.uuid)
 
 
-class ChangeInstanceOfferingState(ApiRequest):
+class ChangeInstanceOfferingState(StateRequest):
     """Enable or disable an instance offering. VMs cannot be created from a disabled one.
 
     Source: ZStack's configuration API.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
+@job(
     ChangeInstanceOfferingState,
     http="PUT /v1/instance-offerings/{uuid}/actions",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="configuration",
     returns=InstanceOffering,
     raises=(ResourceNotFound,),
 )
 async def change_instance_offering_state(
     call: Call, conn: Any, request: ChangeInstanceOfferingState
 ) -> InstanceOffering:
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
-    row = await store.update_instance_offering(conn, request.uuid, None, None, state, None)
+    row = await store.update_instance_offering(conn, request.uuid, None, None, request.state, None)
     return found(row, "instance offering", request.uuid)
 
 
-class DeleteInstanceOffering(ApiRequest):
+class DeleteInstanceOffering(DeleteRequest):
     """Delete an instance offering; VMs made from it stay. One that is gone is no error.
 
     Source: ZStack's configuration API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteInstanceOffering,
-    http="DELETE /v1/instance-offerings/{uuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="configuration",
-    raises=(ResourceNotFound,),
-)
+@job(DeleteInstanceOffering, http="DELETE /v1/instance-offerings/{uuid}", raises=(ResourceNotFound,))
 async def delete_instance_offering(call: Call, conn: Any, request: DeleteInstanceOffering) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no instance offering has the uuid {request.uuid}")
-    await store.delete_instance_offering(conn, request.uuid)
+    uuid = request.uuid_of("instance offering")
+    await store.delete_instance_offering(conn, uuid)
 
 
 class CreateDiskOffering(ApiRequest):
@@ -172,16 +135,7 @@ class CreateDiskOffering(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
-    CreateDiskOffering,
-    http="POST /v1/disk-offerings",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="configuration",
-    returns=DiskOffering,
-    raises=(DuplicateResource,),
-)
+@job(CreateDiskOffering, http="POST /v1/disk-offerings", returns=DiskOffering, raises=(DuplicateResource,))
 async def create_disk_offering(call: Call, conn: Any, request: CreateDiskOffering) -> DiskOffering:
     offering = await store.insert_disk_offering(
         conn,
@@ -197,25 +151,18 @@ async def create_disk_offering(call: Call, conn: Any, request: CreateDiskOfferin
     return offering
 
 
-class UpdateDiskOffering(ApiRequest):
+class UpdateDiskOffering(UpdateRequest):
     """Change a disk offering's name or description. Its size stays.
 
     Source: ZStack's configuration API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
     sort_key: SortKey | None = None
 
 
-@api(
+@job(
     UpdateDiskOffering,
     http="PUT /v1/disk-offerings/{uuid}/actions",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="configuration",
     returns=DiskOffering,
     raises=(ResourceNotFound,),
 )
@@ -226,55 +173,35 @@ async def update_disk_offering(call: Call, conn: Any, request: UpdateDiskOfferin
     return found(row, "disk offering", request.uuid)
 
 
-class ChangeDiskOfferingState(ApiRequest):
+class ChangeDiskOfferingState(StateRequest):
     """Enable or disable a disk offering. Volumes cannot be created from a disabled one.
 
     Source: ZStack's configuration API.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
+@job(
     ChangeDiskOfferingState,
     http="PUT /v1/disk-offerings/{uuid}/actions",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="configuration",
     returns=DiskOffering,
     raises=(ResourceNotFound,),
 )
 async def change_disk_offering_state(call: Call, conn: Any, request: ChangeDiskOfferingState) -> DiskOffering:
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
-    row = await store.update_disk_offering(conn, request.uuid, None, None, state, None)
+    row = await store.update_disk_offering(conn, request.uuid, None, None, request.state, None)
     return found(row, "disk offering", request.uuid)
 
 
-class DeleteDiskOffering(ApiRequest):
+class DeleteDiskOffering(DeleteRequest):
     """Delete a disk offering; volumes made from it stay. One that is gone is no error.
 
     Source: ZStack's configuration API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteDiskOffering,
-    http="DELETE /v1/disk-offerings/{uuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="configuration",
-    raises=(ResourceNotFound,),
-)
+@job(DeleteDiskOffering, http="DELETE /v1/disk-offerings/{uuid}", raises=(ResourceNotFound,))
 async def delete_disk_offering(call: Call, conn: Any, request: DeleteDiskOffering) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no disk offering has the uuid {request.uuid}")
-    await store.delete_disk_offering(conn, request.uuid)
+    uuid = request.uuid_of("disk offering")
+    await store.delete_disk_offering(conn, uuid)
 
 
 query_instance_offering = query_api(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from zstack_mgmt.errors import (
@@ -20,8 +21,9 @@ from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, UuidRequest
 from zstack_mgmt.sharing.owners import found, scope_of
-from zstack_mgmt.values import DeleteMode, Reference, is_uuid
+from zstack_mgmt.values import Reference
 from zstack_mgmt.vms import lifecycle, movers, nics, store
 from zstack_mgmt.vms.cascade import expunge
 from zstack_mgmt.vms.create import create
@@ -44,15 +46,12 @@ STOP = Action("stop", "Stopped", VmStopFailed)
 REBOOT = Action("reboot", "Running", VmRebootFailed)
 PAUSE = Action("pause", "Paused", VmStateRefused)
 RESUME = Action("resume", "Running", VmStateRefused)
+job = partial(api, mode="job", access="user", java=JAVA, category="instance")
 
 
-@api(
+@job(
     CreateVmInstance,
     http=f"POST {PATH}",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     returns=VmInstance,
     raises=(
         ResourceNotFound,
@@ -72,13 +71,9 @@ async def create_vm_instance(call: Call, work: Outside, request: CreateVmInstanc
     return await create(call, work, request)
 
 
-@api(
+@job(
     StartVmInstance,
     http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     returns=VmInstance,
     raises=(ResourceNotFound, VmStartFailed, QuotaExceeded),
     outside=True,
@@ -97,17 +92,7 @@ async def start_vm_instance(call: Call, work: Outside, request: StartVmInstance)
     )
 
 
-@api(
-    StopVmInstance,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
-    returns=VmInstance,
-    raises=(ResourceNotFound, VmStopFailed),
-    outside=True,
-)
+@job(StopVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, VmStopFailed), outside=True)
 async def stop_vm_instance(call: Call, work: Outside, request: StopVmInstance) -> VmInstance:
     hard = request.type == "cold"
     return await run_action(
@@ -119,13 +104,9 @@ async def stop_vm_instance(call: Call, work: Outside, request: StopVmInstance) -
     )
 
 
-@api(
+@job(
     RebootVmInstance,
     http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     returns=VmInstance,
     raises=(ResourceNotFound, VmRebootFailed),
     outside=True,
@@ -140,25 +121,15 @@ async def reboot_vm_instance(call: Call, work: Outside, request: RebootVmInstanc
     )
 
 
-class PauseVmInstance(ApiRequest):
+class PauseVmInstance(UuidRequest):
     """Halt the CPUs of a VM that runs; it keeps its place on the host.
 
     Source: ZStack's VM API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
 
-
-@api(
-    PauseVmInstance,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
-    returns=VmInstance,
-    raises=(ResourceNotFound, VmStateRefused),
-    outside=True,
+@job(
+    PauseVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, VmStateRefused), outside=True
 )
 async def pause_vm_instance(call: Call, work: Outside, request: PauseVmInstance) -> VmInstance:
     return await run_action(
@@ -170,22 +141,16 @@ async def pause_vm_instance(call: Call, work: Outside, request: PauseVmInstance)
     )
 
 
-class ResumeVmInstance(ApiRequest):
+class ResumeVmInstance(UuidRequest):
     """Let the CPUs of a paused VM run again.
 
     Source: ZStack's VM API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
 
-
-@api(
+@job(
     ResumeVmInstance,
     http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     returns=VmInstance,
     raises=(ResourceNotFound, VmStateRefused),
     outside=True,
@@ -200,48 +165,34 @@ async def resume_vm_instance(call: Call, work: Outside, request: ResumeVmInstanc
     )
 
 
-class DestroyVmInstance(ApiRequest):
+class DestroyVmInstance(DeleteRequest):
     """Power a VM off and put it away: it can be recovered until it is expunged. One that is gone is no error.
 
     Source: manual, "Overview > API operations".
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
+@job(
     DestroyVmInstance,
     http=f"DELETE {PATH}/{{uuid}}",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     raises=(ResourceNotFound, VmDestroyFailed),
     outside=True,
 )
 async def destroy_vm_instance(call: Call, work: Outside, request: DestroyVmInstance) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no VM has the uuid {request.uuid}")
-    await lifecycle.destroy(call, work, request.uuid)
+    uuid = request.uuid_of("VM")
+    await lifecycle.destroy(call, work, uuid)
 
 
-class RecoverVmInstance(ApiRequest):
+class RecoverVmInstance(UuidRequest):
     """Take a destroyed VM back; it is then Stopped.
 
     Source: ZStack's VM API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
 
-
-@api(
+@job(
     RecoverVmInstance,
     http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     returns=VmInstance,
     raises=(ResourceNotFound, VmStateRefused, QuotaExceeded),
 )
@@ -253,40 +204,21 @@ async def recover_vm_instance(call: Call, conn: Any, request: RecoverVmInstance)
     return await store.get_vm(conn, request.uuid)
 
 
-class ExpungeVmInstance(ApiRequest):
+class ExpungeVmInstance(UuidRequest):
     """Delete a destroyed VM for good, with its root volume and addresses.
 
     Source: ZStack's VM API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
 
-
-@api(
-    ExpungeVmInstance,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
-    raises=(ResourceNotFound, VmStateRefused),
-)
+@job(ExpungeVmInstance, http=ACTIONS, raises=(ResourceNotFound, VmStateRefused))
 async def expunge_vm_instance(call: Call, conn: Any, request: ExpungeVmInstance) -> None:
     vm = found(await store.lock_vm(conn, request.uuid, scope_of(call)), "VM", request.uuid)
     check_state(vm, "expunge")
     await expunge(conn, vm)
 
 
-@api(
-    UpdateVmInstance,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
-    returns=VmInstance,
-    raises=(ResourceNotFound, InvalidArgument),
-)
+@job(UpdateVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, InvalidArgument))
 async def update_vm_instance(call: Call, conn: Any, request: UpdateVmInstance) -> VmInstance:
     uuid = request.uuid
     found(await store.lock_vm(conn, uuid, scope_of(call)), "VM", uuid)
@@ -309,13 +241,9 @@ class ChangeInstanceOffering(ApiRequest):
     instance_offering_uuid: Reference
 
 
-@api(
+@job(
     ChangeInstanceOffering,
     http=f"PUT {PATH}/{{vmInstanceUuid}}/actions",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     returns=VmInstance,
     raises=(ResourceNotFound, VmStateRefused, OperationError),
     shared=("instance_offering_uuid",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from zstack_mgmt.drivers.protocol import Domain, DriverError, Endpoint, derived_uuid
@@ -10,6 +11,7 @@ from zstack_mgmt.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.jobs.outside import Direct, Outside
 from zstack_mgmt.networks.store import l2_is_in_cluster
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import UuidRequest
 from zstack_mgmt.sharing.owners import found, scope_of
 from zstack_mgmt.values import Reference
 from zstack_mgmt.vms import store
@@ -20,6 +22,7 @@ from zstack_mgmt.vms.power import check_state
 
 JAVA = "org.zstack.header.vm"
 MAX_NICS = 8
+job = partial(api, mode="job", access="user", java=JAVA, category="instance")
 
 
 class AttachL3NetworkToVm(ApiRequest):
@@ -32,13 +35,9 @@ class AttachL3NetworkToVm(ApiRequest):
     l3_network_uuid: Reference
 
 
-@api(
+@job(
     AttachL3NetworkToVm,
     http="POST /v1/vm-instances/{vmInstanceUuid}/l3-networks/{l3NetworkUuid}",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     returns=VmInstance,
     raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused),
     outside=True,
@@ -89,13 +88,9 @@ class DetachL3NetworkFromVm(ApiRequest):
     vm_nic_uuid: Reference
 
 
-@api(
+@job(
     DetachL3NetworkFromVm,
     http="DELETE /v1/vm-instances/nics/{vmNicUuid}",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="instance",
     returns=VmInstance,
     raises=(ResourceNotFound, OperationError, VmStateRefused),
     outside=True,
@@ -135,13 +130,11 @@ async def apply_domain(site: Site | None, domain: Domain, token: str) -> None:
         raise OperationError(str(failure)) from None
 
 
-class GetVmConsoleAddress(ApiRequest):
+class GetVmConsoleAddress(UuidRequest):
     """Where the hypervisor offers the console of a VM that runs. Clients reach it through a console proxy.
 
     Source: ZStack's VM API.
     """
-
-    uuid: Reference
 
 
 @api(

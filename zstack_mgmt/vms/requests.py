@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from zstack_mgmt.registry import ApiRequest
+from zstack_mgmt.requests import UpdateRequest, UuidRequest
 from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid
 
 Nics = Annotated[list[Reference], Field(max_length=8)]
@@ -57,23 +58,18 @@ class StopVmInstance(ApiRequest):
     type: Literal["grace", "cold"] = "grace"
 
 
-class RebootVmInstance(ApiRequest):
+class RebootVmInstance(UuidRequest):
     """Reboot a VM that runs.
 
     Source: ZStack's VM API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
 
-
-class UpdateVmInstance(ApiRequest):
+class UpdateVmInstance(UpdateRequest):
     """Change a VM's name, description, platform or default network.
 
     Source: ZStack's VM API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
     platform: Literal["Linux", "Windows", "Paravirtualization", "WindowsVirtio", "Other"] | None = None
     default_l3_network_uuid: Reference | None = None

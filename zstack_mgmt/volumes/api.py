@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,23 +20,16 @@ from zstack_mgmt.offerings.store import get_disk_offering
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, StateRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.sharing.owners import found, is_visible, scope_of, tag
-from zstack_mgmt.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    StateEvent,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 from zstack_mgmt.volumes import attaching, movers, snapshot_api, snapshots, store
 from zstack_mgmt.volumes.events import tell_volume
 from zstack_mgmt.volumes.model import Volume, VolumeSnapshot
 
 JAVA = "org.zstack.header.volume"
 ACTIONS = "PUT /v1/volumes/{uuid}/actions"
+job = partial(api, mode="job", access="user", java=JAVA, category="volume")
 
 
 class CreateDataVolume(ApiRequest):
@@ -52,13 +46,9 @@ class CreateDataVolume(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     CreateDataVolume,
     http="POST /v1/volumes/data",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="volume",
     returns=Volume,
     raises=(ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource),
     shared=("disk_offering_uuid",),
@@ -91,81 +81,43 @@ async def create_data_volume(call: Call, conn: Any, request: CreateDataVolume) -
     return volume
 
 
-class UpdateVolume(ApiRequest):
+class UpdateVolume(UpdateRequest):
     """Change a volume's name or description.
 
     Source: ZStack's volume API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
 
-
-@api(
-    UpdateVolume,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="volume",
-    returns=Volume,
-    raises=(ResourceNotFound,),
-)
+@job(UpdateVolume, http=ACTIONS, returns=Volume, raises=(ResourceNotFound,))
 async def update_volume(call: Call, conn: Any, request: UpdateVolume) -> Volume:
     found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
     return await store.update_volume(conn, request.uuid, request.name, request.description)
 
 
-class ChangeVolumeState(ApiRequest):
+class ChangeVolumeState(StateRequest):
     """Enable or disable a volume. A disabled one cannot be attached.
 
     Source: ZStack's volume API.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
-    ChangeVolumeState,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="volume",
-    returns=Volume,
-    raises=(ResourceNotFound,),
-)
+@job(ChangeVolumeState, http=ACTIONS, returns=Volume, raises=(ResourceNotFound,))
 async def change_volume_state(call: Call, conn: Any, request: ChangeVolumeState) -> Volume:
     found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
-    return await store.update_volume(conn, request.uuid, state=state)
+    return await store.update_volume(conn, request.uuid, state=request.state)
 
 
-class DeleteDataVolume(ApiRequest):
+class DeleteDataVolume(DeleteRequest):
     """Put a data volume away: it can be recovered until it is expunged. One that is gone is no error.
 
     Source: ZStack's volume API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteDataVolume,
-    http="DELETE /v1/volumes/{uuid}",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="volume",
-    raises=(ResourceNotFound, OperationError),
-)
+@job(DeleteDataVolume, http="DELETE /v1/volumes/{uuid}", raises=(ResourceNotFound, OperationError))
 async def delete_data_volume(call: Call, conn: Any, request: DeleteDataVolume) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no volume has the uuid {request.uuid}")
-    owned = await store.lock_volume(conn, request.uuid, scope_of(call))
+    uuid = request.uuid_of("volume")
+    owned = await store.lock_volume(conn, uuid, scope_of(call))
     if owned is None or owned.volume.status == "Deleted":
         return
     _check_data(owned.volume)
@@ -174,7 +126,7 @@ async def delete_data_volume(call: Call, conn: Any, request: DeleteDataVolume) -
     if owned.volume.status == "NotInstantiated":
         await store.delete_volume(conn, owned)  # it never was on a storage, so there is nothing to recover
         return
-    await store.update_volume(conn, request.uuid, status="Deleted")
+    await store.update_volume(conn, uuid, status="Deleted")
     await tell_volume(conn, owned.change("deleted"))
 
 
@@ -183,24 +135,15 @@ def _check_data(volume: Volume) -> None:
         raise OperationError("a root volume lives and ends with its VM")
 
 
-class RecoverDataVolume(ApiRequest):
+class RecoverDataVolume(UuidRequest):
     """Take a deleted data volume back.
 
     Source: ZStack's volume API.
     """
 
-    uuid: Reference
 
-
-@api(
-    RecoverDataVolume,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="volume",
-    returns=Volume,
-    raises=(ResourceNotFound, OperationError, QuotaExceeded),
+@job(
+    RecoverDataVolume, http=ACTIONS, returns=Volume, raises=(ResourceNotFound, OperationError, QuotaExceeded)
 )
 async def recover_data_volume(call: Call, conn: Any, request: RecoverDataVolume) -> Volume:
     owned = found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
@@ -212,24 +155,14 @@ async def recover_data_volume(call: Call, conn: Any, request: RecoverDataVolume)
     return volume
 
 
-class ExpungeDataVolume(ApiRequest):
+class ExpungeDataVolume(UuidRequest):
     """Delete a deleted data volume for good.
 
     Source: ZStack's volume API.
     """
 
-    uuid: Reference
 
-
-@api(
-    ExpungeDataVolume,
-    http=ACTIONS,
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="volume",
-    raises=(ResourceNotFound, OperationError),
-)
+@job(ExpungeDataVolume, http=ACTIONS, raises=(ResourceNotFound, OperationError))
 async def expunge_data_volume(call: Call, conn: Any, request: ExpungeDataVolume) -> None:
     owned = found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
     if owned.volume.status != "Deleted":
@@ -247,13 +180,9 @@ class AttachDataVolumeToVm(ApiRequest):
     vm_instance_uuid: Reference
 
 
-@api(
+@job(
     AttachDataVolumeToVm,
     http="POST /v1/volumes/{volumeUuid}/vm-instances/{vmInstanceUuid}",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="volume",
     returns=Volume,
     raises=(ResourceNotFound, OperationError, VmStateRefused),
     outside=True,
@@ -274,13 +203,9 @@ class DetachDataVolumeFromVm(ApiRequest):
     vm_uuid: Reference | None = None
 
 
-@api(
+@job(
     DetachDataVolumeFromVm,
     http="DELETE /v1/volumes/{uuid}/vm-instances",
-    mode="job",
-    access="user",
-    java=JAVA,
-    category="volume",
     returns=Volume,
     raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused),
     outside=True,

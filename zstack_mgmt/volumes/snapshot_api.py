@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from zstack_mgmt.drivers.protocol import Driver, DriverError, Host, derived_uuid
@@ -17,14 +18,19 @@ from zstack_mgmt.errors import (
 from zstack_mgmt.jobs.outside import Outside
 from zstack_mgmt.quotas.usage import reserve
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, UpdateRequest
 from zstack_mgmt.sharing.owners import found, scope_of, tag
-from zstack_mgmt.values import DeleteMode, Description, Reference, ResourceName, ResourceUuid, is_uuid
+from zstack_mgmt.values import Description, Reference, ResourceName, ResourceUuid
 from zstack_mgmt.vms.outside import Site, site_of_vm
 from zstack_mgmt.vms.power import check_state
 from zstack_mgmt.volumes import snapshots
 from zstack_mgmt.volumes.attaching import lock_with_vm
 from zstack_mgmt.volumes.events import SnapshotChange, SnapshotKind, tell_snapshot
 from zstack_mgmt.volumes.model import VolumeSnapshot, disk_of
+
+job = partial(
+    api, mode="job", access="user", java="org.zstack.header.storage.snapshot", category="volumeSnapshot"
+)
 
 
 class CreateVolumeSnapshot(ApiRequest):
@@ -39,13 +45,10 @@ class CreateVolumeSnapshot(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@job(
     CreateVolumeSnapshot,
     http="POST /v1/volumes/{volumeUuid}/volume-snapshots",
-    mode="job",
-    access="user",
     java="org.zstack.header.volume",
-    category="volumeSnapshot",
     returns=VolumeSnapshot,
     raises=(ResourceNotFound, OperationError, QuotaExceeded, DuplicateResource, VmStateRefused),
     outside=True,
@@ -106,24 +109,16 @@ def _change(snapshot: VolumeSnapshot, account_uuid: str, kind: SnapshotKind) -> 
     )
 
 
-class UpdateVolumeSnapshot(ApiRequest):
+class UpdateVolumeSnapshot(UpdateRequest):
     """Change a snapshot's name or description.
 
     Source: ZStack's volume snapshot API.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
 
-
-@api(
+@job(
     UpdateVolumeSnapshot,
     http="PUT /v1/volume-snapshots/{uuid}/actions",
-    mode="job",
-    access="user",
-    java="org.zstack.header.storage.snapshot",
-    category="volumeSnapshot",
     returns=VolumeSnapshot,
     raises=(ResourceNotFound,),
 )
@@ -132,30 +127,21 @@ async def update_volume_snapshot(call: Call, conn: Any, request: UpdateVolumeSna
     return await snapshots.update_snapshot(conn, request.uuid, request.name, request.description)
 
 
-class DeleteVolumeSnapshot(ApiRequest):
+class DeleteVolumeSnapshot(DeleteRequest):
     """Drop a snapshot; those made after it stay. One that is gone is no error.
 
     Source: ZStack's volume snapshot API.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
+@job(
     DeleteVolumeSnapshot,
     http="DELETE /v1/volume-snapshots/{uuid}",
-    mode="job",
-    access="user",
-    java="org.zstack.header.storage.snapshot",
-    category="volumeSnapshot",
     raises=(ResourceNotFound, OperationError),
     outside=True,
 )
 async def delete_volume_snapshot(call: Call, work: Outside, request: DeleteVolumeSnapshot) -> None:
-    uuid = request.uuid
-    if not is_uuid(uuid):
-        raise ResourceNotFound(f"no snapshot has the uuid {uuid}")
+    uuid = request.uuid_of("snapshot")
     async with work.transaction() as conn:
         vm, disk = None, None
         volume_uuid = await snapshots.volume_of(conn, uuid)

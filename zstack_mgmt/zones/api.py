@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from zstack_mgmt.errors import DuplicateResource, ResourceNotFound
 from zstack_mgmt.hosts.store import lock_hosts_in, set_states_in
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.requests import DeleteRequest, StateRequest, UpdateRequest
 from zstack_mgmt.sharing.owners import tag
-from zstack_mgmt.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    StateEvent,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.values import Description, ResourceName, ResourceUuid, new_uuid
 from zstack_mgmt.vms.cascade import delete_in_zone
 from zstack_mgmt.zones import store
 from zstack_mgmt.zones.model import Zone
 
 JAVA = "org.zstack.header.zone"
+job = partial(api, mode="job", access="admin", java=JAVA, category="zone")
 
 
 class CreateZone(ApiRequest):
@@ -37,16 +31,7 @@ class CreateZone(ApiRequest):
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
-    CreateZone,
-    http="POST /v1/zones",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="zone",
-    returns=Zone,
-    raises=(DuplicateResource,),
-)
+@job(CreateZone, http="POST /v1/zones", returns=Zone, raises=(DuplicateResource,))
 async def create_zone(call: Call, conn: Any, request: CreateZone) -> Zone:
     uuid = request.resource_uuid or new_uuid()
     zone = await store.insert_zone(conn, uuid, request.name, request.description)
@@ -54,34 +39,21 @@ async def create_zone(call: Call, conn: Any, request: CreateZone) -> Zone:
     return zone
 
 
-class UpdateZone(ApiRequest):
+class UpdateZone(UpdateRequest):
     """Change a zone's name or description.
 
     Source: ZStack's zone API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
-    name: ResourceName | None = None
-    description: Description | None = None
 
-
-@api(
-    UpdateZone,
-    http="PUT /v1/zones/{uuid}/actions",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="zone",
-    returns=Zone,
-    raises=(ResourceNotFound,),
-)
+@job(UpdateZone, http="PUT /v1/zones/{uuid}/actions", returns=Zone, raises=(ResourceNotFound,))
 async def update_zone(call: Call, conn: Any, request: UpdateZone) -> Zone:
     return _found(
         await store.update_zone(conn, request.uuid, request.name, request.description, None), request.uuid
     )
 
 
-class ChangeZoneState(ApiRequest):
+class ChangeZoneState(StateRequest):
     """Enable or disable a zone with its clusters and hosts.
 
     No VM starts in a disabled one; those that run go on.
@@ -89,28 +61,15 @@ class ChangeZoneState(ApiRequest):
     Source: ZStack's zone API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
-    ChangeZoneState,
-    http="PUT /v1/zones/{uuid}/actions",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="zone",
-    returns=Zone,
-    raises=(ResourceNotFound,),
-)
+@job(ChangeZoneState, http="PUT /v1/zones/{uuid}/actions", returns=Zone, raises=(ResourceNotFound,))
 async def change_zone_state(call: Call, conn: Any, request: ChangeZoneState) -> Zone:
-    state = "Enabled" if request.state_event == "enable" else "Disabled"
-    zone = _found(await store.update_zone(conn, request.uuid, None, None, state), request.uuid)
-    await set_states_in(conn, zone_uuid=request.uuid, cluster_uuid=None, state=state)
+    zone = _found(await store.update_zone(conn, request.uuid, None, None, request.state), request.uuid)
+    await set_states_in(conn, zone_uuid=request.uuid, cluster_uuid=None, state=request.state)
     return zone
 
 
-class DeleteZone(ApiRequest):
+class DeleteZone(DeleteRequest):
     """Delete a zone with all that is in it: clusters, hosts, networks and VMs.
 
     One that is gone already is no error.
@@ -118,26 +77,14 @@ class DeleteZone(ApiRequest):
     Source: ZStack's zone API, in the pattern of the manual's overview.
     """
 
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
 
-
-@api(
-    DeleteZone,
-    http="DELETE /v1/zones/{uuid}",
-    mode="job",
-    access="admin",
-    java=JAVA,
-    category="zone",
-    raises=(ResourceNotFound,),
-)
+@job(DeleteZone, http="DELETE /v1/zones/{uuid}", raises=(ResourceNotFound,))
 async def delete_zone(call: Call, conn: Any, request: DeleteZone) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no zone has the uuid {request.uuid}")
-    await store.lock_zone(conn, request.uuid)
-    await lock_hosts_in(conn, request.uuid)
-    await delete_in_zone(conn, request.uuid)
-    await store.delete_zone(conn, request.uuid)
+    uuid = request.uuid_of("zone")
+    await store.lock_zone(conn, uuid)
+    await lock_hosts_in(conn, uuid)
+    await delete_in_zone(conn, uuid)
+    await store.delete_zone(conn, uuid)
 
 
 def _found(zone: Zone | None, uuid: str) -> Zone:
