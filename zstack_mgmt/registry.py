@@ -155,6 +155,12 @@ class Api:
         return (f"{self.category}:read", *names) if self.is_read else names
 
     @cached_property
+    def target_field(self) -> str | None:
+        """The field with the uuid in the path, for the audit trail; none where it is a session's."""
+        fields = {to_camel(name): name for name in self.request.model_fields}
+        return next((fields[name] for name in self.in_path if name != "sessionUuid"), None)
+
+    @cached_property
     def _numbers(self) -> tuple[str, ...]:
         """Wire names of the numeric parameters."""
         fields = self.request.model_fields.items()

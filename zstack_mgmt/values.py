@@ -32,25 +32,9 @@ class Secret:
     kind: Literal["password", "sealed", "token"]
 
 
-class _Entropy:
-    """Bytes of the system's random source, many at a time: the system call costs more than the uuid."""
-
-    def __init__(self) -> None:
-        self._left = b""
-
-    def take(self, count: int) -> bytes:
-        if len(self._left) < count:
-            self._left = os.urandom(4096)
-        taken, self._left = self._left[:count], self._left[count:]
-        return taken
-
-
-_entropy = _Entropy()
-
-
 def new_uuid() -> str:
     """A random version 4 uuid in the product's form: 32 lower-case hex digits. For tokens too."""
-    raw = _entropy.take(16).hex()
+    raw = os.urandom(16).hex()
     return f"{raw[:12]}4{raw[13:16]}{'89ab'[int(raw[16], 16) & 3]}{raw[17:]}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import get_args
 
 from aiohttp import web
-from pydantic.alias_generators import to_camel
 
 from zstack_mgmt import metrics
 from zstack_mgmt.auth.sessions import token_hash
@@ -98,11 +97,8 @@ def _uuids(parameters: ApiRequest, names: tuple[str, ...]) -> list[str]:
 
 def target_of(declared: Api, parameters: ApiRequest) -> str | None:
     """The uuid in the path, for the audit trail; none where it is a session's."""
-    fields = {to_camel(field): field for field in declared.request.model_fields}
-    for name in declared.in_path:
-        if name != "sessionUuid":
-            return str(getattr(parameters, fields[name]))[:64]
-    return None
+    field = declared.target_field
+    return None if field is None else str(getattr(parameters, field))[:64]
 
 
 _SECRETS: dict[type[ApiRequest], dict[str, str]] = {}
