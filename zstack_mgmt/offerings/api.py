@@ -64,7 +64,7 @@ async def create_instance_offering(
 
 
 class UpdateInstanceOffering(UpdateRequest):
-    """Change an instance offering's name or description. Its size stays.
+    """Change an instance offering's name, description or sort key. Its size stays.
 
     Source: ZStack's configuration API.
     """
@@ -152,7 +152,7 @@ async def create_disk_offering(call: Call, conn: Any, request: CreateDiskOfferin
 
 
 class UpdateDiskOffering(UpdateRequest):
-    """Change a disk offering's name or description. Its size stays.
+    """Change a disk offering's name, description or sort key. Its size stays.
 
     Source: ZStack's configuration API.
     """

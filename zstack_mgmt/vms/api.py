@@ -41,11 +41,16 @@ JAVA = "org.zstack.header.vm"
 PATH = "/v1/vm-instances"
 ACTIONS = f"PUT {PATH}/{{uuid}}/actions"
 
-START = Action("start", "Running", VmStartFailed)
-STOP = Action("stop", "Stopped", VmStopFailed)
-REBOOT = Action("reboot", "Running", VmRebootFailed)
-PAUSE = Action("pause", "Paused", VmStateRefused)
-RESUME = Action("resume", "Running", VmStateRefused)
+START = Action("start", "Running", VmStartFailed, define_and_start)
+SHUT_DOWN = Action(
+    "stop", "Stopped", VmStopFailed, lambda d, h, vm, token: d.stop(h, vm.vm_uuid, token, hard=False)
+)
+SWITCH_OFF = Action(
+    "stop", "Stopped", VmStopFailed, lambda d, h, vm, token: d.stop(h, vm.vm_uuid, token, hard=True)
+)
+REBOOT = Action("reboot", "Running", VmRebootFailed, lambda d, h, vm, token: d.reboot(h, vm.vm_uuid, token))
+PAUSE = Action("pause", "Paused", VmStateRefused, lambda d, h, vm, token: d.pause(h, vm.vm_uuid, token))
+RESUME = Action("resume", "Running", VmStateRefused, lambda d, h, vm, token: d.resume(h, vm.vm_uuid, token))
 job = partial(api, mode="job", access="user", java=JAVA, category="instance")
 
 
@@ -80,28 +85,15 @@ async def create_vm_instance(call: Call, work: Outside, request: CreateVmInstanc
     shared=("host_uuid", "cluster_uuid"),
 )
 async def start_vm_instance(call: Call, work: Outside, request: StartVmInstance) -> VmInstance:
+    where = {"host_uuid": request.host_uuid, "cluster_uuid": request.cluster_uuid}
     return await run_action(
-        call,
-        work,
-        request.uuid,
-        START,
-        lambda driver, host, domain: define_and_start(driver, host, domain, work.token),
-        lambda conn, vm: prepare_start(
-            conn, call, vm, host_uuid=request.host_uuid, cluster_uuid=request.cluster_uuid
-        ),
+        call, work, request.uuid, START, lambda conn, vm: prepare_start(conn, call, vm, **where)
     )
 
 
 @job(StopVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, VmStopFailed), outside=True)
 async def stop_vm_instance(call: Call, work: Outside, request: StopVmInstance) -> VmInstance:
-    hard = request.type == "cold"
-    return await run_action(
-        call,
-        work,
-        request.uuid,
-        STOP,
-        lambda driver, host, domain: driver.stop(host, domain.vm_uuid, work.token, hard=hard),
-    )
+    return await run_action(call, work, request.uuid, SWITCH_OFF if request.type == "cold" else SHUT_DOWN)
 
 
 @job(
@@ -112,13 +104,7 @@ async def stop_vm_instance(call: Call, work: Outside, request: StopVmInstance) -
     outside=True,
 )
 async def reboot_vm_instance(call: Call, work: Outside, request: RebootVmInstance) -> VmInstance:
-    return await run_action(
-        call,
-        work,
-        request.uuid,
-        REBOOT,
-        lambda driver, host, domain: driver.reboot(host, domain.vm_uuid, work.token),
-    )
+    return await run_action(call, work, request.uuid, REBOOT)
 
 
 class PauseVmInstance(UuidRequest):
@@ -132,13 +118,7 @@ class PauseVmInstance(UuidRequest):
     PauseVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, VmStateRefused), outside=True
 )
 async def pause_vm_instance(call: Call, work: Outside, request: PauseVmInstance) -> VmInstance:
-    return await run_action(
-        call,
-        work,
-        request.uuid,
-        PAUSE,
-        lambda driver, host, domain: driver.pause(host, domain.vm_uuid, work.token),
-    )
+    return await run_action(call, work, request.uuid, PAUSE)
 
 
 class ResumeVmInstance(UuidRequest):
@@ -156,13 +136,7 @@ class ResumeVmInstance(UuidRequest):
     outside=True,
 )
 async def resume_vm_instance(call: Call, work: Outside, request: ResumeVmInstance) -> VmInstance:
-    return await run_action(
-        call,
-        work,
-        request.uuid,
-        RESUME,
-        lambda driver, host, domain: driver.resume(host, domain.vm_uuid, work.token),
-    )
+    return await run_action(call, work, request.uuid, RESUME)
 
 
 class DestroyVmInstance(DeleteRequest):

@@ -64,9 +64,7 @@ async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInst
         site = await site_of_vm(conn, call.services, vm, work.transaction)
     assert site is not None  # noqa: S101 (a VM that starts has a host)
 
-    error = await try_action(
-        site, lambda driver, host, domain: define_and_start(driver, host, domain, work.token), domain
-    )
+    error = await try_action(site, define_and_start, domain, work.token)
     if error is not None:
         await destroy_or_note(site, uuid, work.token, work.transaction)
     async with work.transaction() as conn:

@@ -24,16 +24,18 @@ from zstack_mgmt.vms.outside import Site, destroy_or_note, site_of_vm
 Name = Literal["start", "stop", "reboot", "pause", "resume"]
 
 
+Do = Callable[[Driver, Host, Domain, str], Awaitable[None]]
+"""Calls on a hypervisor; the text is the job's token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A power action: its name, the state it leads to, the error that wraps its failures."""
+    """A power action: its name, the state it leads to, the error that wraps its failures, the calls."""
 
     name: Name
     final: Literal["Running", "Stopped", "Paused"]
     wrap: type[VmError]
-
-
-Do = Callable[[Driver, Host, Domain], Awaitable[None]]
+    do: Do
 
 
 def check_state(vm: Vm, action: str, wrap: type[VmError] = VmStateRefused) -> None:
@@ -50,13 +52,11 @@ async def run_action(
     work: Outside,
     uuid: str,
     action: Action,
-    do: Do,
     prepare: Callable[[Any, Vm], Awaitable[None]] | None = None,
 ) -> VmInstance:
     """Run a power action on the caller's VM and return it as it is afterwards.
 
     Args:
-        do: the calls on the hypervisor.
         prepare: what the first transaction does besides, before the state changes.
 
     Raises:
@@ -80,7 +80,7 @@ async def run_action(
             vm = await store.set_state(conn, vm, TRANSIT[action.name], action.name, work.token)
         domain = await store.domain_of(conn, uuid)
         site = await site_of_vm(conn, call.services, vm, work.transaction)
-    error = None if site is None else await try_action(site, do, domain)
+    error = None if site is None else await try_action(site, action.do, domain, work.token)
     if site is not None and error is not None:
         await _settle_failed(work, site, action, uuid)
         raise action.wrap(error.details, error)
@@ -95,10 +95,10 @@ async def run_action(
     raise action.wrap("the VM's host was deleted meanwhile", OperationError(f"the VM {uuid} is {vm.state}"))
 
 
-async def try_action(site: Site, do: Do, domain: Domain) -> ApiError | None:
+async def try_action(site: Site, do: Do, domain: Domain, token: str) -> ApiError | None:
     """Run the calls on the hypervisor; the error, if one failed."""
     try:
-        await site.call(lambda driver, host: do(driver, host, domain))
+        await site.call(lambda driver, host: do(driver, host, domain, token))
     except DriverError as failure:
         return OperationError(str(failure))
     return None
