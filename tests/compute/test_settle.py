@@ -127,6 +127,35 @@ async def test_a_copy_on_another_host_is_found_and_destroyed(world: World, chore
     assert {tuple(row) for row in left} == {(world.host, vm["uuid"]), (second["uuid"], "somebody-elses")}
 
 
+async def test_a_host_that_is_silent_holds_up_no_other(world: World, chores: Chores) -> None:
+    second = await world.admin.create(
+        "/hosts/simulators", name="h2", managementIp="10.0.0.2", clusterUuid=world.cluster
+    )
+    await world.service.db.executemany(
+        """
+        INSERT INTO simulator_domains (host_uuid, vm_uuid, name, cpu_num, memory_size)
+        VALUES ($1, $2, '', 1, 1)
+        """,
+        [(world.host, f"stray{n}") for n in range(5)] + [(second["uuid"], "stray9")],
+    )
+    await world.service.db.execute(
+        """
+        INSERT INTO stray_domains (vm_uuid, host_uuid, hypervisor_type, management_ip)
+        SELECT vm_uuid, host_uuid, 'Simulator', '' FROM simulator_domains ORDER BY vm_uuid
+        """
+    )
+    await world.service.db.execute(
+        """
+        INSERT INTO simulator_faults (action, host_uuid, lost, latency_s, remaining)
+        VALUES ('destroy', $1, true, 0.2, 10)
+        """,
+        world.host,
+    )
+    await chores.sweep()
+    assert await domains(world) == [f"stray{n}" for n in range(5)]
+    assert await world.service.db.fetchval("SELECT remaining FROM simulator_faults") == 9
+
+
 async def test_a_vm_whose_job_is_gone_is_settled(world: World, chores: Chores) -> None:
     for transit, power, expected in (
         ("Starting", "Running", "Running"),

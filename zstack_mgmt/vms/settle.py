@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from zstack_mgmt.drivers.protocol import DriverError, Power
+from zstack_mgmt.drivers.protocol import DriverError, HostLost, Power
 from zstack_mgmt.drivers.simulator import Transaction
 from zstack_mgmt.hosts import store as hosts
 from zstack_mgmt.registry import Services
@@ -25,13 +25,7 @@ async def check_hosts(services: Services, transaction: Transaction) -> None:
     """Ask the hosts whose turn it is for a sign of life and for their VMs."""
     async with transaction() as conn:
         due = await hosts.due_hosts(conn, services.settings.host_check_s, _BATCH)
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(login: Any) -> None:
-        async with gate:
-            await check_host(services, transaction, login)
-
-    await asyncio.gather(*(one(login) for login in due))
+    await _host_by_host(due, lambda login: check_host(services, transaction, login))
 
 
 async def check_host(services: Services, transaction: Transaction, login: Any) -> bool:
@@ -76,18 +70,41 @@ async def destroy_strays(services: Services, transaction: Transaction) -> None:
     """Have hosts destroy the domains that should not be there."""
     async with transaction() as conn:
         due = await hosts.due_strays(conn, _BATCH)
-    for login in due:
-        vm_uuid = login["vm_uuid"]
-        async with transaction() as conn:
-            wanted = await store.is_on(conn, vm_uuid, login["host_uuid"])
-        if not wanted:
-            try:
-                site = briefly(site_of(services, login, transaction))
-                await site.call(lambda driver, host, uuid=vm_uuid: driver.destroy(host, uuid, uuid))
-            except DriverError:
-                continue
-        async with transaction() as conn:
-            await hosts.forget_stray(conn, vm_uuid, login["host_uuid"])
+    await _host_by_host(due, lambda login: _destroy_stray(services, transaction, login))
+
+
+async def _destroy_stray(services: Services, transaction: Transaction, login: Any) -> bool:
+    vm_uuid = login["vm_uuid"]
+    async with transaction() as conn:
+        wanted = await store.is_on(conn, vm_uuid, login["host_uuid"])
+    if not wanted:
+        try:
+            site = briefly(site_of(services, login, transaction))
+            await site.call(lambda driver, host: driver.destroy(host, vm_uuid, vm_uuid))
+        except DriverError as failure:
+            return not isinstance(failure, HostLost)
+    async with transaction() as conn:
+        await hosts.forget_stray(conn, vm_uuid, login["host_uuid"])
+    return True
+
+
+async def _host_by_host(rows: Sequence[Any], act: Callable[[Any], Awaitable[bool]]) -> None:
+    """Act on each row, on many hosts at once; a host that does not answer is left alone until the next time.
+
+    Args:
+        rows: with `host_uuid`.
+        act: whether the host has answered.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(mine: Sequence[Any]) -> None:
+        async with gate:
+            for row in mine:
+                if not await act(row):
+                    return
+
+    by_host = {row["host_uuid"]: [r for r in rows if r["host_uuid"] == row["host_uuid"]] for row in rows}
+    await asyncio.gather(*(one(mine) for mine in by_host.values()))
 
 
 async def settle_abandoned(services: Services, transaction: Transaction) -> None:
@@ -97,20 +114,20 @@ async def settle_abandoned(services: Services, transaction: Transaction) -> None
     """
     async with transaction() as conn:
         found = await store.abandoned_vms(conn, _BATCH)
-    for row in found:
-        await _settle(services, transaction, row["uuid"], row["job_uuid"], created=row["created"])
+    await _host_by_host(found, lambda row: _settle(services, transaction, row))
 
 
-async def _settle(
-    services: Services, transaction: Transaction, uuid: str, job_uuid: str | None, *, created: bool
-) -> None:
+async def _settle(services: Services, transaction: Transaction, row: Any) -> bool:
+    """Bring one VM to rest; whether its host has answered."""
+    uuid, job_uuid, created = row["uuid"], row["job_uuid"], row["created"]
     async with transaction() as conn:
         vm = await store.lock_vm(conn, uuid, None)
         if vm is None or vm.job_uuid != job_uuid or vm.state not in TRANSIT.values():
-            return
+            return True
         site = await site_of_vm(conn, services, vm, transaction)
     site = None if site is None else briefly(site)
     power = None if site is None else await site.power(uuid)
+    answers = site is None or power is not None
     ends = (
         created or vm.state in ("Destroying", "Stopping") or (vm.state == "Starting" and power == "Stopped")
     )
@@ -120,12 +137,12 @@ async def _settle(
     async with transaction() as conn:
         now = await store.lock_vm(conn, uuid, None)
         if now is None or now.job_uuid != job_uuid or now.state != vm.state:
-            return
+            return answers
         if created:
             await undo(conn, now)
         elif vm.state == "Destroying":
             await put_away(conn, now, None)
         else:
-            await store.set_state(
-                conn, now, power or ("Unknown" if site is not None else "Stopped"), "settled", None
-            )
+            rest = power or ("Unknown" if site is not None else "Stopped")
+            await store.set_state(conn, now, rest, "settled", None)
+    return answers

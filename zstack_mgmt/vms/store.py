@@ -343,7 +343,8 @@ async def abandoned_vms(conn: Any, limit: int) -> Sequence[Any]:
     """
     return await conn.fetch(
         """
-        SELECT v.uuid, v.job_uuid, coalesce(j.api = 'CreateVmInstance', false) AS created
+        SELECT v.uuid, coalesce(v.host_uuid, v.last_host_uuid) AS host_uuid, v.job_uuid,
+               coalesce(j.api = 'CreateVmInstance', false) AS created
         FROM vm_instances v LEFT JOIN api_jobs j ON j.uuid = v.job_uuid
         WHERE v.state IN
               ('Starting', 'Stopping', 'Rebooting', 'Destroying', 'Pausing', 'Resuming', 'Expunging')
