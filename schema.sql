@@ -823,10 +823,13 @@ CREATE OR REPLACE FUNCTION accept_jobs(
 #variable_conflict use_column
 DECLARE
     v_made bigint[];
+    v_keyed boolean := array_remove(p_keys, NULL) <> '{}';
 BEGIN
-    PERFORM pg_advisory_xact_lock(7316002, k.hash) FROM (
-        SELECT DISTINCT hashtext(ltrim(key, '~')) AS hash
-        FROM unnest(p_keys) AS job_keys, string_to_table(job_keys, ' ') AS key ORDER BY 1) k;
+    IF v_keyed THEN
+        PERFORM pg_advisory_xact_lock(7316002, k.hash) FROM (
+            SELECT DISTINCT hashtext(ltrim(key, '~')) AS hash
+            FROM unnest(p_keys) AS job_keys, string_to_table(job_keys, ' ') AS key ORDER BY 1) k;
+    END IF;
     WITH made AS (
         INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, request_id, keyed,
                               outside, with_schema, web_hook, deadline_at, remote, target)
@@ -837,16 +840,16 @@ BEGIN
              AS n (uuid, account, usr, is_admin, api, fingerprint, request, request_id, keys, outside, with_schema,
                    hook, timeout_s, remote, target)
         ON CONFLICT DO NOTHING
-        RETURNING uuid, seq, keyed
-    ), keyed AS (
-        INSERT INTO api_job_keys (key, seq, shared, job_uuid)
-        SELECT ltrim(key, '~'), m.seq, bool_and(left(key, 1) = '~'), m.uuid
-        FROM made m JOIN unnest(p_uuids, p_keys) AS n (uuid, keys) ON n.uuid = m.uuid,
-             string_to_table(n.keys, ' ') AS key
-        WHERE m.keyed
-        GROUP BY ltrim(key, '~'), m.seq, m.uuid
+        RETURNING seq
     )
     SELECT array_agg(seq) INTO v_made FROM made;
+    IF v_keyed THEN
+        INSERT INTO api_job_keys (key, seq, shared, job_uuid)
+        SELECT ltrim(key, '~'), j.seq, bool_and(left(key, 1) = '~'), j.uuid
+        FROM unnest(p_uuids, p_keys) AS n (uuid, keys) JOIN api_jobs j ON j.uuid = n.uuid AND j.seq = ANY (v_made),
+             string_to_table(n.keys, ' ') AS key
+        GROUP BY ltrim(key, '~'), j.seq, j.uuid;
+    END IF;
     IF coalesce(cardinality(v_made), 0) < cardinality(p_uuids) THEN
         RETURN QUERY SELECT j.uuid, j.account_uuid, j.fingerprint FROM api_jobs j WHERE j.uuid = ANY (p_uuids);
     END IF;
@@ -861,25 +864,19 @@ RETURNS TABLE (uuid text, epoch int, api text, request text, account_uuid text, 
 #variable_conflict use_column
 DECLARE
     v_free text[];
+    v_keyed bigint[];
+    v_outside boolean;
     v_held text[];
     v_blockers text[];
-    v_outside boolean;
 BEGIN
-    WITH candidate AS MATERIALIZED (
+    SELECT array_agg(c.uuid), array_agg(c.seq) FILTER (WHERE c.keyed), bool_or(c.outside)
+    INTO v_free, v_keyed, v_outside FROM (
         SELECT j.uuid, j.seq, j.keyed, j.outside FROM api_jobs j
         WHERE j.state = 'queued' AND j.waits_for IS NULL AND (j.claims > 0) = p_suspects
-        ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED
-    ), checked AS (
-        SELECT c.uuid, c.outside, CASE WHEN c.keyed THEN (
-            SELECT before.job_uuid FROM api_job_keys mine
-            JOIN api_job_keys before ON before.key = mine.key AND before.seq < mine.seq
-                                        AND NOT (before.shared AND mine.shared)
-            WHERE mine.seq = c.seq ORDER BY before.seq DESC LIMIT 1) END AS blocker
-        FROM candidate c
-    )
-    SELECT array_agg(k.uuid) FILTER (WHERE k.blocker IS NULL), array_agg(k.uuid) FILTER (WHERE k.blocker IS NOT NULL),
-           array_agg(k.blocker) FILTER (WHERE k.blocker IS NOT NULL), bool_or(k.outside)
-    INTO v_free, v_held, v_blockers, v_outside FROM checked k;
+        ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) c;
+    IF v_free IS NULL THEN
+        RETURN;
+    END IF;
 
     -- A claim that a crash of the database undoes is only made again: what is done under it ends the job in the same
     -- transaction, so it cannot be done twice. Only work outside needs the claim on disk before it begins.
@@ -889,7 +886,18 @@ BEGIN
 
     -- A held-back job leaves the index of runnable ones until its blocker ends. The blocker's row is locked and looked at
     -- again, so that it cannot end in between; if it is locked or has ended, the job simply stays runnable.
+    IF v_keyed IS NOT NULL THEN
+        SELECT array_agg(h.uuid), array_agg(h.blocker) INTO v_held, v_blockers FROM (
+            SELECT j.uuid, (
+                SELECT before.job_uuid FROM api_job_keys mine
+                JOIN api_job_keys before ON before.key = mine.key AND before.seq < mine.seq
+                                            AND NOT (before.shared AND mine.shared)
+                WHERE mine.seq = j.seq ORDER BY before.seq DESC LIMIT 1) AS blocker
+            FROM api_jobs j WHERE j.seq = ANY (v_keyed)) h
+        WHERE h.blocker IS NOT NULL;
+    END IF;
     IF v_held IS NOT NULL THEN
+        v_free := ARRAY(SELECT unnest(v_free) EXCEPT SELECT unnest(v_held));
         WITH alive AS MATERIALIZED (
             SELECT j.uuid FROM api_jobs j WHERE j.uuid = ANY (v_blockers) AND j.state IN ('queued', 'running')
             FOR UPDATE SKIP LOCKED
@@ -899,23 +907,22 @@ BEGIN
         WHERE j.uuid = h.uuid;
     END IF;
 
-    IF v_free IS NOT NULL THEN
-        RETURN QUERY WITH claimed AS (
-            UPDATE api_jobs j SET state = 'running', epoch = j.epoch + 1, claims = j.claims + 1, owner = p_owner,
-                   lease_until = now() + make_interval(secs => p_lease_s), started_at = coalesce(j.started_at, now())
-            WHERE j.uuid = ANY (v_free) RETURNING j.*
-        )
-        SELECT c.uuid, c.epoch, c.api, c.request, c.account_uuid, c.user_uuid, c.is_admin, c.request_id, c.outside,
-               c.with_schema, c.keyed, c.claims, c.accepted_at,
-               extract(epoch FROM c.deadline_at - now())::float8
-        FROM claimed c ORDER BY c.seq;
-    END IF;
+    RETURN QUERY WITH claimed AS (
+        UPDATE api_jobs j SET state = 'running', epoch = j.epoch + 1, claims = j.claims + 1, owner = p_owner,
+               lease_until = now() + make_interval(secs => p_lease_s), started_at = coalesce(j.started_at, now())
+        WHERE j.uuid = ANY (v_free) RETURNING j.*
+    )
+    SELECT c.uuid, c.epoch, c.api, c.request, c.account_uuid, c.user_uuid, c.is_admin, c.request_id, c.outside,
+           c.with_schema, c.keyed, c.claims, c.accepted_at,
+           extract(epoch FROM c.deadline_at - now())::float8
+    FROM claimed c ORDER BY c.seq;
 END $$;
 
--- Ends jobs: state, result, webhook delivery and release of their resources, in the caller's transaction.
--- Raises ZS001 when one of them is no longer held under its epoch; the caller must then roll back.
+-- Ends jobs: state, result, audit line, webhook delivery, and their resources pass on, in the caller's transaction.
+-- Raises ZS001 when one of them is not in the state p_from under its epoch; the caller must then roll back.
+-- Returns whether a webhook is now due.
 CREATE OR REPLACE FUNCTION finish_jobs(
-    p_uuids text[], p_epochs int[], p_states text[], p_results text[], p_retention_s float8
+    p_from text, p_uuids text[], p_epochs int[], p_states text[], p_results text[], p_retention_s float8
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     v_count int;
@@ -924,39 +931,33 @@ DECLARE
 BEGIN
     WITH ended AS (
         UPDATE api_jobs j SET state = e.state, result = e.result, finished_at = clock_timestamp(), owner = NULL,
-               lease_until = NULL, expires_at = now() + make_interval(secs => p_retention_s)
+               lease_until = NULL, waits_for = NULL, expires_at = now() + make_interval(secs => p_retention_s)
         FROM unnest(p_uuids, p_epochs, p_states, p_results) AS e (uuid, epoch, state, result)
-        WHERE j.uuid = e.uuid AND j.epoch = e.epoch AND j.state = 'running'
-        RETURNING j.seq, j.keyed, j.web_hook
+        WHERE j.uuid = e.uuid AND j.epoch = e.epoch AND j.state = p_from
+        RETURNING j.*
+    ), noted AS (
+        INSERT INTO audits (account_uuid, user_uuid, api, target, job_uuid, request_id, remote, outcome, error_code)
+        SELECT j.account_uuid, j.user_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
+               CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
+        FROM ended j
     )
-    SELECT count(*), array_agg(e.seq) FILTER (WHERE e.keyed), coalesce(bool_or(e.web_hook IS NOT NULL), false)
-    INTO v_count, v_keyed, v_hooked FROM ended e;
+    SELECT count(*), array_agg(j.seq) FILTER (WHERE j.keyed), coalesce(bool_or(j.web_hook IS NOT NULL), false)
+    INTO v_count, v_keyed, v_hooked FROM ended j;
     IF v_count < cardinality(p_uuids) THEN
         RAISE EXCEPTION 'a job is no longer held by this worker' USING ERRCODE = 'ZS001';
     END IF;
-    PERFORM release_jobs(p_uuids, v_keyed, v_hooked);
-    RETURN v_hooked;
-END $$;
-
--- What every end of a job has in common, after its row is final: its resources pass on, its webhook is put in the outbox.
-CREATE OR REPLACE FUNCTION release_jobs(p_uuids text[], p_keyed bigint[], p_hooked boolean)
-RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF p_keyed IS NOT NULL THEN
-        DELETE FROM api_job_keys k WHERE k.seq = ANY (p_keyed);
+    IF v_keyed IS NOT NULL THEN
+        DELETE FROM api_job_keys k WHERE k.seq = ANY (v_keyed);
         UPDATE api_jobs j SET waits_for = NULL WHERE j.waits_for = ANY (p_uuids);
     END IF;
-    INSERT INTO audits (account_uuid, user_uuid, api, target, job_uuid, request_id, remote, outcome, error_code)
-    SELECT j.account_uuid, j.user_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
-           CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
-    FROM api_jobs j WHERE j.uuid = ANY (p_uuids);
-    IF p_hooked THEN
+    IF v_hooked THEN
         INSERT INTO webhook_deliveries (id, job_uuid, account_uuid, url, receiver, success, body)
         SELECT 'msg_' || j.uuid, j.uuid, j.account_uuid, j.web_hook,
                lower(substring(j.web_hook FROM '^[A-Za-z]+://[^/?#]+')), j.state = 'succeeded', j.result
         FROM api_jobs j WHERE j.uuid = ANY (p_uuids) AND j.web_hook IS NOT NULL
         ON CONFLICT (id) DO NOTHING;
     END IF;
+    RETURN v_hooked;
 END $$;
 
 -- Takes back running jobs whose lease has run out. Those that have used up p_max_claims fail; the others are queued again.
@@ -967,31 +968,32 @@ CREATE OR REPLACE FUNCTION reap_jobs(
 #variable_conflict use_column
 DECLARE
     v_uuids text[];
-    v_keyed bigint[];
+    v_epochs int[];
     v_hooked boolean;
 BEGIN
-    WITH lost AS MATERIALIZED (
-        SELECT j.uuid FROM api_jobs j WHERE j.state = 'running' AND j.lease_until < now()
-        ORDER BY j.lease_until LIMIT p_limit FOR UPDATE SKIP LOCKED
-    ), late AS MATERIALIZED (
-        SELECT j.uuid FROM api_jobs j WHERE j.state = 'queued' AND j.waits_for IS NULL AND j.deadline_at < now()
-        ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED
-    ), requeued AS (
-        UPDATE api_jobs j SET state = 'queued', owner = NULL, lease_until = NULL
-        FROM lost l WHERE j.uuid = l.uuid AND j.claims < p_max_claims
-    ), ended AS (
-        UPDATE api_jobs j SET state = 'failed', owner = NULL, lease_until = NULL, finished_at = clock_timestamp(),
-               result = CASE WHEN l.uuid IS NULL THEN p_late_result ELSE p_lost_result END,
-               expires_at = now() + make_interval(secs => p_retention_s)
-        FROM (SELECT lost.uuid, true AS is_lost FROM lost UNION ALL SELECT late.uuid, false FROM late) victim
-             LEFT JOIN lost l ON l.uuid = victim.uuid
-        WHERE j.uuid = victim.uuid AND (l.uuid IS NULL OR j.claims >= p_max_claims)
-        RETURNING j.uuid, j.seq, j.keyed, j.web_hook
-    )
-    SELECT array_agg(e.uuid), array_agg(e.seq) FILTER (WHERE e.keyed), bool_or(e.web_hook IS NOT NULL)
-    INTO v_uuids, v_keyed, v_hooked FROM ended e;
+    UPDATE api_jobs j SET state = 'queued', owner = NULL, lease_until = NULL
+    FROM (SELECT l.uuid FROM api_jobs l
+          WHERE l.state = 'running' AND l.lease_until < now() AND l.claims < p_max_claims
+          ORDER BY l.lease_until LIMIT p_limit FOR UPDATE SKIP LOCKED) lost
+    WHERE j.uuid = lost.uuid;
+
+    SELECT array_agg(l.uuid), array_agg(l.epoch) INTO v_uuids, v_epochs FROM (
+        SELECT j.uuid, j.epoch FROM api_jobs j
+        WHERE j.state = 'running' AND j.lease_until < now() AND j.claims >= p_max_claims
+        ORDER BY j.lease_until LIMIT p_limit FOR UPDATE SKIP LOCKED) l;
     IF v_uuids IS NOT NULL THEN
-        PERFORM release_jobs(v_uuids, v_keyed, v_hooked);
+        v_hooked := finish_jobs('running', v_uuids, v_epochs, array_fill('failed'::text, ARRAY[cardinality(v_uuids)]),
+                                array_fill(p_lost_result, ARRAY[cardinality(v_uuids)]), p_retention_s);
+        RETURN QUERY SELECT u, v_hooked FROM unnest(v_uuids) AS u;
+    END IF;
+
+    SELECT array_agg(l.uuid), array_agg(l.epoch) INTO v_uuids, v_epochs FROM (
+        SELECT j.uuid, j.epoch FROM api_jobs j
+        WHERE j.state = 'queued' AND j.waits_for IS NULL AND j.deadline_at < now()
+        ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) l;
+    IF v_uuids IS NOT NULL THEN
+        v_hooked := finish_jobs('queued', v_uuids, v_epochs, array_fill('failed'::text, ARRAY[cardinality(v_uuids)]),
+                                array_fill(p_late_result, ARRAY[cardinality(v_uuids)]), p_retention_s);
         RETURN QUERY SELECT u, v_hooked FROM unnest(v_uuids) AS u;
     END IF;
 END $$;
@@ -1002,11 +1004,9 @@ RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_job record;
 BEGIN
-    SELECT j.seq, j.state, j.keyed, j.web_hook INTO v_job FROM api_jobs j WHERE j.uuid = p_uuid FOR UPDATE;
+    SELECT j.state, j.epoch INTO v_job FROM api_jobs j WHERE j.uuid = p_uuid FOR UPDATE;
     IF v_job.state = 'queued' THEN
-        UPDATE api_jobs j SET state = 'canceled', result = p_result, finished_at = clock_timestamp(), waits_for = NULL,
-               expires_at = now() + make_interval(secs => p_retention_s) WHERE j.uuid = p_uuid;
-        PERFORM release_jobs(ARRAY[p_uuid], CASE WHEN v_job.keyed THEN ARRAY[v_job.seq] END, v_job.web_hook IS NOT NULL);
+        PERFORM finish_jobs('queued', ARRAY[p_uuid], ARRAY[v_job.epoch], ARRAY['canceled'], ARRAY[p_result], p_retention_s);
     ELSIF v_job.state = 'running' THEN
         UPDATE api_jobs j SET cancel_asked = true WHERE j.uuid = p_uuid;
     END IF;

@@ -362,7 +362,7 @@ async def test_shared_names_run_beside_each_other_and_wait_for_exclusive_ones(id
 
     async def end(*names: str) -> None:
         await idle.db.execute(
-            "SELECT finish_jobs($1::text[], $2::int[], $3::text[], $4::text[], 60)",
+            "SELECT finish_jobs('running', $1::text[], $2::int[], $3::text[], $4::text[], 60)",
             list(names),
             [1] * len(names),
             ["succeeded"] * len(names),

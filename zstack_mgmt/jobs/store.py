@@ -12,7 +12,7 @@ _ACCEPT: LiteralString = """
 SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 """
 _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4)"
-_FINISH: LiteralString = "SELECT finish_jobs($1, $2, $3, $4, $5)"
+_FINISH: LiteralString = "SELECT finish_jobs('running', $1, $2, $3, $4, $5)"
 _REAP: LiteralString = "SELECT * FROM reap_jobs($1, $2, $3, $4, $5)"
 _VIEW: LiteralString = """
 SELECT uuid, account_uuid, user_uuid, api, state, epoch, accepted_at, started_at, finished_at, result,
