@@ -70,6 +70,7 @@ async def test_unknown_names_and_units(service: Service, params: dict[str, Any])
 @pytest.mark.parametrize(
     "params",
     [
+        {"price": "1e-20000"},
         {"price": -1},
         {"price": None},
         {"price": "much"},

@@ -213,6 +213,22 @@ async def test_the_old_owner_makes_no_snapshot_of_what_it_has_given_away(shared_
     assert await world.service.db.fetchval("SELECT count(*) FROM volume_snapshots") == 0
 
 
+async def test_the_old_owner_takes_no_nic_from_the_vm_that_it_has_given_away(shared_world: World) -> None:
+    world = shared_world
+    old = await world.tenant("old")
+    account, _ = await world.service.account("new")
+    vm = await world.vm(old)
+    nic = vm["vmNics"][0]["uuid"]
+    async with holding(world, "SELECT FROM vm_instances WHERE uuid = $1 FOR UPDATE", vm["uuid"]):
+        giving = give(world, vm["uuid"], account["uuid"])
+        await waiting(world, 1)
+        taking = start(old, "DELETE", f"/vm-instances/nics/{nic}")
+        await waiting(world, 2)
+    assert (await giving).status == 200
+    assert (await taking).code == "SYS.1003"
+    assert await owner(world, nic) == account["uuid"]
+
+
 async def test_a_snapshot_that_changes_hands_while_it_is_made_is_the_new_owners(shared_world: World) -> None:
     world = shared_world
     old = await world.tenant("old")

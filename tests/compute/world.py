@@ -106,8 +106,15 @@ class World:
         assert loose == 0
 
 
-async def build(service: Service, *, hypervisor: str = "Simulator", cidr: str = "192.168.0.0/16") -> World:
-    """The small cloud."""
+async def build(
+    service: Service,
+    *,
+    hypervisor: str = "Simulator",
+    cidr: str = "192.168.0.0/16",
+    management_ip: str = "10.0.0.1",
+    memory_size: int = GIB,
+) -> World:
+    """The small cloud; its VMs have `memory_size` bytes."""
     admin = service.admin
     zone = (await admin.create("/zones", name="zone"))["uuid"]
     cluster = (await admin.create("/clusters", name="cluster", zoneUuid=zone, hypervisorType=hypervisor))[
@@ -116,12 +123,12 @@ async def build(service: Service, *, hypervisor: str = "Simulator", cidr: str = 
     login = {"username": "root", "password": "secret"} if hypervisor == "KVM" else {}
     kind = "kvm" if hypervisor == "KVM" else "simulators"
     host = await admin.create(
-        f"/hosts/{kind}", name="host", managementIp="10.0.0.1", clusterUuid=cluster, **login
+        f"/hosts/{kind}", name="host", managementIp=management_ip, clusterUuid=cluster, **login
     )
     image = await admin.create(
         "/images", name="image", url="http://x/i.qcow2", format="qcow2", backupStorageUuids=["bs"]
     )
-    offering = await admin.create("/instance-offerings", name="small", cpuNum=1, memorySize=GIB)
+    offering = await admin.create("/instance-offerings", name="small", cpuNum=1, memorySize=memory_size)
     disk = await admin.create("/disk-offerings", name="disk", diskSize=20 * GIB)
     l2 = await admin.create("/l2-networks/no-vlan", name="l2", zoneUuid=zone, physicalInterface="eth0")
     attached = await admin.job("POST", f"/l2-networks/{l2['uuid']}/clusters/{cluster}")

@@ -40,7 +40,7 @@ class CreateResourcePrice(ApiRequest):
     resource_name: Word
     resource_unit: Word | None = None
     time_unit: Word
-    price: Annotated[Decimal, Field(ge=0, lt=10**12)]
+    price: Annotated[Decimal, Field(ge=0, lt=10**12, decimal_places=30)]
     account_uuid: Reference | None = None
     date_in_long: Moment | None = None
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 from functools import reduce
-from itertools import pairwise
 from typing import Any
 
 from zstack_mgmt.billing import store
@@ -64,10 +63,7 @@ async def _usages(
         return sorted(few, key=lambda u: (u.start, u.end, u.resource_uuid))
     changes = {tariff.start for prices in tariffs.values() for tariff in prices}
     edges = [start, *sorted(moment for moment in changes if start < moment < end), end]
-    usages: list[Usage] = []
-    for first, last in pairwise(edges):
-        usages += await store.sums(conn, account_uuid, first, last)
-    return usages
+    return await store.sums(conn, account_uuid, edges)
 
 
 def charge(

@@ -168,18 +168,20 @@ async def stretches(conn: Any, account_uuid: str, start: int, end: int, limit: i
     return [Usage(**dict(row)) for row in rows]
 
 
-async def sums(conn: Any, account_uuid: str, start: int, end: int) -> list[Usage]:
-    """The same stretches, added up for each resource and size."""
+async def sums(conn: Any, account_uuid: str, edges: Sequence[int]) -> list[Usage]:
+    """The stretches between each two neighbours of the moments (ms), added up for each resource and size."""
     rows = await conn.fetch(
         """
-        SELECT kind, resource_uuid, cpu_num, size,
-               min(greatest(started_at, $2)) AS start, max(least(ended_at, $3)) AS end,
-               sum(least(ended_at, $3) - greatest(started_at, $2))::bigint AS ms
-        FROM usages_within($1, $2, $3) GROUP BY resource_uuid, kind, cpu_num, size
+        SELECT u.kind, u.resource_uuid, u.cpu_num, u.size,
+               min(greatest(u.started_at, e.first)) AS start, max(least(u.ended_at, e.last)) AS end,
+               sum(least(u.ended_at, e.last) - greatest(u.started_at, e.first))::bigint AS ms
+        FROM unnest($2::bigint[], $3::bigint[]) AS e (first, last)
+        CROSS JOIN LATERAL usages_within($1, e.first, e.last) u
+        GROUP BY e.first, u.resource_uuid, u.kind, u.cpu_num, u.size
         """,
         account_uuid,
-        start,
-        end,
+        edges[:-1],
+        edges[1:],
     )
     return [Usage(**dict(row)) for row in rows]
 

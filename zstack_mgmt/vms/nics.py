@@ -96,14 +96,15 @@ class DetachL3NetworkFromVm(ApiRequest):
     outside=True,
 )
 async def detach_l3_network_from_vm(call: Call, work: Outside, request: DetachL3NetworkFromVm) -> VmInstance:
+    nic_uuid = request.vm_nic_uuid
     told = None  # the VM as it was when its hypervisor was told
     while True:
         async with work.transaction() as conn:
-            nic = found(
-                await store.get_nic(conn, request.vm_nic_uuid, scope_of(call)), "NIC", request.vm_nic_uuid
-            )
+            nic = found(await store.get_nic(conn, nic_uuid, scope_of(call)), "NIC", nic_uuid)
             uuid = nic.vm_instance_uuid
             vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
+            # Again, because it may have another owner since we waited for the VM.
+            found(await store.get_nic(conn, nic_uuid, scope_of(call)), "NIC", nic_uuid)
             check_state(vm, "attach")
             site = await live_site(conn, call, work, vm)
             if site is None or vm == told:
