@@ -94,8 +94,9 @@ class Settings:
     )
     webhook_probe_s: float = 60.0
 
-    kvm_driver: str = "simulator"  # what runs the VMs of KVM hosts: simulator or libvirt
+    kvm_driver: str = "simulator"  # of KVM hosts: libvirt, or simulator, which contacts none and runs nothing
     libvirt_uri: str = "qemu+ssh://{username}@{ip}:{port}/system"  # of a KVM host, for the libvirt driver
+    libvirt_virt_type: str = "auto"  # of its VMs: kvm, qemu (emulation), or auto: the best on offer
     driver_timeout_s: float = 60.0  # of one action on a hypervisor
     host_check_s: float = 60.0  # between two questions to a host for a sign of life
     simulator_latency_s: float = 0.0  # of each action of the simulator

@@ -30,7 +30,7 @@ from zstack_mgmt.drivers.protocol import Disk, Domain, DriverError, Host, HostLo
 
 HOST = Host("h", "KVM", "127.0.0.1")
 URIS = hypervisors.uris()
-COUNT = 6  # VMs that start while a worker is killed
+COUNT = 2  # VMs that start while a worker is killed; no more than any machine has CPUs for
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -157,19 +157,19 @@ async def test_disks_and_nics_come_and_go_while_it_runs(driver: Libvirt, on: Hyp
         disks=(*vm.disks, disk(on, 1)),
         nics=(*vm.nics, Nic("fa:00:00:00:00:02", BRIDGE, 1)),
     )
+    if not on.is_real:
+        with pytest.raises(DriverError, match="not supported"):
+            await driver.define(HOST, more, "t")
+        return
     for _ in range(2):
         await driver.define(HOST, more, "t")
         for text in (on.domain(vm.vm_uuid).XMLDesc(0), on.domain(vm.vm_uuid).XMLDesc(2)):  # live, and kept
             assert text.count(more.disks[1].volume_uuid) >= 1
             assert text.count("fa:00:00:00:00:02") == 1
-    if on.is_real:  # no system has booted that could let go of the disk
-        with pytest.raises(DriverError, match="does not let go of the disk"):
-            await driver.define(HOST, replace(more, disks=vm.disks), "t")
-        assert more.disks[1].volume_uuid in on.domain(vm.vm_uuid).XMLDesc(2)
-        return
-    await driver.define(HOST, vm, "t")
-    assert more.disks[1].volume_uuid not in on.domain(vm.vm_uuid).XMLDesc(0)
-    assert "fa:00:00:00:00:02" not in on.domain(vm.vm_uuid).XMLDesc(0)
+    # No system has booted that could let go of the disk.
+    with pytest.raises(DriverError, match="does not let go of the disk"):
+        await driver.define(HOST, replace(more, disks=vm.disks), "t")
+    assert more.disks[1].volume_uuid in on.domain(vm.vm_uuid).XMLDesc(2)
 
 
 async def test_the_console(driver: Libvirt, on: Hypervisor) -> None:
@@ -265,7 +265,47 @@ async def test_a_vm_on_a_kvm_host(settings: Settings, on: Hypervisor) -> None:
         await world.check_counters()
 
 
-@pytest.mark.parametrize("on", [uri for uri in URIS if uri == QEMU], indirect=True)
+async def test_a_host_that_cannot_be_reached_is_not_added(settings: Settings) -> None:
+    settings = replace(settings, kvm_driver="libvirt", libvirt_uri="qemu+tcp://{ip}:1/system")
+    async with running_service(settings) as service:
+        zone = await service.admin.create("/zones", name="z")
+        kvm = {"name": "c", "zoneUuid": zone["uuid"], "hypervisorType": "KVM"}
+        cluster = await service.admin.create("/clusters", **kvm)
+        host = {"name": "h", "managementIp": "127.0.0.1", "username": "root", "password": "secret"}
+        body = {"params": host | {"clusterUuid": cluster["uuid"]}}
+        refused = await service.admin.job("POST", "/hosts/kvm", body)
+        assert refused.code == "SYS.1006"
+        assert "the host 127.0.0.1 cannot be reached" in refused.body["error"]["details"]
+        assert "secret" not in str(refused.body)
+        assert (await service.admin.get("/hosts")).body["inventories"] == []
+
+
+ON_QEMU = pytest.mark.parametrize("on", [uri for uri in URIS if uri == QEMU], indirect=True)
+
+
+@ON_QEMU
+async def test_a_host_that_is_lost_and_found(settings: Settings, on: Hypervisor) -> None:
+    way = on.folder / "socket"
+    way.symlink_to("/run/libvirt/libvirt-sock")
+    uri = f"qemu+unix:///system?socket={way}"
+    settings = replace(settings, kvm_driver="libvirt", libvirt_uri=uri, libvirt_virt_type=on.virt_type)
+    async with running_service(settings) as service:
+        world = await small_cloud(service)
+        vm = await stopped_vm(on, world)
+        assert (await world.act(vm, "startVmInstance")).status == 200
+
+        async def reconnect() -> tuple[int, str, str | None]:
+            answer = await world.admin.job("PUT", f"/hosts/{world.host}/actions", {"reconnectHost": {}})
+            host = (await world.admin.get(f"/hosts/{world.host}")).body["inventories"][0]
+            return answer.status, host["status"], await world.state(vm)
+
+        way.unlink()
+        assert await reconnect() == (503, "Disconnected", "Unknown")
+        way.symlink_to("/run/libvirt/libvirt-sock")
+        assert await reconnect() == (200, "Connected", "Running")
+
+
+@ON_QEMU
 async def test_a_worker_is_killed_while_vms_start(on: Hypervisor) -> None:
     async with running_stack(WORKER_PROCESSES="2", LEASE_S="5", LEASE_RENEW_S="1", **of_kvm(on)) as stack:
         db = await stack.db()
@@ -277,7 +317,7 @@ async def test_a_worker_is_killed_while_vms_start(on: Hypervisor) -> None:
         answers = [await admin.call("PUT", f"/vm-instances/{vm}/actions", body) for vm in vms]
         os.kill(await stack.running_owner(), signal.SIGKILL)
         results = [await admin.result(answer.body["location"], 60) for answer in answers]
-        assert {result.status for result in results} == {200}
+        assert [result.body for result in results if result.status != 200] == []
         assert await db.fetchval("SELECT count(*) FROM api_jobs WHERE claims > 1") > 0  # some ran twice
 
         async def all_run() -> bool:

@@ -26,7 +26,8 @@ from zstack_mgmt.drivers.protocol import (
 
 T = TypeVar("T")
 _NAMESPACE = "urn:zstack-mgmt:job"
-_SOFT_STOP_S = 40.0  # that a guest has to shut itself down, before its power is cut
+_SOFT_STOP_S = 40.0
+_UNPLUG_S = 5.0  # that a guest has to let go of a device, after the five that libvirt gives it
 
 
 def _load() -> Any:
@@ -49,13 +50,17 @@ class Libvirt:
 
     Args:
         uri: of a host, with the places `{username}`, `{ip}` and `{port}`.
+        virt_type: of new domains: `kvm`, `qemu` for emulation, `auto` for the best that the host offers.
+        soft_stop_s: that a guest has to shut itself down, before its power is cut.
 
     Raises:
         DriverError: libvirt-python is not installed.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, virt_type: str = "auto", soft_stop_s: float = _SOFT_STOP_S) -> None:
         self._uri = uri
+        self._virt_type = virt_type
+        self._soft_stop_s = soft_stop_s
         self._libvirt = _load()
 
     async def capacity(self, host: Host) -> Capacity:
@@ -70,15 +75,21 @@ class Libvirt:
             known = self._find(conn, domain.vm_uuid)
             if known is not None and known.isActive():
                 self._change_devices(known, domain)
-            conn.defineXML(domain_xml(domain, virtualisation(conn), host.management_ip))
+            kind = virtualisation(conn) if self._virt_type == "auto" else self._virt_type
+            conn.defineXML(domain_xml(domain, kind, host.management_ip))
 
         await self._run(host, act)
 
     async def start(self, host: Host, vm_uuid: str, token: str) -> None:
         def act(conn: Any) -> None:
             domain = self._get(conn, vm_uuid)
-            if not domain.isActive():
+            if domain.isActive():
+                return
+            try:
                 domain.create()
+            except self._libvirt.libvirtError:
+                if not domain.isActive():  # else a worker that was killed had asked for it, and now it runs
+                    raise
 
         await self._run(host, act)
 
@@ -89,7 +100,7 @@ class Libvirt:
                 return
             if domain.isActive() and not hard:
                 domain.shutdown()
-                until = time.monotonic() + _SOFT_STOP_S
+                until = time.monotonic() + self._soft_stop_s
                 while domain.isActive() and time.monotonic() < until:
                     time.sleep(0.5)
             self._remove(domain)
@@ -171,7 +182,14 @@ class Libvirt:
 
     async def list(self, host: Host) -> Mapping[str, Power]:
         def ask(conn: Any) -> dict[str, Power]:
-            return {domain.name(): self._power_of(domain) for domain in conn.listAllDomains(0)}
+            powers: dict[str, Power] = {}
+            for domain in conn.listAllDomains(0):
+                try:
+                    powers[domain.name()] = self._power_of(domain)
+                except self._libvirt.libvirtError as error:
+                    if not self._is_gone(error):  # else it went while we looked
+                        raise
+            return powers
 
         return await self._run(host, ask)
 
@@ -207,7 +225,15 @@ class Libvirt:
         return self._libvirt.openAuth(uri, [kinds, answer, host.password], 0)
 
     def _find(self, conn: Any, vm_uuid: str) -> Any:
-        return next((domain for domain in conn.listAllDomains(0) if domain.name() == vm_uuid), None)
+        try:
+            return conn.lookupByName(vm_uuid)
+        except self._libvirt.libvirtError as error:
+            if self._is_gone(error):
+                return None
+            raise
+
+    def _is_gone(self, error: Any) -> bool:
+        return error.get_error_code() == self._libvirt.VIR_ERR_NO_DOMAIN
 
     def _get(self, conn: Any, vm_uuid: str) -> Any:
         domain = self._find(conn, vm_uuid)
@@ -236,14 +262,23 @@ class Libvirt:
         return ET.fromstring(text).get("token")  # noqa: S314 (we wrote it)
 
     def _change_devices(self, domain: Any, wanted: Domain) -> None:
-        """Give a running domain the disks and NICs that it lacks, and take those that it should not have."""
+        """Give a running domain the disks and NICs that it lacks, and take those that it should not have.
+
+        A device is only gone when its guest has let go of it, which it may never do; until then it is in use.
+        """
         present = {key_of(device): device for device in devices_in(domain.XMLDesc(0))}
         target = {key_of(device): device for device in devices_of(wanted)}
         live = self._libvirt.VIR_DOMAIN_AFFECT_LIVE
-        for key in present.keys() - target.keys():
-            domain.detachDeviceFlags(ET.tostring(present[key], "unicode"), live)
-        for key in target.keys() - present.keys():
+        for key in sorted(target.keys() - present.keys()):
             domain.attachDeviceFlags(ET.tostring(target[key], "unicode"), live)
+        leaving = present.keys() - target.keys()
+        for key in sorted(leaving):
+            domain.detachDeviceFlags(ET.tostring(present[key], "unicode"), live)
+        until = time.monotonic() + _UNPLUG_S
+        while held := leaving & {key_of(device) for device in devices_in(domain.XMLDesc(0))}:
+            if time.monotonic() > until:
+                raise DriverError(f"the guest does not let go of the {', the '.join(sorted(held))}")
+            time.sleep(0.2)
 
 
 def virtualisation(conn: Any) -> str:

@@ -24,7 +24,7 @@ def driver_for(hypervisor_type: str, settings: Settings, transaction: Transactio
     if hypervisor_type == "KVM" and settings.kvm_driver == "libvirt":
         from zstack_mgmt.drivers.libvirt import Libvirt
 
-        return Libvirt(settings.libvirt_uri)
+        return Libvirt(settings.libvirt_uri, settings.libvirt_virt_type)
     return Simulator(transaction, settings.simulator_latency_s)
 
 
