@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from zstack_mgmt.errors import OperationError, ResourceNotFound
@@ -36,7 +37,8 @@ async def choose_host(
     for kind, uuid in (("host", host_uuid), ("cluster", cluster_uuid), ("zone", zone_uuid)):
         if uuid is not None and not await store.exists(conn, kind, uuid):
             raise ResourceNotFound(f"no {kind} has the uuid {uuid}")
-    candidates = await store.candidates(
+    candidates = partial(
+        store.candidates,
         conn,
         vm_uuid=vm_uuid,
         host_uuid=host_uuid,
@@ -45,17 +47,13 @@ async def choose_host(
         hypervisor_type=hypervisor_type,
         l3_uuids=l3_uuids,
     )
-    if not candidates:
-        raise OperationError(
-            "no host will do: it must be enabled and connected, in an enabled cluster and zone, "
-            "and the networks must be attached to its cluster"
-        )
-    roomy = [
-        host["uuid"]
-        for host in candidates
-        if host["available_cpu_capacity"] >= cpu_num and host["available_memory_capacity"] >= memory_size
-    ]
+    roomy = await candidates(cpu_num=cpu_num, memory_size=memory_size)
     row = await store.lock_if_room(conn, roomy, cpu_num, memory_size)
-    if row is None:
+    if row is not None:
+        return row
+    if roomy or await candidates(cpu_num=0, memory_size=0):
         raise OperationError(f"no host has {cpu_num} CPUs and {memory_size} bytes of memory free")
-    return row
+    raise OperationError(
+        "no host will do: it must be enabled and connected, in an enabled cluster and zone, "
+        "and the networks must be attached to its cluster"
+    )

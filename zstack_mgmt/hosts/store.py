@@ -217,19 +217,22 @@ async def candidates(
     zone_uuid: str | None,
     hypervisor_type: str | None,
     l3_uuids: Sequence[str],
-) -> Sequence[Any]:
-    """Hosts where a VM may run, with their free capacity, the emptiest first.
+    cpu_num: int,
+    memory_size: int,
+) -> list[str]:
+    """Hosts where a VM may run that have so much free at this moment, the emptiest first.
 
     All is enabled and connected, and every L2 network attached to the cluster.
     """
-    return await conn.fetch(
+    rows = await conn.fetch(
         """
-        SELECT h.uuid, h.available_cpu_capacity, h.available_memory_capacity FROM hosts h
+        SELECT h.uuid FROM hosts h
         JOIN clusters c ON c.uuid = h.cluster_uuid AND c.state = 'Enabled'
         JOIN zones z ON z.uuid = h.zone_uuid AND z.state = 'Enabled'
         WHERE h.state = 'Enabled' AND h.status = 'Connected' AND ($1::text IS NULL OR h.uuid = $1)
           AND ($2::text IS NULL OR h.cluster_uuid = $2) AND ($3::text IS NULL OR h.zone_uuid = $3)
           AND ($4::text IS NULL OR h.hypervisor_type = $4)
+          AND h.available_cpu_capacity >= $7 AND h.available_memory_capacity >= $8
           AND NOT EXISTS (
               SELECT FROM l3_networks n WHERE n.uuid = ANY ($5) AND NOT EXISTS (
                   SELECT FROM l2_network_clusters a
@@ -243,7 +246,10 @@ async def candidates(
         hypervisor_type,
         list(l3_uuids),
         vm_uuid,
+        cpu_num,
+        memory_size,
     )
+    return [row["uuid"] for row in rows]
 
 
 async def exists(conn: Any, kind: str, uuid: str) -> bool:
