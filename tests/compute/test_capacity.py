@@ -3,9 +3,12 @@
 import asyncio
 from collections import Counter
 
+import pytest
 from world import GIB, World
 
 from app import Client
+from zstack_mgmt.errors import OperationError
+from zstack_mgmt.hosts.placement import choose_host
 
 
 async def create_many(world: World, client: Client, count: int) -> list[str]:
@@ -101,3 +104,28 @@ async def test_a_stopped_vm_starts_again_only_within_the_quota(shared_world: Wor
     assert await shared_world.state(first) == "Stopped"
     assert await shared_world.state(second) == "Running"
     await shared_world.check_counters()
+
+
+async def test_full_hosts_are_not_looked_at_one_by_one(world: World) -> None:
+    conn = world.service.db
+    await conn.execute(
+        """
+        INSERT INTO hosts (uuid, name, zone_uuid, cluster_uuid, management_ip, hypervisor_type, status,
+                           total_cpu_capacity, available_cpu_capacity, total_memory_capacity,
+                           available_memory_capacity)
+        SELECT 'full' || i, '', $1, $2, i::text, 'Simulator', 'Connected', 0, 0, 0, 0
+        FROM generate_series(1, 50) i
+        """,
+        world.zone,
+        world.cluster,
+    )
+    asked: list[str] = []
+    conn.add_query_logger(lambda record: asked.append(record.query))
+    async with conn.transaction():
+        host = await choose_host(conn, "vm", 1, GIB, [])
+    assert host["host_uuid"] == world.host
+    await conn.execute("UPDATE hosts SET available_cpu_capacity = 0")
+    asked.clear()
+    with pytest.raises(OperationError, match="no host has 1 CPUs"):
+        await choose_host(conn, "vm", 1, GIB, [])
+    assert len(asked) < 5
