@@ -51,6 +51,8 @@ async def test_a_fire_is_an_api_job_of_the_owner(service: Service, resource: Mak
 
     (execution,) = await wait_for(ended)
     assert execution["details"]  # the resource has no VM behind it
+    state = "SELECT state FROM scheduler_jobs"
+    assert await service.db.fetchval(state) == "Enabled"  # a failed run changes nothing about the next ones
     assert execution["targetResourceUuid"] == vm
     row = await service.db.fetchrow("SELECT * FROM api_jobs WHERE uuid = $1", execution["apiJobUuid"])
     assert (row["account_uuid"], row["api"], row["is_admin"]) == (account["uuid"], "StartVmInstance", False)
@@ -211,6 +213,14 @@ async def test_due_times_that_no_worker_fired_are_left_out(still: Service, tools
     wait_s = await due.wait_s(still.db)
     assert wait_s is not None
     assert 3480 < wait_s <= 3500
+
+
+async def test_a_job_without_an_owner_is_not_fired(still: Service, tools: Services) -> None:
+    await insert_due(still.db, [await insert_resource(still.db)])
+    await still.db.execute("DELETE FROM resource_owners WHERE resource_type = 'SchedulerJobVO'")
+    async with still.db.transaction():
+        assert (await rounds.fire_due(still.db, tools, 10)).fired == 0
+    assert await due.wait_s(still.db) is None
 
 
 async def test_a_due_time_never_fires_twice(still: Service, tools: Services) -> None:
