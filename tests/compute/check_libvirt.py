@@ -35,8 +35,11 @@ COUNT = 2  # VMs that start while a worker is killed; no more than any machine h
 
 @pytest.fixture(scope="session", autouse=True)
 def servers(request: pytest.FixtureRequest) -> Iterator[None]:
-    reporter: Any = request.config.pluginmanager.get_plugin("terminalreporter")
-    reporter.write_line(f"hypervisors: {', '.join(URIS)}")
+    plugins = request.config.pluginmanager
+    reporter: Any = plugins.get_plugin("terminalreporter")
+    capture: Any = plugins.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        reporter.write_line(f"hypervisors: {', '.join(URIS)}")
     with hypervisors.daemons() if QEMU in URIS else nullcontext():
         yield
 
