@@ -52,3 +52,10 @@ def _walk(path: str, value: Any, kind: type[Inventory], found: dict[str, str]) -
         child = kind.meta.links.get(link_name)
         if child is not None and value.get(field_name):  # pyright: ignore[reportUnknownMemberType]
             _walk(f"{path}.{field_name}", value[field_name], INVENTORIES[child.target], found)
+    for field in kind.meta.fields:
+        # What is stored inside the row, such as the statements of a policy.
+        if field.item is not None and field.name not in kind.meta.nested and field.name in value:
+            _walk(f"{path}.{field.name}", value[field.name], field.item, found)
+    for field_name, java_class in kind.meta.java_fields.items():
+        if field_name in value:
+            found[f"{path}.{field_name}"] = java_class

@@ -15,13 +15,19 @@ _TAGS = ("systemTags", "userTags")
 
 
 def parse_body(raw: bytes) -> dict[str, Any]:
-    """The JSON object of a request; an empty body is an empty object. Raises BadRequest."""
+    """The JSON object of a request. Raises BadRequest.
+
+    An empty body is an empty object, and so is `null`, which Python scripts send with GET and DELETE
+    (`requests.get(url, data=json.dumps(None))`).
+    """
     if not raw.strip():
         return {}
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"the body is not JSON: {error}") from None
+    if body is None:
+        return {}
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
     if b"\\u0000" in raw and _has_nul(body):

@@ -54,8 +54,11 @@ class Routes:
         served.append((declared, tuple(names)))
 
     def find(self, path: str) -> tuple[Leaf, list[str]] | None:
-        """The leaf of a path such as `/v1/zones/…`, and the values of its variables in order."""
-        return _find(self._root, path.strip("/").split("/"), 0, [])
+        """The leaf of a path such as `/v1/zones/…`, and the values of its variables in order.
+
+        Several slashes count as one, as in ZStack's server: its Go SDK asks for `/v1/zones//<uuid>`.
+        """
+        return _find(self._root, [segment for segment in path.split("/") if segment], 0, [])
 
 
 def _find(node: _Node, segments: list[str], at: int, values: list[str]) -> tuple[Leaf, list[str]] | None:
@@ -66,6 +69,6 @@ def _find(node: _Node, segments: list[str], at: int, values: list[str]) -> tuple
         found = _find(child, segments, at + 1, values)
         if found is not None:
             return found
-    if node.variable is not None and segments[at]:
+    if node.variable is not None:
         return _find(node.variable, segments, at + 1, [*values, segments[at]])
     return None
