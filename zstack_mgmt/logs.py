@@ -32,6 +32,7 @@ class _BufferedLogger:
         self._lines: list[bytes] = []
         self._bytes = 0
         self._lock = threading.Lock()
+        self._work = threading.Event()
         threading.Thread(target=self._flush_forever, name="log", daemon=True).start()
         atexit.register(self.flush)
 
@@ -41,6 +42,8 @@ class _BufferedLogger:
             self._bytes += len(line)
         if self._bytes > self.MAX_BYTES:
             self.flush()
+        elif not self._work.is_set():
+            self._work.set()
 
     debug = info
 
@@ -58,9 +61,10 @@ class _BufferedLogger:
 
     def _flush_forever(self) -> None:
         while True:
+            self._work.wait()
             time.sleep(self.FLUSH_S)
-            if self._lines:
-                self.flush()
+            self._work.clear()
+            self.flush()
 
 
 @cache
