@@ -18,8 +18,8 @@ def test_each_part_has_its_class() -> None:
     }
     assert list(describe(body).items()) == [
         ("spending[0]", "org.zstack.billing.Spending"),
-        ("spending[0].details[0]", "org.zstack.billing.VmSpendingDetails"),
-        ("spending[0].details[0].cpuInventory[0]", "org.zstack.billing.VmSpending"),
+        ("spending[0].details[0]", "org.zstack.billing.VmSpending"),
+        ("spending[0].details[0].cpuInventory[0]", "org.zstack.billing.VmSpendingDetails"),
         ("spending[1]", "org.zstack.billing.Spending"),
         ("spending[2]", "org.zstack.billing.Spending"),
         ("spending[2].details[0]", "org.zstack.billing.RootVolumeSpending"),

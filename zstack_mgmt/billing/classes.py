@@ -7,7 +7,7 @@ from typing import Any
 
 _PACKAGE = "org.zstack.billing"
 _CLASSES = {  # spendingType -> (class of a details element, class of its pieces)
-    "VM": ("VmSpendingDetails", "VmSpending"),
+    "VM": ("VmSpending", "VmSpendingDetails"),
     "rootVolume": ("RootVolumeSpending", "RootVolumeSpendingInventory"),
     "dataVolume": ("DataVolumeSpending", "DataVolumeSpendingInventory"),
     "snapShot": ("SnapshotSpending", "SnapShotSpendingInventory"),
