@@ -151,3 +151,24 @@ async def test_another_account_s_jobs_are_absent(service: Service, resource: Mak
     assert (await tenant.get(f"{JOBS}/{made['uuid']}/executions")).code == "SYS.1003"
     assert (await tenant.job("DELETE", f"{JOBS}/{made['uuid']}")).body == {}
     assert len((await service.admin.get(JOBS)).body["inventories"]) == 2
+
+
+async def test_jobs_of_a_deleted_account_do_not_run_as_the_admin_s(service: Service, resource: Make) -> None:
+    account, tenant = await service.account("tenant")
+    vm = await resource(account=account["uuid"])
+    own, elsewhere = await job(tenant, vm), await job(service.admin, await resource())
+    of_admin = await job(service.admin, vm)
+    for client, made in ((tenant, own), (service.admin, of_admin), (service.admin, elsewhere)):
+        assert (await attach(client, made["uuid"], (await trigger(client))["uuid"])).status == 200
+    await service.admin.job("DELETE", f"/accounts/{account['uuid']}")
+    rows = await service.db.fetch(
+        """
+        SELECT j.uuid, j.state, r.next_fire_at IS NOT NULL AS planned
+        FROM scheduler_jobs j JOIN scheduler_job_triggers r ON r.scheduler_job_uuid = j.uuid
+        """
+    )
+    assert {row["uuid"]: (row["state"], row["planned"]) for row in rows} == {
+        own["uuid"]: ("Disabled", False),
+        of_admin["uuid"]: ("Disabled", False),
+        elsewhere["uuid"]: ("Enabled", True),
+    }

@@ -14,6 +14,7 @@ from zstack_mgmt.policies.store import insert_policy
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.quotas.store import create_quotas
 from zstack_mgmt.registry import ApiRequest, Call, api
+from zstack_mgmt.scheduler.store import disable_all_of
 from zstack_mgmt.sharing.owners import own, tag
 from zstack_mgmt.values import (
     ADMIN_UUID,
@@ -120,6 +121,8 @@ async def update_account(call: Call, conn: Any, request: UpdateAccount) -> Accou
 class DeleteAccount(ApiRequest):
     """Delete an account with everything that exists for it alone; what it owned passes to the built-in admin.
 
+    Its scheduler jobs are disabled until the admin enables them.
+
     Source: manual, "Identity > DeleteAccount".
     """
 
@@ -142,6 +145,7 @@ async def delete_account(call: Call, conn: Any, request: DeleteAccount) -> None:
     if request.uuid in (call.account_uuid, ADMIN_UUID):
         raise InvalidArgument("neither the built-in admin nor the calling account can be deleted")
     await hand_over(conn, request.uuid, ADMIN_UUID)
+    await disable_all_of(conn, request.uuid)  # or they would act as the admin from now on
     await store.delete_account(conn, request.uuid)
 
 

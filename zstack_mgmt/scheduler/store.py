@@ -331,6 +331,25 @@ async def disable_for(conn: Any, target_uuid: str, *, host_lost: bool = False) -
     )
 
 
+async def disable_all_of(conn: Any, account_uuid: str) -> None:
+    """Disable the account's jobs, and whichever act on what it owns."""
+    await conn.execute(
+        """
+        WITH owned AS MATERIALIZED (
+            SELECT resource_uuid FROM resource_owners WHERE account_uuid = $1
+        ), disabled AS (
+            UPDATE scheduler_jobs j SET state = 'Disabled', host_lost = false, last_op_date = now()
+            WHERE (j.state = 'Enabled' OR j.host_lost)
+              AND (j.uuid IN (SELECT * FROM owned) OR j.target_resource_uuid IN (SELECT * FROM owned))
+            RETURNING j.uuid
+        )
+        UPDATE scheduler_job_triggers r SET next_fire_at = NULL
+        FROM disabled d WHERE r.scheduler_job_uuid = d.uuid
+        """,
+        account_uuid,
+    )
+
+
 async def enable_found(conn: Any, target_uuid: str) -> None:
     """Enable the jobs of a VM that were disabled when its host was lost; they go on with their grids."""
     await conn.execute(
