@@ -6,10 +6,12 @@ import json
 import pytest
 
 from app import Service
+from compatibility.java_actions import ACTIONS, Action
 from compatibility.java_classes import KNOWN
 from compatibility.player import Wire
 from zstack_mgmt.features import load
 from zstack_mgmt.inventory import INVENTORIES
+from zstack_mgmt.registry import APIS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -20,6 +22,17 @@ OURS = {"org.zstack.header.audit.AuditInventory"}
 async def test_every_inventory_bears_the_name_of_a_class_that_the_java_sdk_knows() -> None:
     load()
     assert {kind.meta.java_class for kind in INVENTORIES.values()} - KNOWN == OURS
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+async def test_api_is_where_the_java_sdk_calls_it(action: Action) -> None:
+    load()
+    declared = APIS[action.name]
+    assert declared.method == action.method
+    assert f"/v1{action.path}" in declared.paths
+    assert (declared.mode == "job") == action.polls
+    if action.wrapper:
+        assert declared.body_key == action.wrapper
 
 
 async def test_location_names_the_host_that_the_client_used(service: Service) -> None:
