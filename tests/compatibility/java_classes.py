@@ -1,6 +1,6 @@
 """The server classes that ZStack's Java SDK turns into objects; others stay plain maps.
 
-They are those keys of its SourceClassMap that concern us, read in the SDK of 2.3.1 and in the newest one.
+They are those keys of its SourceClassMap that concern us, read in early and recent revisions of the SDK.
 """
 
 KNOWN = frozenset(
