@@ -32,6 +32,8 @@ job = partial(api, mode="job", access="admin", java=JAVA, category="host")
 class AddKVMHost(ApiRequest):
     """Connect to a KVM host and add it, enabled, to a cluster.
 
+    With the setting `KVM_DRIVER` at `simulator` nothing is contacted, and its VMs are only rows.
+
     Source: ZStack's host API.
     """
 
