@@ -24,7 +24,7 @@ import structlog
 
 from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.db import UNAVAILABLE
+from zstack_mgmt.db import UNAVAILABLE, Pool
 from zstack_mgmt.registry import Sealer
 from zstack_mgmt.webhooks import outbox
 from zstack_mgmt.webhooks.backlog import Backlog, Receiver
@@ -63,7 +63,7 @@ class Metrics(Protocol):
 class DeliveryLoop:
     """One sender. Several may run at once, in one process or in many."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], settings: Settings, sealer: Sealer, metrics: Metrics) -> None:
+    def __init__(self, pool: Pool, settings: Settings, sealer: Sealer, metrics: Metrics) -> None:
         self._pool = pool
         self._settings = settings
         self._metrics = metrics
