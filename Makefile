@@ -47,8 +47,8 @@ format: $(STAMP)  ## let ruff write the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)  ## measure the speed (tests/benchmarks)
-	$(BIN)/python -m pytest -m bench -s tests/benchmarks $(ARGS)
+bench: $(STAMP)  ## measure the speed (ARGS=tests/benchmarks/bench_engine.py)
+	$(BIN)/python -m pytest -m bench -s $(or $(ARGS),$(wildcard tests/benchmarks/bench_*.py))
 
 docs: $(STAMP)  ## write the generated files: docs/api, docs/errors.md, docs/openapi.json
 	$(BIN)/python -m zstack_mgmt docs docs

@@ -1,6 +1,7 @@
 """The pool of connections."""
 
 import asyncio
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -23,7 +24,7 @@ async def test_connections_are_lent_in_the_order_in_which_they_are_asked_for(set
     # Whoever has been served asks again at once, and waits for the nine others first.
     for number in range(10):
         places = [place for place, who in enumerate(served) if who == number]
-        gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(places)]
         assert max(gaps) <= 12, (number, gaps)
 
 
