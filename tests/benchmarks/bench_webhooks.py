@@ -25,6 +25,7 @@ from workers.deliver import DeliveryLoop
 from zstack_mgmt.auth.secrets import Sealer
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import create_pool
+from zstack_mgmt.process import settle_memory
 from zstack_mgmt.webhooks.signing import key_of, new_secret, sign
 
 pytestmark = pytest.mark.bench
@@ -112,6 +113,7 @@ async def ours(pool: asyncpg.Pool, settings: Settings, url: str) -> float:
 
 
 async def test_one_fast_receiver(settings: Settings):
+    settle_memory()  # as every process of ours does, and for both sides
     ratios, ours_rates, bare_rates = [], [], []
     async with await create_pool(settings, application="bench") as pool, fast_receiver() as url:
         await bare(url, settings.webhook_per_receiver)
