@@ -294,6 +294,7 @@ CREATE TABLE IF NOT EXISTS hosts (
     last_op_date               timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT hosts_capacity_check CHECK (available_cpu_capacity >= 0 AND available_memory_capacity >= 0)
 ) WITH (fillfactor = 50);
+ALTER TABLE hosts ADD COLUMN IF NOT EXISTS made_by text COLLATE "C";  -- in databases that had hosts before
 CREATE INDEX IF NOT EXISTS hosts_cluster_idx ON hosts (cluster_uuid);
 CREATE INDEX IF NOT EXISTS hosts_zone_idx ON hosts (zone_uuid);
 CREATE INDEX IF NOT EXISTS hosts_name_idx ON hosts (name);
