@@ -13,7 +13,9 @@ FILES = sorted(f"tests/benchmarks/{path.name}" for path in (ROOT / "tests/benchm
 
 def printed(*command: str) -> str:
     # Without what a make around this test run hands down: its variables, and that it is the outer one.
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "ARGS"))
+    }
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout
 
 
