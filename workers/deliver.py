@@ -123,8 +123,7 @@ class DeliveryLoop:
             async with asyncio.timeout(_LAST_RECORD_S):
                 await self._ended.wait()
         except TimeoutError:
-            for loop in self._loops:  # the database hangs; the leases end by themselves
-                loop.cancel()
+            await tasks.end(*self._loops)  # the database hangs; the leases end by themselves
 
     # The two loops
 

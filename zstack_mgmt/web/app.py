@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from urllib.parse import unquote
 
 import asyncpg
 import structlog
@@ -152,7 +153,7 @@ def _note(request: web.Request, trace: Trace, status: int, seconds: float) -> No
         "request",
         action="request",
         method=request.method,
-        path=_logged_path(request.raw_path),
+        path=logged_path(request.raw_path),
         status=status,
         api=trace.api,
         account_uuid=trace.account_uuid,
@@ -163,10 +164,10 @@ def _note(request: web.Request, trace: Trace, status: int, seconds: float) -> No
     )
 
 
-def _logged_path(raw: str) -> str:
+def logged_path(raw: str) -> str:
     """The path without its query, and without what follows `sessions`: a token."""
     path = raw.partition("?")[0]
-    return path if "session" not in path else "…/sessions/…"
+    return path if "session" not in unquote(path, errors="replace") else "…/sessions/…"
 
 
 async def healthz(_: web.Request) -> web.Response:
