@@ -13,7 +13,7 @@ from aiohttp import web
 from workers.runner import run_worker
 from zstack_mgmt.__main__ import MAX_LINE_BYTES, prepare_database
 from zstack_mgmt.config import Settings
-from zstack_mgmt.web.app import build_app
+from zstack_mgmt.doors.app import build_app
 
 ADMIN = "36c27e8ff05c4780bf6d2fa65700f22e"
 PASSWORD_SHA512 = (

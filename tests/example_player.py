@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app import ADMIN, Answer, Client, Service
-from zstack_mgmt.web.examples import FIXED, Step, fill, shown_uuid
+from zstack_mgmt.reference.examples import FIXED, Step, fill, shown_uuid
 
 PRELUDE = [Step(**step) for step in json.loads((Path(__file__).parent / "docs/small_cloud.json").read_text())]
 """Makes a small cloud, up to a VM that runs, for the stories that use its variables."""

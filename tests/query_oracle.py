@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from query_world import Rows
-from zstack_mgmt.inventory import INVENTORIES, Meta
+from zstack_mgmt.core.inventory import INVENTORIES, Meta
 
 TAG_TYPES = {"__systemTag__": "System", "__userTag__": "User"}
 POSITIVE = {"!=": "=", "!?=": "?=", "!~=": "~=", "is null": "not null"}

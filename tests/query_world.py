@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import asyncpg
 
-from zstack_mgmt.inventory import INVENTORIES, Inventory, Link, ListColumn, inventory
+from zstack_mgmt.core.inventory import INVENTORIES, Inventory, Link, ListColumn, inventory
 
 JAVA = "org.example.query"
 
@@ -171,7 +171,7 @@ NAMES = ("QtZone", "QtHost", "QtVm", "QtNic", "QtUser", "QtGroup", "QtAccount")
 # The rest of the suite walks the registry of inventories, and must not meet these.
 WORLD = {name: INVENTORIES.pop(name) for name in NAMES}
 for _made in WORLD.values():
-    _made.__module__ = "tests.query_world"  # the registry takes the feature's name from the second part
+    _made.__module__ = "tests.query_world.api"  # the second part from the end names the feature
 
 ACCOUNTS = ("a" * 32, "b" * 32, "c" * 32)
 TEXTS = (

@@ -24,8 +24,8 @@ import structlog
 
 from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
+from zstack_mgmt.core.registry import Sealer
 from zstack_mgmt.db import UNAVAILABLE, Pool
-from zstack_mgmt.registry import Sealer
 from zstack_mgmt.webhooks import outbox
 from zstack_mgmt.webhooks.backlog import Backlog, Receiver
 from zstack_mgmt.webhooks.egress import guarded_session

@@ -17,13 +17,14 @@ import structlog
 
 from zstack_mgmt import db, metrics
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import ApiError, InternalError, JobCanceled, JobTimedOut
-from zstack_mgmt.jobs import store
-from zstack_mgmt.jobs.answer import body_of, schema_of
-from zstack_mgmt.jobs.bell import Bell
-from zstack_mgmt.jobs.model import ClaimedJob, Outcome, failure_body
-from zstack_mgmt.jobs.outside import JobLost, Outside
-from zstack_mgmt.registry import APIS, VALIDATION_ONLY, Call, Services
+from zstack_mgmt.core.answer import body_of, schema_of
+from zstack_mgmt.core.errors import ApiError, InternalError, JobCanceled, JobTimedOut
+from zstack_mgmt.core.registry import APIS, VALIDATION_ONLY, Call, Services
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine import store
+from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.model import ClaimedJob, Outcome, failure_body
+from zstack_mgmt.engine.outside import JobLost, Outside
 
 log = structlog.get_logger()
 
@@ -160,7 +161,7 @@ class Executor:
             "an unexpected error; tell the operator the request id", requestId=job.request_id or ""
         )
 
-    async def _apply(self, job: ClaimedJob, conn: Any) -> Outcome:
+    async def _apply(self, job: ClaimedJob, means: Connection | Outside) -> Outcome:
         declared = APIS[job.api]
         call = Call(
             account_uuid=job.account_uuid,
@@ -172,13 +173,13 @@ class Executor:
         )
         request = declared.request.model_validate_json(job.request)
         if VALIDATION_ONLY in request.system_tags and not declared.rehearses:
-            if not declared.outside:
-                await _rehearse(conn, declared.handler(call, conn, request))
+            if not isinstance(means, Outside):
+                await _rehearse(means, declared.handler(call, means, request))
             return Outcome("succeeded", "{}")
         value = await (
-            self._watched(job, call, conn, request)
-            if declared.outside
-            else declared.handler(call, conn, request)
+            self._watched(job, call, means, request)
+            if isinstance(means, Outside)
+            else declared.handler(call, means, request)
         )
         body = body_of(declared, value, self._settings.time_zone)
         if job.with_schema:
@@ -227,7 +228,7 @@ def _note(jobs: list[ClaimedJob], outcomes: list[Outcome], each_s: float) -> Non
         )
 
 
-async def _rehearse(conn: Any, work: Awaitable[Any]) -> None:
+async def _rehearse(conn: Connection, work: Awaitable[Any]) -> None:
     """Let the handler make its checks, and undo what it did."""
     savepoint = conn.transaction()
     await savepoint.start()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 import asyncpg
 import structlog
 
 from zstack_mgmt import db
 from zstack_mgmt.config import Settings
-from zstack_mgmt.jobs.bell import Bell
-from zstack_mgmt.registry import Services
+from zstack_mgmt.core.registry import Services
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.scheduler import due, firing
 
 log = structlog.get_logger()
@@ -56,7 +56,7 @@ class FiringLoop:
                 log.warning("due jobs cannot be fired", action="fire", error=type(error).__name__)
                 await asyncio.sleep(_RETRY_S)
 
-    async def _fire_over(self, conn: Any) -> None:
+    async def _fire_over(self, conn: db.RawConnection) -> None:
         """Fire over this connection, on which the database also tells of sooner due times, until its loss."""
 
         def wake(*_: object) -> None:
@@ -82,7 +82,7 @@ class FiringLoop:
         self._stopping = True
         self._wake.set()
 
-    async def _look(self, conn: Any) -> float:
+    async def _look(self, conn: Connection) -> float:
         """Fire a batch of what is due; returns how long nothing more is to be done.
 
         The job loops, which share this process, are woken when all is fired: the fires have a time to keep.
@@ -108,7 +108,7 @@ class FiringLoop:
             log.info("due jobs were fired", action="fire", jobs=self._fired)
             self._fired = 0
 
-    async def _tidy(self, conn: Any) -> float:
+    async def _tidy(self, conn: Connection) -> float:
         """Keep the outcomes of ended jobs, drop old ones; returns how long there is no more of that to do."""
         now = time.monotonic()
         if now >= self._settle_at:

@@ -14,12 +14,12 @@ import structlog
 from workers.execute import Executor
 from zstack_mgmt import db, metrics, tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import InternalError, JobTimedOut
-from zstack_mgmt.jobs import store
-from zstack_mgmt.jobs.bell import Bell
-from zstack_mgmt.jobs.model import ClaimedJob, failure_body
-from zstack_mgmt.registry import Services
-from zstack_mgmt.values import new_uuid
+from zstack_mgmt.core.errors import InternalError, JobTimedOut
+from zstack_mgmt.core.registry import Services
+from zstack_mgmt.core.values import new_uuid
+from zstack_mgmt.engine import store
+from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.model import ClaimedJob, failure_body
 
 log = structlog.get_logger()
 

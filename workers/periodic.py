@@ -11,14 +11,14 @@ import asyncpg
 import structlog
 
 from zstack_mgmt import db
-from zstack_mgmt.audit import trail as audit
 from zstack_mgmt.auth import throttle
+from zstack_mgmt.compute.vms import settle
+from zstack_mgmt.compute.volumes import snapshots
+from zstack_mgmt.core.registry import Services
 from zstack_mgmt.drivers.simulator import Transaction
-from zstack_mgmt.jobs import store as jobs
-from zstack_mgmt.registry import Services
-from zstack_mgmt.sessions import store as sessions
-from zstack_mgmt.vms import settle
-from zstack_mgmt.volumes import snapshots
+from zstack_mgmt.engine import store as jobs
+from zstack_mgmt.identity.audit import trail as audit
+from zstack_mgmt.identity.sessions import store as sessions
 from zstack_mgmt.webhooks import outbox
 
 log = structlog.get_logger()

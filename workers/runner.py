@@ -19,8 +19,8 @@ from workers.loop import JobLoop
 from workers.settings import connect, make_worker
 from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
+from zstack_mgmt.engine.bell import Bell, Queue, heard, wake_channel
 from zstack_mgmt.features import load
-from zstack_mgmt.jobs.bell import Bell, Queue, heard, wake_channel
 from zstack_mgmt.metrics import DeliveryMetrics
 from zstack_mgmt.process import build_services, open_pool
 

@@ -14,8 +14,8 @@ from arq.worker import Worker, func
 
 from workers import periodic
 from zstack_mgmt.config import Settings
-from zstack_mgmt.jobs.bell import Queue, queue_name
-from zstack_mgmt.jobs.codec import dumps, loads
+from zstack_mgmt.engine.bell import Queue, queue_name
+from zstack_mgmt.engine.codec import dumps, loads
 
 POLL_S = 5.0  # what must be quick does not wait for it: the ear is told, and the loops look by themselves
 _EVERY_SECONDS = 10

@@ -52,11 +52,11 @@ def main(arguments: list[str]) -> int:
         case ["schema"]:
             return asyncio.run(_schema(settings))
         case ["openapi"]:
-            from zstack_mgmt.web.openapi import render
+            from zstack_mgmt.reference.openapi import render
 
             print(render())
         case ["docs", *rest]:
-            from zstack_mgmt.web.pages import write_pages
+            from zstack_mgmt.reference.pages import write_pages
 
             write_pages(Path(rest[0] if rest else "docs"))
         case _:
@@ -69,8 +69,8 @@ def _serve(settings: Settings) -> None:
     import uvloop
     from aiohttp import web
 
+    from zstack_mgmt.doors.app import build_app
     from zstack_mgmt.process import settle_memory
-    from zstack_mgmt.web.app import build_app
 
     app = build_app(settings)
     settle_memory()
@@ -95,8 +95,8 @@ async def prepare_database(settings: Settings) -> str:
     """
     import asyncpg
 
-    from zstack_mgmt.accounts.store import insert_admin
     from zstack_mgmt.auth.passwords import PasswordService
+    from zstack_mgmt.identity.accounts.store import insert_admin
     from zstack_mgmt.schema import apply_schema
 
     conn = await asyncpg.connect(settings.database_url, timeout=10)

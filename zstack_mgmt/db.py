@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 
 import asyncpg
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import (
+from zstack_mgmt.core.errors import (
     ApiError,
     DuplicateResource,
     EntryBoundAlready,
@@ -22,6 +22,10 @@ from zstack_mgmt.errors import (
 )
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+    from asyncpg.cursor import CursorFactory
+    from asyncpg.transaction import Transaction
+
     AnyPool = asyncpg.Pool[Any]
     RawConnection = asyncpg.Connection[Any]
 else:  # at run time the classes take no parameters
@@ -29,6 +33,41 @@ else:  # at run time the classes take no parameters
     RawConnection = asyncpg.Connection
 
 SCHEMA_VERSION = 1
+
+
+class Connection(Protocol):
+    """A connection to PostgreSQL, lent to the caller.
+
+    A statement is a literal, so that no text from outside becomes part of one; only `query.compile` writes
+    statements at run time.
+    """
+
+    async def execute(self, query: LiteralString, *args: Any) -> str: ...
+
+    async def executemany(self, command: LiteralString, args: Iterable[Sequence[Any]]) -> None: ...
+
+    async def fetch(self, query: LiteralString, *args: Any) -> list[Record]: ...
+
+    async def fetchrow(self, query: LiteralString, *args: Any) -> Record | None: ...
+
+    async def fetchval(self, query: LiteralString, *args: Any) -> Any: ...
+
+    def cursor(self, query: LiteralString, *args: Any) -> CursorFactory[Record]: ...
+
+    def is_in_transaction(self) -> bool: ...
+
+    def transaction(
+        self, *, isolation: Literal["repeatable_read"] | None = None, readonly: bool = False
+    ) -> Transaction: ...
+
+
+async def fetch_one(conn: Connection, query: LiteralString, *args: Any) -> Record:
+    """The row of a statement that returns one, such as an INSERT with RETURNING."""
+    row = await conn.fetchrow(query, *args)
+    if row is None:
+        raise LookupError("the statement returned no row")
+    return row
+
 
 _UUID_TAKEN = (DuplicateResource, "another resource has this uuid")
 
@@ -186,7 +225,7 @@ def _options(settings: Settings, application: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool) -> AsyncGenerator[Any]:
+async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
     """A connection inside a transaction, committed at the end of the block, rolled back by an exception."""
     async with pool.acquire() as conn, conn.transaction():
         yield conn

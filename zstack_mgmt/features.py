@@ -1,34 +1,40 @@
-"""The features whose declarations make up the service."""
+"""The features whose declarations make up the service, in the order of the documentation."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-FEATURES = (
-    "accounts",
-    "users",
-    "groups",
-    "policies",
-    "quotas",
-    "sharing",
-    "sessions",
-    "audit",
-    "zones",
-    "hosts",
-    "images",
-    "offerings",
-    "networks",
-    "vms",
-    "volumes",
+PACKAGES = (
+    "identity.accounts",
+    "identity.users",
+    "identity.groups",
+    "identity.policies",
+    "identity.quotas",
+    "identity.sharing",
+    "identity.sessions",
+    "identity.audit",
+    "compute.zones",
+    "compute.hosts",
+    "compute.images",
+    "compute.offerings",
+    "compute.networks",
+    "compute.vms",
+    "compute.volumes",
     "webhooks",
     "ldap",
     "scheduler",
     "billing",
     "query",
 )
+"""Below `zstack_mgmt`, each with an `api` module."""
+
+FOLDERS = {package.rpartition(".")[2]: package.replace(".", "/") for package in (*PACKAGES, "jobs")}
+"""Where each feature is found below `zstack_mgmt`, by its name."""
+
+FEATURES = tuple(package.rpartition(".")[2] for package in PACKAGES)
 
 
 def load() -> None:
     """Import every feature's declarations, once."""
-    for feature in FEATURES:
-        import_module(f"zstack_mgmt.{feature}.api")
+    for package in PACKAGES:
+        import_module(f"zstack_mgmt.{package}.api")

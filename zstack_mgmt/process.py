@@ -13,7 +13,7 @@ from zstack_mgmt import db
 from zstack_mgmt.auth.passwords import PasswordService
 from zstack_mgmt.auth.secrets import Sealer, load_key
 from zstack_mgmt.config import Settings
-from zstack_mgmt.registry import Services
+from zstack_mgmt.core.registry import Services
 
 log = structlog.get_logger()
 

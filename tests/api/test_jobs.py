@@ -12,9 +12,9 @@ from app import Client, Service, running_service
 from workers.loop import JobLoop
 from zstack_mgmt import db
 from zstack_mgmt.config import Settings
-from zstack_mgmt.jobs import store
-from zstack_mgmt.jobs.bell import Bell
-from zstack_mgmt.jobs.model import Submission
+from zstack_mgmt.engine import store
+from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.model import Submission
 from zstack_mgmt.process import build_services
 
 

@@ -14,7 +14,7 @@ from schemathesis.checks import content_type_conformance, response_schema_confor
 
 from app import Service
 from zstack_mgmt.features import FEATURES
-from zstack_mgmt.web.openapi import document
+from zstack_mgmt.reference.openapi import document
 
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 REQUESTS = 1500  # in all, so that the time stays the same while APIs are added

@@ -28,11 +28,11 @@ from stack import running_stack
 from world import build
 
 from app import Client, Service
+from zstack_mgmt.compute.hosts.placement import choose_host
+from zstack_mgmt.compute.networks.addresses import take_address
+from zstack_mgmt.compute.networks.store import get_l3
+from zstack_mgmt.compute.vms.store import count_vms
 from zstack_mgmt.config import Settings
-from zstack_mgmt.hosts.placement import choose_host
-from zstack_mgmt.networks.addresses import take_address
-from zstack_mgmt.networks.store import get_l3
-from zstack_mgmt.vms.store import count_vms
 
 pytestmark = pytest.mark.bench
 

@@ -22,12 +22,12 @@ import pytest_asyncio
 from identity.population import account_uuid, populate, user_uuid
 from services import Services, clone_template, drop_database
 from zstack_mgmt.auth.policy import PolicySet, policy_set
+from zstack_mgmt.core.registry import APIS
+from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.features import load
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import answer_bytes
-from zstack_mgmt.registry import APIS
-from zstack_mgmt.values import ADMIN_UUID
 
 pytestmark = [pytest.mark.bench, pytest.mark.asyncio(loop_scope="module")]
 

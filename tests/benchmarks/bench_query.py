@@ -20,7 +20,7 @@ import asyncpg
 import pytest
 
 from query_world import SCHEMA, WORLD
-from zstack_mgmt.inventory import INVENTORIES
+from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.query.compile import list_sql
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.plan import BUILTIN_ADMIN, Scope, make_plan

@@ -23,7 +23,7 @@ from app import Client, Service
 from compute.world import build
 from scheduler.rows import insert_due
 from zstack_mgmt.config import Settings
-from zstack_mgmt.values import new_uuid
+from zstack_mgmt.core.values import new_uuid
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 from stack import Stack, eventually, running_stack

@@ -3,7 +3,7 @@
 from typing import Any
 
 from zstack_mgmt.billing.store import observe
-from zstack_mgmt.values import new_uuid
+from zstack_mgmt.core.values import new_uuid
 
 DAY_MS = 86_400_000
 MIB = 1024**2

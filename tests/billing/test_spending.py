@@ -11,7 +11,7 @@ from app import Client, Service
 from billing.ledger import DAY_MS, MIB, ORIGIN, Vm
 from zstack_mgmt.billing import spending, store
 from zstack_mgmt.billing.model import Tariff, Usage
-from zstack_mgmt.values import ADMIN_UUID
+from zstack_mgmt.core.values import ADMIN_UUID
 
 CPU, MEMORY = 100.01, 10.03
 DAY_S = 86_400

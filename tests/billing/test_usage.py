@@ -7,8 +7,8 @@ import pytest
 
 from app import Client, Service
 from compute.world import GIB, World, build
-from zstack_mgmt.values import ADMIN_UUID
-from zstack_mgmt.vms.events import VmChange, tell
+from zstack_mgmt.compute.vms.events import VmChange, tell
+from zstack_mgmt.core.values import ADMIN_UUID
 
 
 @pytest.fixture

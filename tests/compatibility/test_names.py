@@ -9,9 +9,9 @@ from app import Service
 from compatibility.java_actions import ACTIONS, Action
 from compatibility.java_classes import KNOWN
 from compatibility.player import Wire
+from zstack_mgmt.core.inventory import INVENTORIES
+from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
-from zstack_mgmt.inventory import INVENTORIES
-from zstack_mgmt.registry import APIS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,8 +7,8 @@ import pytest
 from world import GIB, World
 
 from app import Client
-from zstack_mgmt.errors import OperationError
-from zstack_mgmt.hosts.placement import choose_host
+from zstack_mgmt.compute.hosts.placement import choose_host
+from zstack_mgmt.core.errors import OperationError
 
 
 async def create_many(world: World, client: Client, count: int) -> list[str]:

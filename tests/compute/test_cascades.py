@@ -6,8 +6,8 @@ import pytest
 from pydantic.alias_generators import to_camel
 from world import GIB, World
 
+from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
-from zstack_mgmt.registry import APIS
 
 load()
 

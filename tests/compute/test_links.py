@@ -2,9 +2,9 @@
 
 from world import World
 
+from zstack_mgmt.core.inventory import INVENTORIES
+from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
-from zstack_mgmt.inventory import INVENTORIES
-from zstack_mgmt.registry import APIS
 
 load()
 COMPUTE = (

@@ -13,9 +13,9 @@ import pytest
 from world import World
 
 from app import Answer, Client
-from zstack_mgmt.networks import store as networks
-from zstack_mgmt.networks.model import range_of_cidr
-from zstack_mgmt.values import new_uuid
+from zstack_mgmt.compute.networks import store as networks
+from zstack_mgmt.compute.networks.model import range_of_cidr
+from zstack_mgmt.core.values import new_uuid
 
 
 @asynccontextmanager

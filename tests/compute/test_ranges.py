@@ -2,8 +2,8 @@
 
 import pytest
 
-from zstack_mgmt.errors import InvalidArgument
-from zstack_mgmt.networks.model import parse_range, range_of_cidr
+from zstack_mgmt.compute.networks.model import parse_range, range_of_cidr
+from zstack_mgmt.core.errors import InvalidArgument
 
 
 @pytest.mark.parametrize(

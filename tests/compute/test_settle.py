@@ -13,13 +13,13 @@ import pytest
 from world import World
 
 from zstack_mgmt import db
-from zstack_mgmt.jobs.model import ClaimedJob
-from zstack_mgmt.jobs.outside import Outside
+from zstack_mgmt.compute.vms import events, settle
+from zstack_mgmt.compute.volumes import events as volume_events
+from zstack_mgmt.core.registry import APIS, Call
+from zstack_mgmt.core.values import new_uuid
+from zstack_mgmt.engine.model import ClaimedJob
+from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.process import build_services
-from zstack_mgmt.registry import APIS, Call
-from zstack_mgmt.values import new_uuid
-from zstack_mgmt.vms import events, settle
-from zstack_mgmt.volumes import events as volume_events
 
 
 class Chores:

@@ -13,8 +13,8 @@ from world import World, build
 from app import Answer, Client, running_service
 from services import Services, clone_template, drop_database
 from zstack_mgmt.config import Settings
+from zstack_mgmt.core.registry import APIS, PATH_VARIABLE, Api
 from zstack_mgmt.features import load
-from zstack_mgmt.registry import APIS, PATH_VARIABLE, Api
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("compute-strangers")]
 

@@ -16,13 +16,13 @@ from app import Service
 from directory import running_directory
 from example_player import Player, pretty
 from receivers import receiver
-from zstack_mgmt.features import FEATURES, load
-from zstack_mgmt.web.examples import load_story
-from zstack_mgmt.web.operations import operations
-from zstack_mgmt.web.schemas import Components
+from zstack_mgmt.features import FEATURES, FOLDERS, load
+from zstack_mgmt.reference.examples import load_story
+from zstack_mgmt.reference.operations import operations
+from zstack_mgmt.reference.schemas import Components
 
 PACKAGE = Path(zstack_mgmt.__file__).parent
-STORIES = [name for name in (*FEATURES, "jobs") if (PACKAGE / name / "examples.json").exists()]
+STORIES = [name for name in (*FEATURES, "jobs") if (PACKAGE / FOLDERS[name] / "examples.json").exists()]
 RECORD = bool(os.environ.get("RECORD_EXAMPLES"))
 RERECORD = (
     "RECORD_EXAMPLES=1 make test ARGS=tests/docs/test_examples.py, look at the difference, then `make docs`"
@@ -41,7 +41,7 @@ def directory(feature: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.mark.parametrize("feature", STORIES)
 async def test_example_is_what_the_service_answers(service: Service, feature: str, directory: str) -> None:
-    path = PACKAGE / feature / "examples.json"
+    path = PACKAGE / FOLDERS[feature] / "examples.json"
     written: list[dict[str, Any]] = json.loads(path.read_text())
     async with receiver() as received:
         player = Player(service, received.url, feature, directory)

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from app import Service
-from zstack_mgmt.web.openapi import render
-from zstack_mgmt.web.pages import errors, pages, with_settings, write_pages
+from zstack_mgmt.reference.openapi import render
+from zstack_mgmt.reference.pages import errors, pages, with_settings, write_pages
 
 ROOT = Path(__file__).parents[2]
 REGENERATE = "run `make docs` and commit what it writes"

@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from app import Client, Service
 from identity.world import UNKNOWN, Tenant, User
+from zstack_mgmt.core.registry import APIS, PATH_VARIABLE, Api
 from zstack_mgmt.features import FEATURES, load
-from zstack_mgmt.registry import APIS, PATH_VARIABLE, Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

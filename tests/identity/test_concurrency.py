@@ -8,8 +8,8 @@ import pytest
 
 from app import Answer, Service
 from identity.world import Tenant, allow, uuids
-from zstack_mgmt.sessions.store import insert_session
-from zstack_mgmt.values import new_uuid
+from zstack_mgmt.core.values import new_uuid
+from zstack_mgmt.identity.sessions.store import insert_session
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

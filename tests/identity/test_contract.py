@@ -6,8 +6,8 @@ import pytest
 
 from app import Client, Service
 from identity.world import JAVA, UNKNOWN
+from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
-from zstack_mgmt.registry import APIS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

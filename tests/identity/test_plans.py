@@ -13,11 +13,11 @@ import pytest_asyncio
 
 from identity.population import account_uuid, populate, user_uuid
 from services import Services, clone_template, drop_database
+from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.features import load
 from zstack_mgmt.query.compile import count_sql, list_sql
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.plan import Scope, make_plan
-from zstack_mgmt.values import ADMIN_UUID
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,7 +8,7 @@ import pytest
 
 from app import Client
 from identity.world import JAVA, UNKNOWN, Tenant, User, allow, deny, uuids
-from zstack_mgmt.registry import APIS
+from zstack_mgmt.core.registry import APIS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

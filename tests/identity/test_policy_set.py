@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from zstack_mgmt.auth import policy
 from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.auth.policy import NO_POLICIES, PolicySet, check_rules, policy_set
-from zstack_mgmt.errors import InvalidArgument
+from zstack_mgmt.core.errors import InvalidArgument
+from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
-from zstack_mgmt.registry import APIS
 
 load()
 OFFERED = sorted({declared.permissions for declared in APIS.values()})

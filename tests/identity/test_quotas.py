@@ -9,8 +9,8 @@ import pytest
 
 from app import ADMIN, Client, Service
 from identity.world import JAVA, UNKNOWN, Tenant, uuids
-from zstack_mgmt.errors import QuotaExceeded
-from zstack_mgmt.quotas import usage
+from zstack_mgmt.core.errors import QuotaExceeded
+from zstack_mgmt.identity.quotas import usage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,8 +8,8 @@ import pytest_asyncio
 
 from app import Client, Service
 from identity.world import UNKNOWN, Tenant, User, allow, uuids
+from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
-from zstack_mgmt.registry import APIS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

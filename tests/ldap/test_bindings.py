@@ -12,10 +12,10 @@ from app import ADMIN
 from directory import stand_in
 from directory_data import BASE, entry, group, person
 from zstack_mgmt import db
-from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.core.registry import Call
+from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap.api_bindings import CreateLdapBinding, create_ldap_binding
 from zstack_mgmt.process import build_services
-from zstack_mgmt.registry import Call
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
 UNKNOWN = "aaaaaaaaaaaa4aaaaaaaaaaaaaaaaaaa"

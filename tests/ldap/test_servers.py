@@ -12,13 +12,13 @@ from app import ADMIN, running_service
 from directory_app import Ldap
 from directory_data import BASE, SERVICE, SERVICE_PASSWORD
 from zstack_mgmt import db
-from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.core.registry import Call
+from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap import questions
 from zstack_mgmt.ldap.api_servers import AddLdapServer, add_ldap_server
 from zstack_mgmt.ldap.directory import DirectoryError, Limits, Line
 from zstack_mgmt.ldap.model import Target
 from zstack_mgmt.process import build_services
-from zstack_mgmt.registry import Call
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
 UNKNOWN = "aaaaaaaaaaaa4aaaaaaaaaaaaaaaaaaa"

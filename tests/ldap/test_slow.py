@@ -10,7 +10,7 @@ import pytest
 from directory import Behaviour, running_directory, stand_in
 from directory_data import BASE, BULK, SERVICE, SERVICE_PASSWORD, person
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import TooBusy
+from zstack_mgmt.core.errors import TooBusy
 from zstack_mgmt.ldap import questions
 from zstack_mgmt.ldap.calls import turn
 from zstack_mgmt.ldap.directory import DirectoryError

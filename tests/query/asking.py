@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 
 from query_oracle import Asked, find
 from query_world import Rows
-from zstack_mgmt.inventory import INVENTORIES
+from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.plan import BUILTIN_ADMIN, Scope
 from zstack_mgmt.query.run import run

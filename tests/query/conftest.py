@@ -7,7 +7,7 @@ import pytest
 
 from query.asking import SEED, Conn
 from query_world import SCHEMA, WORLD, Rows, random_rows, store
-from zstack_mgmt.inventory import INVENTORIES
+from zstack_mgmt.core.inventory import INVENTORIES
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import asyncpg
 from query.asking import ALL, UTC, ask
 from query_world import WORLD
 from zstack_mgmt import features
-from zstack_mgmt.inventory import INVENTORIES
+from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import run

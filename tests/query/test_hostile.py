@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from query.asking import ALL, SLOW, UTC, agree, keys
 from query_oracle import Asked
-from zstack_mgmt.errors import InternalError, InvalidArgument
+from zstack_mgmt.core.errors import InternalError, InvalidArgument
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.run import run
 

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from query.asking import ALL, UTC, many
-from zstack_mgmt.errors import InvalidArgument
+from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.query.compile import list_sql
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.plan import Scope, make_plan

@@ -9,7 +9,7 @@ import pytest
 from app import Service, running_service
 from scheduler.rows import insert_resource
 from zstack_mgmt.config import Settings
-from zstack_mgmt.values import ADMIN_UUID
+from zstack_mgmt.core.values import ADMIN_UUID
 
 Make = Callable[..., Awaitable[str]]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zstack_mgmt.values import ADMIN_UUID, new_uuid
+from zstack_mgmt.core.values import ADMIN_UUID, new_uuid
 
 
 async def insert_resource(db: Any, kind: str = "VmInstanceVO", account: str = ADMIN_UUID) -> str:

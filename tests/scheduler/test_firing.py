@@ -11,8 +11,8 @@ import pytest
 
 from app import Client, Service
 from scheduler.rows import insert_due, insert_resource
+from zstack_mgmt.core.registry import Services
 from zstack_mgmt.process import build_services
-from zstack_mgmt.registry import Services
 from zstack_mgmt.scheduler import due
 from zstack_mgmt.scheduler import firing as rounds
 from zstack_mgmt.scheduler.store import delete_job

@@ -7,7 +7,7 @@ import pytest
 from app import Service
 from workers.periodic import tend
 from zstack_mgmt import db
-from zstack_mgmt.jobs.bell import Bell
+from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.process import build_services
 
 

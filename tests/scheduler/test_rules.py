@@ -8,10 +8,10 @@ import pytest
 from app import Service
 from compute.world import GIB, World, build
 from scheduler.rows import insert_due
-from zstack_mgmt.values import ADMIN_UUID
-from zstack_mgmt.vms.events import VmChange
-from zstack_mgmt.vms.events import tell as tell_vm
-from zstack_mgmt.volumes.events import VolumeChange, tell_volume
+from zstack_mgmt.compute.vms.events import VmChange
+from zstack_mgmt.compute.vms.events import tell as tell_vm
+from zstack_mgmt.compute.volumes.events import VolumeChange, tell_volume
+from zstack_mgmt.core.values import ADMIN_UUID
 
 Make = Callable[..., Awaitable[str]]
 Wait = Callable[..., Awaitable[Any]]

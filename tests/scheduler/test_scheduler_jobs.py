@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import Answer, Client, Service
-from zstack_mgmt.values import new_uuid
+from zstack_mgmt.core.values import new_uuid
 
 JOBS = "/scheduler/jobs"
 Make = Callable[..., Awaitable[str]]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zstack_mgmt.errors import InvalidArgument
+from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.scheduler.timing import Timing, check, next_due, parse_start
 
 ZONE = ZoneInfo("UTC")

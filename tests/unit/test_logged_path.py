@@ -2,7 +2,7 @@
 
 import pytest
 
-from zstack_mgmt.web.app import logged_path
+from zstack_mgmt.doors.app import logged_path
 
 
 @pytest.mark.parametrize("segment", ["sessions", "%73essions", "se%73sion%73"])

@@ -3,11 +3,11 @@
 import pytest
 
 from query_world import WORLD
-from zstack_mgmt.errors import BadRequest, InternalError
-from zstack_mgmt.inventory import INVENTORIES
+from zstack_mgmt.core.errors import BadRequest, InternalError
+from zstack_mgmt.core.inventory import INVENTORIES
+from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.query.declare import QueryRequest, query_api
 from zstack_mgmt.query.parser import Sort
-from zstack_mgmt.registry import APIS
 
 QtVm = WORLD["QtVm"]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zstack_mgmt.errors import ApiError, BadRequest, InternalError, InvalidArgument
+from zstack_mgmt.core.errors import ApiError, BadRequest, InternalError, InvalidArgument
 from zstack_mgmt.query import catalog, coerce, compile, parser, tree  # noqa: A004
 from zstack_mgmt.query.parser import (
     DEFAULT_LIMIT,

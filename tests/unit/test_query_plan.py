@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from query_world import WORLD
-from zstack_mgmt.errors import ApiError, InternalError, InvalidArgument, ResourceNotFound
-from zstack_mgmt.inventory import INVENTORIES
+from zstack_mgmt.core.errors import ApiError, InternalError, InvalidArgument, ResourceNotFound
+from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.query.catalog import describe
 from zstack_mgmt.query.coerce import bound_values, like_pattern, parse_stretch, parse_value
 from zstack_mgmt.query.compile import count_sql, list_sql, quote

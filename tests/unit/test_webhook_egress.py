@@ -9,7 +9,7 @@ from aiohttp import web
 
 from receivers import receiver
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import BadRequest
+from zstack_mgmt.core.errors import BadRequest
 from zstack_mgmt.webhooks.egress import TRAIL, Trail, check_address, check_url, guarded_session
 
 LOCKED = Settings()

@@ -11,7 +11,7 @@ import pytest
 from app import Service, running_service
 from receivers import Receiver, receiver, replying
 from zstack_mgmt.config import Settings
-from zstack_mgmt.jobs.bell import heard, wake_channel
+from zstack_mgmt.engine.bell import heard, wake_channel
 from zstack_mgmt.webhooks.signing import verify
 
 

@@ -13,8 +13,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import TooBusy
-from zstack_mgmt.registry import Services
+from zstack_mgmt.core.errors import TooBusy
+from zstack_mgmt.core.registry import Services
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{128}")
 _MAX_WAITING = 200

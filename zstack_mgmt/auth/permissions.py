@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from zstack_mgmt.errors import PermissionDenied
-from zstack_mgmt.registry import Api, Call, Policies
+from zstack_mgmt.core.errors import PermissionDenied
+from zstack_mgmt.core.registry import Api, Call, Policies
 
 
 def may_call(declared: Api, *, is_admin: bool, is_account: bool, policies: Policies | None) -> bool:

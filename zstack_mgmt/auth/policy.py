@@ -16,7 +16,7 @@ import orjson
 import re2  # pyright: ignore[reportMissingTypeStubs]
 import structlog
 
-from zstack_mgmt.errors import InvalidArgument
+from zstack_mgmt.core.errors import InvalidArgument
 
 log = structlog.get_logger()
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zstack_mgmt.auth.policy import policy_set
-from zstack_mgmt.db import Pool
-from zstack_mgmt.errors import InvalidSession
-from zstack_mgmt.registry import Policies, Sealer
+from zstack_mgmt.core.errors import InvalidSession
+from zstack_mgmt.core.registry import Policies, Sealer
+from zstack_mgmt.db import Connection, Pool
 
 _MAX_CACHED = 20_000
 _SELECT = """
@@ -26,7 +26,7 @@ WHERE s.token_hash = $1 AND s.expired_date >= now() AND a.enabled
 """
 
 
-async def statements_of(conn: Any, user_uuid: str) -> list[str]:
+async def statements_of(conn: Connection, user_uuid: str) -> list[str]:
     """The statements, as JSON text, of each policy of the user and of its groups."""
     rows = await conn.fetch(
         """

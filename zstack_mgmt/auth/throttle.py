@@ -7,10 +7,10 @@ the same work.
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.registry import Sealer
+from zstack_mgmt.core.registry import Sealer
+from zstack_mgmt.db import Connection
 
 
 def subject_of(sealer: Sealer, kind: str, *names: str) -> bytes:
@@ -31,12 +31,12 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
-async def take_turn(conn: Any, subject: bytes) -> None:
+async def take_turn(conn: Connection, subject: bytes) -> None:
     """Let the attempts for one name be judged one after the other, until the transaction ends."""
     await conn.execute("SELECT pg_advisory_xact_lock(7316004, hashtext(encode($1, 'hex')))", subject)
 
 
-async def is_blocked(conn: Any, subject: bytes, address: str) -> bool:
+async def is_blocked(conn: Connection, subject: bytes, address: str) -> bool:
     """Whether attempts for the name from this address, or from anywhere, must wait."""
     return bool(
         await conn.fetchval(
@@ -50,7 +50,7 @@ async def is_blocked(conn: Any, subject: bytes, address: str) -> bool:
     )
 
 
-async def note_failure(conn: Any, settings: Settings, subject: bytes, address: str) -> None:
+async def note_failure(conn: Connection, settings: Settings, subject: bytes, address: str) -> None:
     """Count a failure: past the free ones each doubles the delay; a lockout blocks the name everywhere."""
     await conn.execute(
         """
@@ -87,14 +87,14 @@ async def note_failure(conn: Any, settings: Settings, subject: bytes, address: s
         )
 
 
-async def forget_failures(conn: Any, subject: bytes, address: str) -> None:
+async def forget_failures(conn: Connection, subject: bytes, address: str) -> None:
     """Start again at zero after a success."""
     await conn.execute(
         "DELETE FROM login_failures WHERE subject = $1 AND address IN ($2, '')", subject, network_of(address)
     )
 
 
-async def forget_old(conn: Any, settings: Settings) -> None:
+async def forget_old(conn: Connection, settings: Settings) -> None:
     """Drop counters that no longer count."""
     await conn.execute(
         """

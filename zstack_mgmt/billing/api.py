@@ -12,12 +12,13 @@ from zstack_mgmt.billing import spending, store, usage
 from zstack_mgmt.billing.classes import describe
 from zstack_mgmt.billing.model import Price
 from zstack_mgmt.billing.units import canonical_resource, time_unit_ms, unit_bytes
-from zstack_mgmt.errors import InvalidArgument, PermissionDenied, ResourceNotFound
+from zstack_mgmt.core.errors import InvalidArgument, PermissionDenied, ResourceNotFound
+from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.requests import DeleteRequest
+from zstack_mgmt.core.values import Reference, new_uuid
+from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.sharing.owners import tag
 from zstack_mgmt.query.declare import query_api
-from zstack_mgmt.registry import ApiRequest, Call, api
-from zstack_mgmt.requests import DeleteRequest
-from zstack_mgmt.sharing.owners import tag
-from zstack_mgmt.values import Reference, new_uuid
 
 __all__ = ["usage"]  # imported for its subscriptions
 
@@ -52,7 +53,7 @@ class CreateResourcePrice(ApiRequest):
     returns=Price,
     raises=(InvalidArgument,),
 )
-async def create_resource_price(call: Call, conn: Any, request: CreateResourcePrice) -> Price:
+async def create_resource_price(call: Call, conn: Connection, request: CreateResourcePrice) -> Price:
     resource = canonical_resource(request.resource_name)
     time_unit_ms(request.time_unit)
     unit = None if resource == "cpu" else request.resource_unit
@@ -80,7 +81,7 @@ class DeleteResourcePrice(DeleteRequest):
     also=("/v1/billing/prices/{uuid}",),
     raises=(ResourceNotFound,),
 )
-async def delete_resource_price(call: Call, conn: Any, request: DeleteResourcePrice) -> None:
+async def delete_resource_price(call: Call, conn: Connection, request: DeleteResourcePrice) -> None:
     uuid = request.uuid_of("price")
     await store.delete_price(conn, uuid)
 
@@ -111,7 +112,7 @@ class CalculateAccountSpending(ApiRequest):
     raises=(PermissionDenied, ResourceNotFound),
 )
 async def calculate_account_spending(
-    call: Call, conn: Any, request: CalculateAccountSpending
+    call: Call, conn: Connection, request: CalculateAccountSpending
 ) -> dict[str, Any]:
     if request.account_uuid != call.account_uuid and not call.is_admin:
         raise PermissionDenied("an account can calculate its own spending only")

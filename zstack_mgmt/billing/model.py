@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from zstack_mgmt.inventory import Inventory, inventory
+from zstack_mgmt.core.inventory import Inventory, inventory
 
 Kind = Literal["VM", "rootVolume", "dataVolume", "snapShot"]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from zstack_mgmt.billing import store
 from zstack_mgmt.billing.model import Kind, Tariff, Usage
+from zstack_mgmt.db import Connection
 
 KINDS: tuple[Kind, ...] = ("VM", "rootVolume", "dataVolume", "snapShot")
 MAX_PIECES = 20_000
@@ -33,7 +34,7 @@ class Detail:
     pieces: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
 
 
-async def calculate(conn: Any, account_uuid: str, start: int, end: int | None) -> dict[str, Any]:
+async def calculate(conn: Connection, account_uuid: str, start: int, end: int | None) -> dict[str, Any]:
     """The spending of an account in [start, end) ms in the reply's form.
 
     Args:
@@ -53,7 +54,7 @@ async def calculate(conn: Any, account_uuid: str, start: int, end: int | None) -
 
 
 async def _usages(
-    conn: Any, account_uuid: str, start: int, end: int, tariffs: Mapping[str, Sequence[Tariff]]
+    conn: Connection, account_uuid: str, start: int, end: int, tariffs: Mapping[str, Sequence[Tariff]]
 ) -> list[Usage]:
     """Each stretch of the window when they are few; else their sums between the changes of prices."""
     if end <= start:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from zstack_mgmt.billing.model import Price, Tariff, Usage
 from zstack_mgmt.billing.units import time_unit_ms, unit_bytes
+from zstack_mgmt.db import Connection, fetch_one
 
 
-async def now_ms(conn: Any) -> int:
+async def now_ms(conn: Connection) -> int:
     """The database's clock, in ms."""
     return await conn.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
 
 
 async def insert_price(
-    conn: Any,
+    conn: Connection,
     uuid: str,
     resource_name: str,
     resource_unit: str | None,
@@ -25,7 +25,8 @@ async def insert_price(
     date_ms: int,
 ) -> Price:
     """Insert a price."""
-    row = await conn.fetchrow(
+    row = await fetch_one(
+        conn,
         """
         INSERT INTO prices (uuid, resource_name, resource_unit, time_unit, price, date_in_long)
         VALUES ($1, $2, $3, $4, $5, $6)
@@ -42,12 +43,12 @@ async def insert_price(
     return Price.from_row(row)
 
 
-async def delete_price(conn: Any, uuid: str) -> None:
+async def delete_price(conn: Connection, uuid: str) -> None:
     """Delete the price, if there is one."""
     await conn.execute("DELETE FROM prices WHERE uuid = $1", uuid)
 
 
-async def tariffs(conn: Any) -> dict[str, list[Tariff]]:
+async def tariffs(conn: Connection) -> dict[str, list[Tariff]]:
     """The prices of each resource in their order; of those that begin together the one made last."""
     rows = await conn.fetch(
         """
@@ -74,13 +75,13 @@ async def tariffs(conn: Any) -> dict[str, list[Tariff]]:
     return found
 
 
-async def account_exists(conn: Any, uuid: str) -> bool:
+async def account_exists(conn: Connection, uuid: str) -> bool:
     """Whether there is such an account."""
     return bool(await conn.fetchval("SELECT true FROM accounts WHERE uuid = $1", uuid))
 
 
 async def observe(
-    conn: Any,
+    conn: Connection,
     kind: str,
     resource_uuid: str,
     at_ms: int,
@@ -125,7 +126,7 @@ async def observe(
         )
 
 
-async def hand_over(conn: Any, account_uuid: str, to_account_uuid: str) -> None:
+async def hand_over(conn: Connection, account_uuid: str, to_account_uuid: str) -> None:
     """All that an account pays for at this moment is paid for by another one from now on."""
     await conn.execute(
         """
@@ -141,7 +142,7 @@ async def hand_over(conn: Any, account_uuid: str, to_account_uuid: str) -> None:
     )
 
 
-async def was_used(conn: Any, resource_uuid: str, *, still: bool) -> bool:
+async def was_used(conn: Connection, resource_uuid: str, *, still: bool) -> bool:
     """Whether the resource has been paid for before, or with `still` is being paid for."""
     return bool(
         await conn.fetchval(
@@ -152,7 +153,7 @@ async def was_used(conn: Any, resource_uuid: str, *, still: bool) -> bool:
     )
 
 
-async def stretches(conn: Any, account_uuid: str, start: int, end: int, limit: int) -> list[Usage]:
+async def stretches(conn: Connection, account_uuid: str, start: int, end: int, limit: int) -> list[Usage]:
     """The account's stretches inside [start, end) ms, clipped to it; at most `limit` of them, in no order."""
     rows = await conn.fetch(
         """
@@ -168,7 +169,7 @@ async def stretches(conn: Any, account_uuid: str, start: int, end: int, limit: i
     return [Usage(**dict(row)) for row in rows]
 
 
-async def sums(conn: Any, account_uuid: str, edges: Sequence[int]) -> list[Usage]:
+async def sums(conn: Connection, account_uuid: str, edges: Sequence[int]) -> list[Usage]:
     """The stretches between each two neighbours of the moments (ms), added up for each resource and size."""
     rows = await conn.fetch(
         """
@@ -186,7 +187,7 @@ async def sums(conn: Any, account_uuid: str, edges: Sequence[int]) -> list[Usage
     return [Usage(**dict(row)) for row in rows]
 
 
-async def names(conn: Any, uuids: Sequence[str]) -> dict[str, str]:
+async def names(conn: Connection, uuids: Sequence[str]) -> dict[str, str]:
     """The names of resources that were used: the present ones, or the last that were written down."""
     rows = await conn.fetch(
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zstack_mgmt.errors import InvalidArgument
+from zstack_mgmt.core.errors import InvalidArgument
 
 RESOURCES = ("cpu", "memory", "rootVolume", "dataVolume", "snapShot")
 """What has a price, as the product writes it."""

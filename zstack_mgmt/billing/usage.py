@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from zstack_mgmt.billing.store import now_ms, observe, was_used
-from zstack_mgmt.vms.events import LAST, VmChange, on_vm_state
-from zstack_mgmt.volumes.events import SnapshotChange, VolumeChange, on_snapshot_event, on_volume_event
+from zstack_mgmt.compute.vms.events import LAST, VmChange, on_vm_state
+from zstack_mgmt.compute.volumes.events import (
+    SnapshotChange,
+    VolumeChange,
+    on_snapshot_event,
+    on_volume_event,
+)
+from zstack_mgmt.db import Connection
 
 
 @on_vm_state
-async def follow_vm(conn: Any, change: VmChange) -> None:
+async def follow_vm(conn: Connection, change: VmChange) -> None:
     """CPU, memory and root volume are paid for while the VM is Running, and by whom it belongs to then."""
     at_ms = await now_ms(conn)
     running = change.state_after == "Running" and change.reason not in LAST
@@ -38,7 +42,7 @@ async def follow_vm(conn: Any, change: VmChange) -> None:
 
 
 @on_volume_event
-async def follow_volume(conn: Any, change: VolumeChange) -> None:
+async def follow_volume(conn: Connection, change: VolumeChange) -> None:
     """A data volume is paid for from its first attachment, which instantiates it, until its deletion."""
     if change.type != "Data":
         return
@@ -51,7 +55,7 @@ async def follow_volume(conn: Any, change: VolumeChange) -> None:
 
 
 @on_snapshot_event
-async def follow_snapshot(conn: Any, change: SnapshotChange) -> None:
+async def follow_snapshot(conn: Connection, change: SnapshotChange) -> None:
     """A snapshot is paid for while it exists; one that is still being made is not."""
     if change.kind == "owner-changed" and not await was_used(conn, change.snapshot_uuid, still=True):
         return
@@ -62,7 +66,7 @@ async def follow_snapshot(conn: Any, change: SnapshotChange) -> None:
     )
 
 
-async def _observe_volume(conn: Any, change: VolumeChange, payer: str | None) -> None:
+async def _observe_volume(conn: Connection, change: VolumeChange, payer: str | None) -> None:
     at_ms = await now_ms(conn)
     await observe(
         conn, "dataVolume", change.volume_uuid, at_ms, paid_by=payer, name=change.name, size=change.size

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from zstack_mgmt.config import Settings
+from zstack_mgmt.core.registry import Sealer, Services
 from zstack_mgmt.drivers.protocol import Driver, Host
 from zstack_mgmt.drivers.simulator import Simulator, Transaction
-from zstack_mgmt.registry import Sealer, Services
 
 
 def driver_for(hypervisor_type: str, settings: Settings, transaction: Transaction) -> Driver:

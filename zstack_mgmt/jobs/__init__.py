@@ -1,4 +1,1 @@
-"""The life of an API job: accepted, claimed, run, finished, read.
-
-PostgreSQL is the ledger, Redis is the doorbell.
-"""
+"""API jobs as clients see them: poll, list, follow, cancel."""

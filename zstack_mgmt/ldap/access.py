@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
-from zstack_mgmt.errors import DirectoryTestFailed, DirectoryUnreachable, OperationError
+from zstack_mgmt.core.errors import DirectoryTestFailed, DirectoryUnreachable, OperationError
+from zstack_mgmt.core.registry import Call, Sealer
+from zstack_mgmt.db import Connection
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.calls import Asker, turn
 from zstack_mgmt.ldap.directory import BadFilter, DirectoryError, Reason
 from zstack_mgmt.ldap.model import Options, Target, options_of
-from zstack_mgmt.registry import Call, Sealer
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ def target_of(sealer: Sealer, stored: store.StoredServer) -> Target:
     return Target(server.url, server.base, server.username, password, server.encryption)
 
 
-async def configured(call: Call, conn: Any) -> Configured | None:
+async def configured(call: Call, conn: Connection) -> Configured | None:
     """The directory, or None when no server was added."""
     stored = await store.only_server(conn)
     if stored is None:

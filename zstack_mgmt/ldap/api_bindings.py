@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import StringConstraints
 
-from zstack_mgmt.accounts.model import Account
-from zstack_mgmt.errors import (
+from zstack_mgmt.core.errors import (
     AccountGone,
     AdminNotBindable,
     DirectoryUnreachable,
@@ -18,15 +17,17 @@ from zstack_mgmt.errors import (
     OperationError,
     ResourceNotFound,
 )
-from zstack_mgmt.jobs.outside import Outside
+from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call, api
+from zstack_mgmt.core.values import ADMIN_UUID, DeleteMode, Reference, ResourceUuid, is_uuid
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.outside import Outside
+from zstack_mgmt.identity.accounts.model import Account
+from zstack_mgmt.identity.sharing.owners import found, tag
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
 from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
 from zstack_mgmt.ldap.model import LdapBinding, full_dn
 from zstack_mgmt.query.declare import query_api
-from zstack_mgmt.registry import VALIDATION_ONLY, ApiRequest, Call, api
-from zstack_mgmt.sharing.owners import found, tag
-from zstack_mgmt.values import ADMIN_UUID, DeleteMode, Reference, ResourceUuid, is_uuid
 
 _BATCH = 200
 """Entries that one call to the directory looks up, so that a clean-up never holds a thread for long."""
@@ -119,7 +120,7 @@ class DeleteLdapBinding(ApiRequest):
     java=JAVA,
     raises=(ResourceNotFound,),
 )
-async def delete_ldap_binding(call: Call, conn: Any, request: DeleteLdapBinding) -> None:
+async def delete_ldap_binding(call: Call, conn: Connection, request: DeleteLdapBinding) -> None:
     if not is_uuid(request.uuid):
         raise ResourceNotFound(f"no LDAP binding has the uuid {request.uuid}")
     await store.delete_binding(conn, request.uuid)

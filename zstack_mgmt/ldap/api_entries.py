@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.errors import DirectoryUnreachable, InvalidArgument, OperationError
-from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.core.errors import DirectoryUnreachable, InvalidArgument, OperationError
+from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
 from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
 from zstack_mgmt.ldap.model import dn_key
-from zstack_mgmt.registry import ApiRequest, Call, api
 
 _NAMES = ("cn", "name", "distinguishedName", "displayName", "userPrincipalName", "objectClass", "entryDN")
 Filter = Annotated[str, StringConstraints(min_length=1, max_length=4096)]

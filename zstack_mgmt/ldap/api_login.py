@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from zstack_mgmt.accounts.model import Account
 from zstack_mgmt.auth.sessions import token_hash
 from zstack_mgmt.auth.throttle import forget_failures, is_blocked, note_failure, subject_of, take_turn
-from zstack_mgmt.errors import (
+from zstack_mgmt.core.errors import (
     AuthenticationFailed,
     DirectoryUnreachable,
     EntryNotFound,
@@ -21,17 +20,19 @@ from zstack_mgmt.errors import (
     NoDirectory,
     TooManySessions,
 )
-from zstack_mgmt.inventory import Inventory
-from zstack_mgmt.jobs.outside import Direct
+from zstack_mgmt.core.inventory import Inventory
+from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.values import new_uuid
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.outside import Direct
+from zstack_mgmt.identity.accounts.model import Account
+from zstack_mgmt.identity.sessions.model import Session
+from zstack_mgmt.identity.sessions.open import open_session
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import Configured, configured, reaching
 from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
 from zstack_mgmt.ldap.calls import Asker
 from zstack_mgmt.ldap.model import dn_key
-from zstack_mgmt.registry import ApiRequest, Call, api
-from zstack_mgmt.sessions.model import Session
-from zstack_mgmt.sessions.open import open_session
-from zstack_mgmt.values import new_uuid
 
 _REFUSAL_S = 0.25
 """Refusals are given at multiples of this after the call came in.
@@ -135,7 +136,7 @@ async def _find(server: Configured, ask: Asker, uid: str) -> str | None:
     return found[0] if found else None
 
 
-async def _account(conn: Any, server: Configured, names: list[str]) -> Account | None:
+async def _account(conn: Connection, server: Configured, names: list[str]) -> Account | None:
     """The account to log in to, or None. A binding of the entry itself wins over those of its groups.
 
     Raises InternalError when its groups lead to different accounts.

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from zstack_mgmt.errors import DirectoryTestFailed, InvalidArgument, OneDirectoryOnly, ResourceNotFound
-from zstack_mgmt.jobs.outside import Outside
-from zstack_mgmt.ldap import store
-from zstack_mgmt.ldap.access import prove, sealed_for, target_of
-from zstack_mgmt.ldap.directory import BadFilter, check_filter
-from zstack_mgmt.ldap.model import PATTERNS, Encryption, LdapServer, Target, options_of, parse_url
-from zstack_mgmt.query.declare import query_api
-from zstack_mgmt.registry import VALIDATION_ONLY, ApiRequest, Call, api
-from zstack_mgmt.sharing.owners import found, tag
-from zstack_mgmt.values import (
+from zstack_mgmt.core.errors import DirectoryTestFailed, InvalidArgument, OneDirectoryOnly, ResourceNotFound
+from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call, api
+from zstack_mgmt.core.values import (
     DeleteMode,
     Description,
     Reference,
@@ -24,6 +17,14 @@ from zstack_mgmt.values import (
     Secret,
     is_uuid,
 )
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.outside import Outside
+from zstack_mgmt.identity.sharing.owners import found, tag
+from zstack_mgmt.ldap import store
+from zstack_mgmt.ldap.access import prove, sealed_for, target_of
+from zstack_mgmt.ldap.directory import BadFilter, check_filter
+from zstack_mgmt.ldap.model import PATTERNS, Encryption, LdapServer, Target, options_of, parse_url
+from zstack_mgmt.query.declare import query_api
 
 JAVA = "org.zstack.ldap"
 CATEGORY = "ldap"
@@ -141,7 +142,7 @@ class DeleteLdapServer(ApiRequest):
     java=JAVA,
     raises=(ResourceNotFound,),
 )
-async def delete_ldap_server(call: Call, conn: Any, request: DeleteLdapServer) -> None:
+async def delete_ldap_server(call: Call, conn: Connection, request: DeleteLdapServer) -> None:
     if not is_uuid(request.uuid):
         raise ResourceNotFound(f"no LDAP server has the uuid {request.uuid}")
     await store.delete_server(conn, request.uuid)

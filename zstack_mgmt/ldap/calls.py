@@ -16,7 +16,7 @@ from functools import cache
 from typing import Concatenate, ParamSpec, TypeVar
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import TooBusy
+from zstack_mgmt.core.errors import TooBusy
 from zstack_mgmt.ldap.directory import DirectoryError, Limits, Line
 from zstack_mgmt.ldap.model import Target
 

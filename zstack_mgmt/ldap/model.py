@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
-from zstack_mgmt.errors import InvalidArgument
-from zstack_mgmt.inventory import Inventory, inventory
+from zstack_mgmt.core.errors import InvalidArgument
+from zstack_mgmt.core.inventory import Inventory, inventory
 
 Encryption = Literal["None", "TLS"]
 

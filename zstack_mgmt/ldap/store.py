@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zstack_mgmt.accounts.model import Account
+from zstack_mgmt.db import Connection, fetch_one
+from zstack_mgmt.identity.accounts.model import Account
 from zstack_mgmt.ldap.model import LdapBinding, LdapServer, dn_key
 
 
@@ -19,7 +20,7 @@ class StoredServer:
     tags: tuple[str, ...]  # its system tags
 
 
-async def only_server(conn: Any) -> StoredServer | None:
+async def only_server(conn: Connection) -> StoredServer | None:
     """The server, or None."""
     return _stored(
         await conn.fetchrow(
@@ -34,7 +35,7 @@ async def only_server(conn: Any) -> StoredServer | None:
     )
 
 
-async def server_made_by(conn: Any, job_uuid: str) -> LdapServer | None:
+async def server_made_by(conn: Connection, job_uuid: str) -> LdapServer | None:
     """The server that an earlier run of the job has added, or None."""
     row = await conn.fetchrow(
         """
@@ -47,7 +48,7 @@ async def server_made_by(conn: Any, job_uuid: str) -> LdapServer | None:
 
 
 async def insert_server(
-    conn: Any,
+    conn: Connection,
     uuid: str,
     name: str,
     description: str | None,
@@ -59,7 +60,8 @@ async def insert_server(
     job_uuid: str,
 ) -> LdapServer:
     """Insert the server; a second one breaks ldap_servers_singleton_key."""
-    row = await conn.fetchrow(
+    row = await fetch_one(
+        conn,
         """
         INSERT INTO ldap_servers
             (uuid, name, description, url, base, username, sealed_password, encryption, made_by)
@@ -80,7 +82,7 @@ async def insert_server(
 
 
 async def update_server(
-    conn: Any,
+    conn: Connection,
     uuid: str,
     name: str | None,
     description: str | None,
@@ -112,7 +114,7 @@ async def update_server(
     return None if row is None else LdapServer.from_row(row)
 
 
-async def delete_tags(conn: Any, uuid: str, patterns: Sequence[str]) -> None:
+async def delete_tags(conn: Connection, uuid: str, patterns: Sequence[str]) -> None:
     """Drop the server's system tags of these patterns, so that others can take their place."""
     await conn.execute(
         """
@@ -124,22 +126,22 @@ async def delete_tags(conn: Any, uuid: str, patterns: Sequence[str]) -> None:
     )
 
 
-async def delete_server(conn: Any, uuid: str) -> None:
+async def delete_server(conn: Connection, uuid: str) -> None:
     """Delete the server with its bindings and tags, if there is one."""
     await conn.execute("DELETE FROM ldap_servers WHERE uuid = $1", uuid)
 
 
-async def account_exists(conn: Any, uuid: str) -> bool:
+async def account_exists(conn: Connection, uuid: str) -> bool:
     """Whether there is such an account; it stays until the transaction ends."""
     return bool(await conn.fetchval("SELECT true FROM accounts WHERE uuid = $1 FOR KEY SHARE", uuid))
 
 
-async def server_exists(conn: Any, uuid: str) -> bool:
+async def server_exists(conn: Connection, uuid: str) -> bool:
     """Whether the server is still there; it stays until the transaction ends."""
     return bool(await conn.fetchval("SELECT true FROM ldap_servers WHERE uuid = $1 FOR KEY SHARE", uuid))
 
 
-async def binding_made_by(conn: Any, job_uuid: str) -> LdapBinding | None:
+async def binding_made_by(conn: Connection, job_uuid: str) -> LdapBinding | None:
     """The binding that an earlier run of the job has made, or None."""
     row = await conn.fetchrow(
         """
@@ -152,10 +154,11 @@ async def binding_made_by(conn: Any, job_uuid: str) -> LdapBinding | None:
 
 
 async def insert_binding(
-    conn: Any, uuid: str, dn: str, server_uuid: str, account_uuid: str, job_uuid: str
+    conn: Connection, uuid: str, dn: str, server_uuid: str, account_uuid: str, job_uuid: str
 ) -> LdapBinding:
     """Insert the binding; an entry that is bound already breaks ldap_bindings_dn_key."""
-    row = await conn.fetchrow(
+    row = await fetch_one(
+        conn,
         """
         INSERT INTO ldap_bindings (uuid, ldap_uid, dn_key, ldap_server_uuid, account_uuid, made_by)
         VALUES ($1, $2, $3, $4, $5, $6)
@@ -171,18 +174,18 @@ async def insert_binding(
     return LdapBinding.from_row(row)
 
 
-async def delete_binding(conn: Any, uuid: str) -> None:
+async def delete_binding(conn: Connection, uuid: str) -> None:
     """Delete the binding, if there is one."""
     await conn.execute("DELETE FROM ldap_bindings WHERE uuid = $1", uuid)
 
 
-async def bound_names(conn: Any, server_uuid: str) -> list[str]:
+async def bound_names(conn: Connection, server_uuid: str) -> list[str]:
     """The names of all bound entries."""
     rows = await conn.fetch("SELECT ldap_uid FROM ldap_bindings WHERE ldap_server_uuid = $1", server_uuid)
     return [row[0] for row in rows]
 
 
-async def names_with_sessions(conn: Any) -> list[str]:
+async def names_with_sessions(conn: Connection) -> list[str]:
     """The names of the entries that have live sessions."""
     rows = await conn.fetch(
         """
@@ -193,7 +196,7 @@ async def names_with_sessions(conn: Any) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def bound_accounts(conn: Any, server_uuid: str, dns: Sequence[str]) -> list[str]:
+async def bound_accounts(conn: Connection, server_uuid: str, dns: Sequence[str]) -> list[str]:
     """The accounts to which the entries are bound, each once; the bindings stay for the transaction."""
     rows = await conn.fetch(
         """
@@ -206,7 +209,7 @@ async def bound_accounts(conn: Any, server_uuid: str, dns: Sequence[str]) -> lis
     return list(dict.fromkeys(row[0] for row in rows))
 
 
-async def open_account(conn: Any, uuid: str) -> Account | None:
+async def open_account(conn: Connection, uuid: str) -> Account | None:
     """The account if it may log in, which does not change until the transaction ends."""
     row = await conn.fetchrow(
         """
@@ -218,7 +221,7 @@ async def open_account(conn: Any, uuid: str) -> Account | None:
     return None if row is None else Account.from_row(row)
 
 
-async def note_login(conn: Any, token_hash: bytes, dn: str) -> None:
+async def note_login(conn: Connection, token_hash: bytes, dn: str) -> None:
     """Note that the directory has opened the session, and for whom."""
     await conn.execute(
         """
@@ -230,7 +233,7 @@ async def note_login(conn: Any, token_hash: bytes, dn: str) -> None:
     )
 
 
-async def unbind(conn: Any, server_uuid: str, dns: Sequence[str]) -> list[Account]:
+async def unbind(conn: Connection, server_uuid: str, dns: Sequence[str]) -> list[Account]:
     """Delete the entries' bindings and end the sessions that they, or others of their accounts, have by LDAP.
 
     Returns the accounts that lost a binding, by name.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from zstack_mgmt.errors import ResourceNotFound
+from zstack_mgmt.core.errors import ResourceNotFound
+from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.db import Connection
 from zstack_mgmt.query.catalog import describe
 from zstack_mgmt.query.tree import Op
-from zstack_mgmt.registry import ApiRequest, Call, api
 
 
 class GetQueryMetadata(ApiRequest):
@@ -32,5 +33,5 @@ class GetQueryMetadata(ApiRequest):
     raises=(ResourceNotFound,),
     exclusive=(),
 )
-async def get_query_metadata(call: Call, conn: Any, request: GetQueryMetadata) -> dict[str, Any]:
+async def get_query_metadata(call: Call, conn: Connection, request: GetQueryMetadata) -> dict[str, Any]:
     return {"inventories": describe(request.resource), "operators": [op.value for op in Op]}

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from zstack_mgmt.errors import InternalError, InvalidArgument, ResourceNotFound
-from zstack_mgmt.inventory import INVENTORIES, Field, Kind, ListColumn, Meta
+from zstack_mgmt.core.errors import InternalError, InvalidArgument, ResourceNotFound
+from zstack_mgmt.core.inventory import INVENTORIES, Field, Kind, ListColumn, Meta
 
 TAGS = {"__systemTag__": "System", "__userTag__": "User"}
 """The condition names of tags, and the type of tag that they mean."""

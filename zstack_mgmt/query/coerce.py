@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from zstack_mgmt.errors import InternalError
-from zstack_mgmt.inventory import Kind
+from zstack_mgmt.core.errors import InternalError
+from zstack_mgmt.core.inventory import Kind
+from zstack_mgmt.core.values import parse_date
 from zstack_mgmt.query.parser import split_list
 from zstack_mgmt.query.tree import Op
-from zstack_mgmt.values import parse_date
 
 Value = str | int | Decimal | bool | datetime | tuple[object, ...]
 

@@ -9,8 +9,9 @@ one text that is taken as it is; the type checker sees that they are literals.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import LiteralString, cast
 
-from zstack_mgmt.inventory import Kind, Link
+from zstack_mgmt.core.inventory import Kind, Link
 from zstack_mgmt.query.catalog import Column
 from zstack_mgmt.query.plan import Compare, Hop, ListTest, Order, Private, Rows, Select, TagTest, Visible
 from zstack_mgmt.query.tree import Op
@@ -34,8 +35,13 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _statement(text: str) -> LiteralString:
+    """The confession: what this module has put together passes for a literal, and nothing else does."""
+    return cast("LiteralString", text)
+
+
 @lru_cache(_CACHED)
-def list_sql(select: Select) -> str:
+def list_sql(select: Select) -> LiteralString:
     """The statement that reads a page. After the slots it binds limit and start, if the shape is paged.
 
     A grouped query takes of each group, NULL being one, the row with the smallest primary key.
@@ -48,7 +54,7 @@ def list_sql(select: Select) -> str:
     source = f"{quote(rows.table)} t0{where}"
     if select.group_by is None:
         by = f" ORDER BY {_order(select.order, order)}" if order else ""
-        return f"SELECT {', '.join(columns) or 'NULL'} FROM {source}{by}{page}"
+        return _statement(f"SELECT {', '.join(columns) or 'NULL'} FROM {source}{by}{page}")
     group = _group(select.group_by)
     inner = ", ".join(f"{text} AS c{i}" for i, text in enumerate((*columns, *order)))
     outer = ", ".join(f"g.c{i}" for i in range(len(columns)))
@@ -56,30 +62,30 @@ def list_sql(select: Select) -> str:
     distinct = (
         f"SELECT DISTINCT ON ({group}) {inner} FROM {source} ORDER BY {group}, {_column('t0', rows.key)}"
     )
-    return f"SELECT {outer} FROM ({distinct}) g ORDER BY {by}{page}"
+    return _statement(f"SELECT {outer} FROM ({distinct}) g ORDER BY {by}{page}")
 
 
 @lru_cache(_CACHED)
-def count_sql(select: Select) -> str:
+def count_sql(select: Select) -> LiteralString:
     """The statement that counts all rows, or of a grouped query all groups. It binds the slots only."""
     source = f"{quote(select.rows.table)} t0{_where(select.rows, 't0', _Names())}"
     if select.group_by is None:
-        return f"SELECT count(*) FROM {source}"
-    return f"SELECT count(*) FROM (SELECT DISTINCT {_group(select.group_by)} FROM {source}) g"
+        return _statement(f"SELECT count(*) FROM {source}")
+    return _statement(f"SELECT count(*) FROM (SELECT DISTINCT {_group(select.group_by)} FROM {source}) g")
 
 
-def elements_sql(table: str, owner: Column, value_column: str, order_by: str) -> str:
+def elements_sql(table: str, owner: Column, value_column: str, order_by: str) -> LiteralString:
     """The statement that reads (element, owner) of a list field for the owners in $1."""
     order = ", ".join(
         quote(name) for name in dict.fromkeys((owner.name, order_by or value_column, value_column))
     )
-    return (
+    return _statement(
         f"SELECT {quote(value_column)}, {quote(owner.name)} FROM {quote(table)}"
         f" WHERE {quote(owner.name)} = ANY ($1::{_TYPES[owner.kind]}[]) ORDER BY {order}"
     )
 
 
-def nested_sql(link: Link, kind: Kind, table: str, key: Column, columns: tuple[Column, ...]) -> str:
+def nested_sql(link: Link, kind: Kind, table: str, key: Column, columns: tuple[Column, ...]) -> LiteralString:
     """The statement that reads the linked rows of the owners in $1, the owner's value as last column."""
     read = ", ".join(_column("t0", column) for column in columns)
     order = ", ".join(f"t0.{quote(name)}" for name in dict.fromkeys((link.order_by or key.name, key.name)))
@@ -91,7 +97,9 @@ def nested_sql(link: Link, kind: Kind, table: str, key: Column, columns: tuple[C
         source = (
             f"{quote(references)} r0 JOIN {source} ON t0.{quote(link.target_column)} = r0.{quote(for_target)}"
         )
-    return f"SELECT {read}, {owner} FROM {source} WHERE {owner} = ANY ($1::{_TYPES[kind]}[]) ORDER BY {order}"
+    return _statement(
+        f"SELECT {read}, {owner} FROM {source} WHERE {owner} = ANY ($1::{_TYPES[kind]}[]) ORDER BY {order}"
+    )
 
 
 class _Names:

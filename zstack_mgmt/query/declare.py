@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import ConfigDict, PrivateAttr, create_model
 
-from zstack_mgmt.errors import InternalError, InvalidArgument
-from zstack_mgmt.inventory import Inventory
+from zstack_mgmt.core.errors import InternalError, InvalidArgument
+from zstack_mgmt.core.inventory import Inventory
+from zstack_mgmt.core.registry import Access, ApiRequest, Call, api
+from zstack_mgmt.db import Connection
 from zstack_mgmt.query import run as runner
 from zstack_mgmt.query.parser import Query, parse_parameters
 from zstack_mgmt.query.plan import Scope
-from zstack_mgmt.registry import Access, ApiRequest, Call, api
 
 
 class QueryRequest(ApiRequest):
@@ -76,7 +77,7 @@ def query_api(
         _inventory=(str, PrivateAttr(default=meta.name)),
     )
 
-    async def handler(call: Call, conn: Any, request: QueryRequest) -> Any:
+    async def handler(call: Call, conn: Connection, request: QueryRequest) -> Any:
         zone = call.services.settings.time_zone
         return await runner.run(conn, request.query, Scope.of(call.account_uuid), zone)
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, LiteralString, Protocol
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from zstack_mgmt.inventory import Field, Meta
+from zstack_mgmt.core.inventory import Field, Meta
+from zstack_mgmt.core.values import format_date
 from zstack_mgmt.query import catalog
 from zstack_mgmt.query.compile import elements_sql, nested_sql
 from zstack_mgmt.query.plan import hidden_columns, own_column, read_columns, reads_column
-from zstack_mgmt.values import format_date
 
 Body = dict[str, Any]
-Row = Sequence[Any]
+
+
+class Row(Protocol):
+    """Values by position."""
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,7 @@ class Child:
     """A field whose value is in other rows: one statement reads it for a whole page."""
 
     name: str
-    sql: str  # binds the owners; the last column is the owner again
+    sql: LiteralString  # binds the owners; the last column is the owner again
     owner: int  # position of the owner's value in the row
     encoder: Encoder | None  # None: a list of plain values
 

@@ -10,13 +10,13 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt import db
+from zstack_mgmt.core.values import is_uuid
 from zstack_mgmt.query import catalog
 from zstack_mgmt.query.encode import Body, Encoder, encoder_of
 from zstack_mgmt.query.parser import Query
 from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import Answer, run
 from zstack_mgmt.query.tree import Condition, Op, grow
-from zstack_mgmt.values import is_uuid
 
 _MAX_BATCH = 256
 _Key = tuple[str, Scope]

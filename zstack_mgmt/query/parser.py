@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from zstack_mgmt.errors import BadRequest, InternalError
+from zstack_mgmt.core.errors import BadRequest, InternalError
 from zstack_mgmt.query.tree import ALL, Condition, Op, Tree, grow
 
 DEFAULT_LIMIT = 1000
@@ -71,7 +71,7 @@ def parse_condition(text: str) -> Condition:
     ('name is',)
     >>> parse_condition("name=")
     Traceback (most recent call last):
-    zstack_mgmt.errors.BadRequest: the condition 'name=' has no value; an empty text cannot be queried
+    zstack_mgmt.core.errors.BadRequest: the condition 'name=' has no value; an empty text cannot be queried
 
     Raises:
         BadRequest: no operator, no name, no value, or text that PostgreSQL cannot hold.

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
-from zstack_mgmt.inventory import Field, Kind, Link, ListColumn, Meta
+from zstack_mgmt.core.inventory import Field, Kind, Link, ListColumn, Meta
+from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.query import catalog
 from zstack_mgmt.query.catalog import TAGS, Column
 from zstack_mgmt.query.coerce import Value, bound_values
 from zstack_mgmt.query.parser import Direction, Query
 from zstack_mgmt.query.tree import Condition, Op, Tree
-from zstack_mgmt.values import ADMIN_UUID
 
 BUILTIN_ADMIN = ADMIN_UUID
 """The one account that sees every row. Other accounts of type SystemAdmin are filtered like anybody."""

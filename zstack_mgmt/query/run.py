@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, LiteralString
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from zstack_mgmt.inventory import Meta
+from zstack_mgmt.core.inventory import Meta
+from zstack_mgmt.db import Connection
 from zstack_mgmt.query import catalog
 from zstack_mgmt.query.coerce import parse_value
 from zstack_mgmt.query.compile import count_sql, list_sql
 from zstack_mgmt.query.encode import Body, Encoder, Row, encoder_of
 from zstack_mgmt.query.parser import Query
 from zstack_mgmt.query.plan import Plan, Scope, make_plan
-
-if TYPE_CHECKING:
-    from zstack_mgmt.registry import Conn
 
 Answer = dict[str, Any]
 """`inventories` (or only `total`), `total` when asked for, and `schema`."""
@@ -29,7 +27,7 @@ CHUNK = 500  # rows of a larger page that are in memory at once
 _UTC = ZoneInfo("UTC")
 
 
-async def run(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:
+async def run(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:
     """The answer to a query as JSON values, all of it in memory.
 
     Args:
@@ -57,7 +55,7 @@ async def run(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:
     return answer
 
 
-async def answer_bytes(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> bytes:
+async def answer_bytes(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> bytes:
     """The answer as JSON text, all of it in memory; a large page only as text. Raises as `run`.
 
     The connection is free again when this returns, however slowly the client reads.
@@ -67,7 +65,7 @@ async def answer_bytes(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -
     return b"".join([chunk async for chunk in stream(conn, query, scope, zone)])
 
 
-async def stream(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> AsyncGenerator[bytes]:
+async def stream(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> AsyncGenerator[bytes]:
     """The answer as pieces of JSON text; of a large page only one chunk of rows is in memory.
 
     Whatever is wrong with the query is raised before the first piece. The connection is in use, inside a
@@ -101,7 +99,7 @@ def _is_small(query: Query) -> bool:
     return query.uuid is not None or query.count or query.limit <= SINGLE_FETCH
 
 
-async def _total(conn: Conn, plan: Plan, seen: int) -> int:
+async def _total(conn: Connection, plan: Plan, seen: int) -> int:
     """All rows that match. A page that shows them all need not be counted again."""
     if plan.start == 0 and seen < plan.limit:
         return seen
@@ -109,7 +107,7 @@ async def _total(conn: Conn, plan: Plan, seen: int) -> int:
     return total
 
 
-async def _one(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:
+async def _one(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:
     """GET by uuid, the most frequent query of all: everything but the row itself is ready."""
     meta = catalog.meta_of(query.inventory)
     sql, encoder, filters = _one_statement(meta, query.fields, scope.sees_all)
@@ -123,13 +121,13 @@ async def _one(conn: Conn, query: Query, scope: Scope, zone: ZoneInfo) -> Answer
 @lru_cache(1024)
 def _one_statement(
     meta: Meta, names: tuple[str, ...], sees_all: bool
-) -> tuple[str, Encoder, tuple[object, ...]]:
+) -> tuple[LiteralString, Encoder, tuple[object, ...]]:
     """SQL and encoder of GET by uuid, and the values after the uuid, the first to be the caller's account."""
     plan = make_plan(Query(meta.name, uuid="0", fields=names), Scope("", sees_all), _UTC)
     return list_sql(plan.select), encoder_of(meta, plan.fields), plan.values[1:]
 
 
-async def _load(conn: Conn, encoder: Encoder, rows: Sequence[Row], zone: ZoneInfo) -> list[Body]:
+async def _load(conn: Connection, encoder: Encoder, rows: Sequence[Row], zone: ZoneInfo) -> list[Body]:
     """The objects of these rows with their lists and nested inventories, one further statement for each."""
     bodies = encoder.bodies(rows, zone)
     for child in encoder.children:

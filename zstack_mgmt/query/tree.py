@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zstack_mgmt.errors import BadRequest
+from zstack_mgmt.core.errors import BadRequest
 
 MAX_HOPS = 8  # links of one path
 MAX_LINKS = 64  # links of one query, shared ones counted once

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.errors import DuplicateResource, InvalidArgument, ResourceNotFound
-from zstack_mgmt.query.declare import query_api
-from zstack_mgmt.registry import ApiRequest, Call, api
-from zstack_mgmt.scheduler import store
-from zstack_mgmt.scheduler.model import (
-    TARGETS,
-    JobType,
-    SchedulerExecution,
-    SchedulerJob,
-    SchedulerJobSchedulerTrigger,
-)
-from zstack_mgmt.scheduler.timing import START_GRACE
-from zstack_mgmt.sharing.owners import found, own, owners_of, scope_of
-from zstack_mgmt.values import (
+from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, ResourceNotFound
+from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.values import (
     ADMIN_UUID,
     DeleteMode,
     Description,
@@ -31,6 +20,18 @@ from zstack_mgmt.values import (
     is_uuid,
     new_uuid,
 )
+from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.sharing.owners import found, own, owners_of, scope_of
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.scheduler import store
+from zstack_mgmt.scheduler.model import (
+    TARGETS,
+    JobType,
+    SchedulerExecution,
+    SchedulerJob,
+    SchedulerJobSchedulerTrigger,
+)
+from zstack_mgmt.scheduler.timing import START_GRACE
 
 JAVA = "org.zstack.header.scheduler"
 _MAX_CANDIDATES = 1000
@@ -70,7 +71,7 @@ class CreateSchedulerJob(ApiRequest):
     raises=(InvalidArgument, ResourceNotFound, DuplicateResource),
     shared=("target_resource_uuid",),
 )
-async def create_scheduler_job(call: Call, conn: Any, request: CreateSchedulerJob) -> SchedulerJob:
+async def create_scheduler_job(call: Call, conn: Connection, request: CreateSchedulerJob) -> SchedulerJob:
     target = request.target_resource_uuid
     owner, kind = (await owners_of(conn, [target])).get(target, ("", ""))
     if not owner or (owner != call.account_uuid and not call.is_admin):
@@ -108,7 +109,7 @@ class UpdateSchedulerJob(ApiRequest):
     returns=SchedulerJob,
     raises=(ResourceNotFound,),
 )
-async def update_scheduler_job(call: Call, conn: Any, request: UpdateSchedulerJob) -> SchedulerJob:
+async def update_scheduler_job(call: Call, conn: Connection, request: UpdateSchedulerJob) -> SchedulerJob:
     found(await store.get_job(conn, request.uuid, scope_of(call)), "scheduler job", request.uuid)
     return await store.update_job(conn, request.uuid, request.name, request.description)
 
@@ -133,7 +134,7 @@ class ChangeSchedulerState(ApiRequest):
     returns=SchedulerJob,
     raises=(ResourceNotFound,),
 )
-async def change_scheduler_state(call: Call, conn: Any, request: ChangeSchedulerState) -> SchedulerJob:
+async def change_scheduler_state(call: Call, conn: Connection, request: ChangeSchedulerState) -> SchedulerJob:
     job = found(await store.get_job(conn, request.uuid, scope_of(call)), "scheduler job", request.uuid)
     enabled = request.state_event == "enable"
     if enabled and job.state == "Enabled":
@@ -160,7 +161,7 @@ class DeleteSchedulerJob(ApiRequest):
     java=JAVA,
     raises=(ResourceNotFound,),
 )
-async def delete_scheduler_job(call: Call, conn: Any, request: DeleteSchedulerJob) -> None:
+async def delete_scheduler_job(call: Call, conn: Connection, request: DeleteSchedulerJob) -> None:
     if not is_uuid(request.uuid):
         raise ResourceNotFound(f"no scheduler job has the uuid {request.uuid}")
     await store.delete_job(conn, request.uuid, scope_of(call))
@@ -188,7 +189,7 @@ class AddSchedulerJobToSchedulerTrigger(ApiRequest):
     bare=True,
 )
 async def add_scheduler_job_to_scheduler_trigger(
-    call: Call, conn: Any, request: AddSchedulerJobToSchedulerTrigger
+    call: Call, conn: Connection, request: AddSchedulerJobToSchedulerTrigger
 ) -> SchedulerJobSchedulerTrigger:
     trigger_uuid = request.scheduler_trigger_uuid
     trigger = found(await store.get_trigger(conn, trigger_uuid, scope_of(call)), "trigger", trigger_uuid)
@@ -222,7 +223,7 @@ class RemoveSchedulerJobFromSchedulerTrigger(ApiRequest):
     raises=(ResourceNotFound,),
 )
 async def remove_scheduler_job_from_scheduler_trigger(
-    call: Call, conn: Any, request: RemoveSchedulerJobFromSchedulerTrigger
+    call: Call, conn: Connection, request: RemoveSchedulerJobFromSchedulerTrigger
 ) -> None:
     job_uuid = request.scheduler_job_uuid
     found(await store.get_job(conn, job_uuid, scope_of(call)), "scheduler job", job_uuid)
@@ -248,7 +249,7 @@ class GetNoTriggerSchedulerJobs(ApiRequest):
     returns=SchedulerJob,
 )
 async def get_no_trigger_scheduler_jobs(
-    call: Call, conn: Any, request: GetNoTriggerSchedulerJobs
+    call: Call, conn: Connection, request: GetNoTriggerSchedulerJobs
 ) -> list[SchedulerJob]:
     sees_all = call.account_uuid == ADMIN_UUID
     return await store.jobs_without_trigger(conn, call.account_uuid, _MAX_CANDIDATES, sees_all=sees_all)
@@ -278,7 +279,7 @@ class GetSchedulerExecutions(ApiRequest):
     raises=(ResourceNotFound,),
 )
 async def get_scheduler_executions(
-    call: Call, conn: Any, request: GetSchedulerExecutions
+    call: Call, conn: Connection, request: GetSchedulerExecutions
 ) -> list[SchedulerExecution]:
     if not await store.has_job(conn, request.uuid, scope_of(call)):
         raise ResourceNotFound(f"no scheduler job has the uuid {request.uuid}")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.errors import DuplicateResource, InvalidArgument, ResourceNotFound
-from zstack_mgmt.query.declare import query_api
-from zstack_mgmt.registry import ApiRequest, Call, api
-from zstack_mgmt.scheduler import store
-from zstack_mgmt.scheduler.model import SchedulerTrigger
-from zstack_mgmt.scheduler.timing import Timing, check, parse_start
-from zstack_mgmt.sharing.owners import found, own, scope_of
-from zstack_mgmt.values import (
+from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, ResourceNotFound
+from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.values import (
     DeleteMode,
     Description,
     Reference,
@@ -22,6 +17,12 @@ from zstack_mgmt.values import (
     is_uuid,
     new_uuid,
 )
+from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.sharing.owners import found, own, scope_of
+from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.scheduler import store
+from zstack_mgmt.scheduler.model import SchedulerTrigger
+from zstack_mgmt.scheduler.timing import Timing, check, parse_start
 
 JAVA = "org.zstack.header.scheduler"
 _MAX_INT = 2**31 - 1
@@ -62,7 +63,7 @@ class CreateSchedulerTrigger(ApiRequest):
     raises=(InvalidArgument, DuplicateResource),
 )
 async def create_scheduler_trigger(
-    call: Call, conn: Any, request: CreateSchedulerTrigger
+    call: Call, conn: Connection, request: CreateSchedulerTrigger
 ) -> SchedulerTrigger:
     if request.scheduler_type == "simple" and request.start_time is None:
         raise InvalidArgument("a simple trigger needs startTime; 0 means when a job is attached")
@@ -113,7 +114,7 @@ class UpdateSchedulerTrigger(ApiRequest):
     raises=(ResourceNotFound, InvalidArgument),
 )
 async def update_scheduler_trigger(
-    call: Call, conn: Any, request: UpdateSchedulerTrigger
+    call: Call, conn: Connection, request: UpdateSchedulerTrigger
 ) -> SchedulerTrigger:
     trigger = found(await store.get_trigger(conn, request.uuid, scope_of(call)), "trigger", request.uuid)
     timing = _changed(trigger, request) if request.has_timing else None
@@ -161,7 +162,7 @@ class DeleteSchedulerTrigger(ApiRequest):
     java=JAVA,
     raises=(ResourceNotFound, InvalidArgument),
 )
-async def delete_scheduler_trigger(call: Call, conn: Any, request: DeleteSchedulerTrigger) -> None:
+async def delete_scheduler_trigger(call: Call, conn: Connection, request: DeleteSchedulerTrigger) -> None:
     if not is_uuid(request.uuid):
         raise ResourceNotFound(f"no trigger has the uuid {request.uuid}")
     await store.delete_trigger(conn, request.uuid, scope_of(call))

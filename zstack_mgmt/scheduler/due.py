@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from zstack_mgmt.db import Connection
 from zstack_mgmt.scheduler.timing import Timing
 
 
@@ -43,7 +44,7 @@ class Execution:
     details: str | None = None
 
 
-async def wait_s(conn: Any) -> float | None:
+async def wait_s(conn: Connection) -> float | None:
     """Seconds until the next due time, negative when it has passed; None: there is none."""
     return await conn.fetchval(
         """
@@ -54,7 +55,7 @@ async def wait_s(conn: Any) -> float | None:
     )
 
 
-async def lock_due(conn: Any, limit: int) -> list[str]:
+async def lock_due(conn: Connection, limit: int) -> list[str]:
     """Lock jobs on triggers that are due and that no other worker is firing, the longest overdue first."""
     rows = await conn.fetch(
         """
@@ -66,7 +67,7 @@ async def lock_due(conn: Any, limit: int) -> list[str]:
     return [row["uuid"] for row in rows]
 
 
-async def lock_targets(conn: Any, uuids: Sequence[str]) -> None:
+async def lock_targets(conn: Connection, uuids: Sequence[str]) -> None:
     """Lock the resources of these jobs as accept_jobs does, in its order: nothing else joins their queues."""
     await conn.execute(
         """
@@ -79,7 +80,7 @@ async def lock_targets(conn: Any, uuids: Sequence[str]) -> None:
     )
 
 
-async def load(conn: Any, uuids: Sequence[str]) -> list[Due]:
+async def load(conn: Connection, uuids: Sequence[str]) -> list[Due]:
     """What is known of locked rows; a statement of its own, so that it sees what came before the locks."""
     rows = await conn.fetch(
         """
@@ -131,7 +132,7 @@ def _due(row: Any) -> Due:
     )
 
 
-async def note(conn: Any, executions: Sequence[Execution]) -> set[str]:
+async def note(conn: Connection, executions: Sequence[Execution]) -> set[str]:
     """Write executions down, except those of due times that are; returns the API jobs of the new ones."""
     rows = await conn.fetch(
         """
@@ -154,7 +155,7 @@ async def note(conn: Any, executions: Sequence[Execution]) -> set[str]:
     return {row["api_job_uuid"] for row in rows if row["api_job_uuid"] is not None}
 
 
-async def advance(conn: Any, moves: Sequence[tuple[str, datetime | None]]) -> None:
+async def advance(conn: Connection, moves: Sequence[tuple[str, datetime | None]]) -> None:
     """Set the next due times."""
     await conn.execute(
         """
@@ -166,7 +167,7 @@ async def advance(conn: Any, moves: Sequence[tuple[str, datetime | None]]) -> No
     )
 
 
-async def settle(conn: Any, limit: int) -> int:
+async def settle(conn: Connection, limit: int) -> int:
     """Copy the outcome of ended API jobs, whose rows do not stay; returns how many were settled."""
     done = await conn.execute(
         """
@@ -187,7 +188,7 @@ async def settle(conn: Any, limit: int) -> int:
     return int(done.rpartition(" ")[2])
 
 
-async def forget_old(conn: Any, days: int, limit: int) -> None:
+async def forget_old(conn: Connection, days: int, limit: int) -> None:
     """Drop executions past their time."""
     await conn.execute(
         """

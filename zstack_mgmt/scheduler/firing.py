@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
 
-from zstack_mgmt.jobs import store as jobs
-from zstack_mgmt.jobs.model import Submission
-from zstack_mgmt.registry import APIS, Services
+from zstack_mgmt.core.registry import APIS, Services
+from zstack_mgmt.core.values import new_uuid
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine import store as jobs
+from zstack_mgmt.engine.model import Submission
 from zstack_mgmt.scheduler import due as ledger
 from zstack_mgmt.scheduler.due import Due, Execution
 from zstack_mgmt.scheduler.timing import MISFIRE_AFTER, next_due
-from zstack_mgmt.values import new_uuid
 
 _APIS = {
     "startVm": "StartVmInstance",
@@ -37,7 +37,7 @@ class Round:
     fired: int
 
 
-async def fire_due(conn: Any, services: Services, limit: int) -> Round:
+async def fire_due(conn: Connection, services: Services, limit: int) -> Round:
     """Fire up to `limit` due jobs, and plan those whose next due time is not known, in one transaction."""
     uuids = await ledger.lock_due(conn, limit)
     if not uuids:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from zstack_mgmt.inventory import Inventory, Link, ListColumn, inventory
+from zstack_mgmt.core.inventory import Inventory, Link, ListColumn, inventory
 
 JobType = Literal["startVm", "stopVm", "rebootVm", "volumeSnapshot"]
 TARGETS: dict[str, str] = {

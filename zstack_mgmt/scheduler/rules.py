@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from zstack_mgmt.compute.vms.events import LAST, VmChange, on_vm_state
+from zstack_mgmt.compute.volumes.events import VolumeChange, on_volume_event
+from zstack_mgmt.db import Connection
 from zstack_mgmt.scheduler import store
-from zstack_mgmt.vms.events import LAST, VmChange, on_vm_state
-from zstack_mgmt.volumes.events import VolumeChange, on_volume_event
 
 
 @on_vm_state
-async def follow_vm(conn: Any, change: VmChange) -> None:
+async def follow_vm(conn: Connection, change: VmChange) -> None:
     """Jobs of a destroyed VM, or one with a new owner, are disabled until somebody enables them.
 
     A lost host disables them until it is found again. Source: the product's scheduler.
@@ -26,7 +25,7 @@ async def follow_vm(conn: Any, change: VmChange) -> None:
 
 
 @on_volume_event
-async def follow_volume(conn: Any, change: VolumeChange) -> None:
+async def follow_volume(conn: Connection, change: VolumeChange) -> None:
     """No snapshots of a deleted volume, nor after a recovery or a new owner, until somebody enables them."""
     if change.kind == "expunged":
         await store.detach_for(conn, change.volume_uuid)

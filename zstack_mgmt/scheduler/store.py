@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.scheduler.model import (
     SchedulerExecution,
     SchedulerJob,
@@ -17,16 +18,17 @@ from zstack_mgmt.scheduler.model import (
 from zstack_mgmt.scheduler.timing import Timing
 
 
-async def now(conn: Any) -> datetime:
+async def now(conn: Connection) -> datetime:
     """The database's clock."""
     return await conn.fetchval("SELECT now()")
 
 
 async def insert_trigger(
-    conn: Any, uuid: str, name: str, description: str | None, timing: Timing
+    conn: Connection, uuid: str, name: str, description: str | None, timing: Timing
 ) -> SchedulerTrigger:
     """Insert a trigger; a taken uuid breaks scheduler_triggers_pkey."""
-    row = await conn.fetchrow(
+    row = await fetch_one(
+        conn,
         """
         INSERT INTO scheduler_triggers (uuid, name, description, scheduler_type, scheduler_interval,
                                         repeat_count, start_time, stop_time, cron)
@@ -46,7 +48,7 @@ async def insert_trigger(
     return SchedulerTrigger.from_row(row)
 
 
-async def get_trigger(conn: Any, uuid: str, account_uuid: str | None) -> SchedulerTrigger | None:
+async def get_trigger(conn: Connection, uuid: str, account_uuid: str | None) -> SchedulerTrigger | None:
     """The trigger, locked, if it is the account's (None: anybody's)."""
     row = await conn.fetchrow(
         """
@@ -62,10 +64,11 @@ async def get_trigger(conn: Any, uuid: str, account_uuid: str | None) -> Schedul
 
 
 async def update_trigger(
-    conn: Any, uuid: str, name: str | None, description: str | None, timing: Timing | None
+    conn: Connection, uuid: str, name: str | None, description: str | None, timing: Timing | None
 ) -> SchedulerTrigger:
     """Set what is not None; the row is locked by the caller."""
-    row = await conn.fetchrow(
+    row = await fetch_one(
+        conn,
         """
         UPDATE scheduler_triggers t SET name = coalesce($2, name), description = coalesce($3, description),
                scheduler_interval = CASE WHEN $4 THEN $5 ELSE scheduler_interval END,
@@ -90,7 +93,7 @@ async def update_trigger(
     return SchedulerTrigger.from_row(row)
 
 
-async def restart_grids(conn: Any, trigger_uuid: str, start: datetime | None) -> None:
+async def restart_grids(conn: Connection, trigger_uuid: str, start: datetime | None) -> None:
     """Let the grids of the trigger's jobs start anew, at `start` or now, before they are planned again."""
     await conn.execute(
         """
@@ -102,7 +105,7 @@ async def restart_grids(conn: Any, trigger_uuid: str, start: datetime | None) ->
     )
 
 
-async def replan_trigger(conn: Any, trigger_uuid: str) -> None:
+async def replan_trigger(conn: Connection, trigger_uuid: str) -> None:
     """Have the next due times of the trigger's enabled jobs worked out again, from now on."""
     await conn.execute(
         """
@@ -114,7 +117,7 @@ async def replan_trigger(conn: Any, trigger_uuid: str) -> None:
     )
 
 
-async def delete_trigger(conn: Any, uuid: str, account_uuid: str | None) -> None:
+async def delete_trigger(conn: Connection, uuid: str, account_uuid: str | None) -> None:
     """Delete the trigger, if there is one; an attached job breaks scheduler_job_triggers_trigger_fkey."""
     await conn.execute(
         """
@@ -127,7 +130,7 @@ async def delete_trigger(conn: Any, uuid: str, account_uuid: str | None) -> None
 
 
 async def insert_job(
-    conn: Any,
+    conn: Connection,
     uuid: str,
     name: str,
     description: str | None,
@@ -151,7 +154,7 @@ async def insert_job(
     return _job(row)
 
 
-async def get_job(conn: Any, uuid: str, account_uuid: str | None) -> SchedulerJob | None:
+async def get_job(conn: Connection, uuid: str, account_uuid: str | None) -> SchedulerJob | None:
     """The job, locked, if it is the account's (None: anybody's)."""
     row = await conn.fetchrow(
         """
@@ -166,7 +169,7 @@ async def get_job(conn: Any, uuid: str, account_uuid: str | None) -> SchedulerJo
     return None if row is None else _job(row)
 
 
-async def update_job(conn: Any, uuid: str, name: str | None, description: str | None) -> SchedulerJob:
+async def update_job(conn: Connection, uuid: str, name: str | None, description: str | None) -> SchedulerJob:
     """Set what is not None; the row is locked by the caller."""
     row = await conn.fetchrow(
         """
@@ -183,7 +186,7 @@ async def update_job(conn: Any, uuid: str, name: str | None, description: str | 
     return _job(row)
 
 
-async def delete_job(conn: Any, uuid: str, account_uuid: str | None) -> None:
+async def delete_job(conn: Connection, uuid: str, account_uuid: str | None) -> None:
     """Delete the job, if there is one, with its places on triggers and its history."""
     # The places go first: a worker that is firing one holds its row, and needs the job's afterwards.
     await conn.execute(
@@ -204,7 +207,7 @@ async def delete_job(conn: Any, uuid: str, account_uuid: str | None) -> None:
     )
 
 
-async def set_state(conn: Any, uuid: str, *, enabled: bool) -> SchedulerJob:
+async def set_state(conn: Connection, uuid: str, *, enabled: bool) -> SchedulerJob:
     """Enable or disable the job; its due times follow. Enabling goes on with the grid, from now on."""
     row = await conn.fetchrow(
         """
@@ -227,10 +230,16 @@ async def set_state(conn: Any, uuid: str, *, enabled: bool) -> SchedulerJob:
 
 
 async def attach(
-    conn: Any, uuid: str, job_uuid: str, trigger_uuid: str, grid_start: datetime, planned_from: datetime
+    conn: Connection,
+    uuid: str,
+    job_uuid: str,
+    trigger_uuid: str,
+    grid_start: datetime,
+    planned_from: datetime,
 ) -> SchedulerJobSchedulerTrigger:
     """Put the job on the trigger; the pair must be new (scheduler_job_triggers_pair_key)."""
-    row = await conn.fetchrow(
+    row = await fetch_one(
+        conn,
         """
         INSERT INTO scheduler_job_triggers (uuid, scheduler_job_uuid, scheduler_trigger_uuid, grid_start,
                                             planned_from, next_fire_at)
@@ -247,7 +256,7 @@ async def attach(
     return SchedulerJobSchedulerTrigger.from_row(row)
 
 
-async def detach(conn: Any, job_uuid: str, trigger_uuid: str) -> None:
+async def detach(conn: Connection, job_uuid: str, trigger_uuid: str) -> None:
     """Take the job off the trigger, if it is on it."""
     await conn.execute(
         "DELETE FROM scheduler_job_triggers WHERE scheduler_job_uuid = $1 AND scheduler_trigger_uuid = $2",
@@ -257,7 +266,7 @@ async def detach(conn: Any, job_uuid: str, trigger_uuid: str) -> None:
 
 
 async def jobs_without_trigger(
-    conn: Any, account_uuid: str, limit: int, *, sees_all: bool
+    conn: Connection, account_uuid: str, limit: int, *, sees_all: bool
 ) -> list[SchedulerJob]:
     """Jobs on no trigger that the account can see: its own, those shared with it, public ones."""
     rows = await conn.fetch(
@@ -277,7 +286,7 @@ async def jobs_without_trigger(
     return [_job(row) for row in rows]
 
 
-async def has_job(conn: Any, uuid: str, account_uuid: str | None) -> bool:
+async def has_job(conn: Connection, uuid: str, account_uuid: str | None) -> bool:
     """Whether the account (None: anybody) has such a job."""
     return bool(
         await conn.fetchval(
@@ -291,7 +300,7 @@ async def has_job(conn: Any, uuid: str, account_uuid: str | None) -> bool:
     )
 
 
-async def executions(conn: Any, job_uuid: str, before: int, limit: int) -> list[SchedulerExecution]:
+async def executions(conn: Connection, job_uuid: str, before: int, limit: int) -> list[SchedulerExecution]:
     """The job's executions below the number `before`, the newest first, as their API jobs stand now."""
     rows = await conn.fetch(
         """
@@ -315,7 +324,7 @@ async def executions(conn: Any, job_uuid: str, before: int, limit: int) -> list[
     return [SchedulerExecution.from_row(row) for row in rows]
 
 
-async def disable_for(conn: Any, target_uuid: str, *, host_lost: bool = False) -> None:
+async def disable_for(conn: Connection, target_uuid: str, *, host_lost: bool = False) -> None:
     """Disable the enabled jobs of a resource; with `host_lost` until `enable_found` is called for it."""
     await conn.execute(
         """
@@ -331,7 +340,7 @@ async def disable_for(conn: Any, target_uuid: str, *, host_lost: bool = False) -
     )
 
 
-async def disable_all_of(conn: Any, account_uuid: str) -> None:
+async def disable_all_of(conn: Connection, account_uuid: str) -> None:
     """Disable the account's jobs, and whichever act on what it owns."""
     await conn.execute(
         """
@@ -350,7 +359,7 @@ async def disable_all_of(conn: Any, account_uuid: str) -> None:
     )
 
 
-async def enable_found(conn: Any, target_uuid: str) -> None:
+async def enable_found(conn: Connection, target_uuid: str) -> None:
     """Enable the jobs of a VM that were disabled when its host was lost; they go on with their grids."""
     await conn.execute(
         """
@@ -365,7 +374,7 @@ async def enable_found(conn: Any, target_uuid: str) -> None:
     )
 
 
-async def detach_for(conn: Any, target_uuid: str) -> None:
+async def detach_for(conn: Connection, target_uuid: str) -> None:
     """Take the jobs of a resource that is gone off all triggers; the jobs stay."""
     await conn.execute(
         """

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from zstack_mgmt.errors import InvalidArgument
+from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.scheduler.cron import CronError, next_after, parse_cron
 
 MAX_TIME_S = 2147454847  # Unix time; what the product's database can hold

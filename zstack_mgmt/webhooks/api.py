@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from zstack_mgmt.errors import BadRequest, ResourceNotFound
-from zstack_mgmt.jobs.outside import Direct
-from zstack_mgmt.registry import ApiRequest, Call, api
-from zstack_mgmt.values import Reference, parse_date
+from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
+from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.values import Reference, parse_date
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.webhooks import secrets, store
 from zstack_mgmt.webhooks.model import WebhookDelivery, WebhookSecret
 
@@ -38,7 +39,7 @@ class GetWebhookSecret(ApiRequest):
     category=CATEGORY,
     returns=WebhookSecret,
 )
-async def get_secret(call: Call, conn: Any, request: GetWebhookSecret) -> WebhookSecret:
+async def get_secret(call: Call, conn: Connection, request: GetWebhookSecret) -> WebhookSecret:
     return await secrets.read(conn, call.services.sealer, call.account_uuid)
 
 
@@ -60,7 +61,7 @@ class RotateWebhookSecret(ApiRequest):
     category=CATEGORY,
     returns=WebhookSecret,
 )
-async def rotate_secret(call: Call, conn: Any, request: RotateWebhookSecret) -> WebhookSecret:
+async def rotate_secret(call: Call, conn: Connection, request: RotateWebhookSecret) -> WebhookSecret:
     return await secrets.rotate(conn, call.services.sealer, call.account_uuid, request.overlap_seconds)
 
 
@@ -85,7 +86,9 @@ class GetWebhookDeliveries(ApiRequest):
     returns=WebhookDelivery,
     raises=(ResourceNotFound,),
 )
-async def get_deliveries(call: Call, conn: Any, request: GetWebhookDeliveries) -> list[WebhookDelivery]:
+async def get_deliveries(
+    call: Call, conn: Connection, request: GetWebhookDeliveries
+) -> list[WebhookDelivery]:
     await _check_owner(call, conn, request.uuid)
     return await _deliveries(conn, request.uuid)
 
@@ -169,13 +172,13 @@ def _moment(text: str, zone: ZoneInfo) -> datetime:
         ) from None
 
 
-async def _check_owner(call: Call, conn: Any, job_uuid: str) -> None:
+async def _check_owner(call: Call, conn: Connection, job_uuid: str) -> None:
     owner = await store.account_of_job(conn, job_uuid)
     if owner is None or (owner != call.account_uuid and not call.is_admin):
         raise ResourceNotFound(f"there is no job {job_uuid}")
 
 
-async def _deliveries(conn: Any, job_uuid: str) -> list[WebhookDelivery]:
+async def _deliveries(conn: Connection, job_uuid: str) -> list[WebhookDelivery]:
     row = await store.delivery_of_job(conn, job_uuid)
     if row is None:
         return []

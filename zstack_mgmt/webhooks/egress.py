@@ -29,7 +29,7 @@ import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.errors import BadRequest
+from zstack_mgmt.core.errors import BadRequest
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from zstack_mgmt.inventory import Inventory, inventory
+from zstack_mgmt.core.inventory import Inventory, inventory
 
 AttemptOutcome = Literal["delivered", "gone", "failed", "unknown"]
 KEPT_REPLY_BYTES = 4096

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 
+from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.webhooks.model import Delivery, Exchange
 from zstack_mgmt.webhooks.schedule import Breaker, Step
 
@@ -188,17 +189,19 @@ class BreakerChange:
     latest_s: float | None
 
 
-async def discover(conn: Any, owner: str, skip: Sequence[str], limit: int) -> tuple[list[str], float | None]:
+async def discover(
+    conn: Connection, owner: str, skip: Sequence[str], limit: int
+) -> tuple[list[str], float | None]:
     """Receivers with something to send that no other sender owns, and the seconds until the next one has.
 
     Accounts take turns, so that one with many receivers does not crowd out the others.
     """
-    row = await conn.fetchrow(_DISCOVER, owner, skip, limit)
+    row = await fetch_one(conn, _DISCOVER, owner, skip, limit)
     return row["receivers"], row["next_s"]
 
 
 async def claim(
-    conn: Any, owner: str, lease_s: float, wants: Sequence[tuple[str, int]], claimed_at: float
+    conn: Connection, owner: str, lease_s: float, wants: Sequence[tuple[str, int]], claimed_at: float
 ) -> Claimed:
     """Take receivers and lease up to so many of each one's due deliveries, accounts in turn.
 
@@ -236,7 +239,7 @@ async def claim(
 
 
 async def record(
-    conn: Any, owner: str, records: Sequence[Record], release: Sequence[str], now: float
+    conn: Connection, owner: str, records: Sequence[Record], release: Sequence[str], now: float
 ) -> None:
     """Write down what came of claimed deliveries and give receivers back.
 
@@ -257,7 +260,7 @@ async def record(
     await conn.execute(_RECORD, owner, *columns, release)
 
 
-async def save_breakers(conn: Any, changes: Sequence[BreakerChange]) -> None:
+async def save_breakers(conn: Connection, changes: Sequence[BreakerChange]) -> None:
     """Store the breakers of lanes that failed."""
     if not changes:
         return
@@ -271,7 +274,7 @@ async def save_breakers(conn: Any, changes: Sequence[BreakerChange]) -> None:
     await conn.execute(_SAVE_BREAKERS, *columns)
 
 
-async def drop_breakers(conn: Any, receivers: Sequence[str], accounts: Sequence[str]) -> None:
+async def drop_breakers(conn: Connection, receivers: Sequence[str], accounts: Sequence[str]) -> None:
     """Forget the failures of lanes whose last attempt succeeded."""
     if not receivers:
         return
@@ -285,7 +288,7 @@ async def drop_breakers(conn: Any, receivers: Sequence[str], accounts: Sequence[
     )
 
 
-async def drain(conn: Any, receiver: str, account_uuid: str) -> None:
+async def drain(conn: Connection, receiver: str, account_uuid: str) -> None:
     """Make everything due that waits in a lane whose breaker has closed, but for what a Retry-After holds
     back.
     """
@@ -299,7 +302,7 @@ async def drain(conn: Any, receiver: str, account_uuid: str) -> None:
     )
 
 
-async def give_up(conn: Any, receiver: str, account_uuid: str, horizon_s: float) -> int:
+async def give_up(conn: Connection, receiver: str, account_uuid: str, horizon_s: float) -> int:
     """End the deliveries that an open breaker has held back for too long; their number."""
     rows = await conn.fetch(
         """
@@ -315,7 +318,7 @@ async def give_up(conn: Any, receiver: str, account_uuid: str, horizon_s: float)
     return len(rows)
 
 
-async def purge(conn: Any, kept_s: float, limit: int) -> int:
+async def purge(conn: Connection, kept_s: float, limit: int) -> int:
     """Delete ended deliveries past their time, and what belongs to them; their number. Pending ones stay."""
     rows = await conn.fetch(
         """

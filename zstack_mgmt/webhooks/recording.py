@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
 from zstack_mgmt.config import Settings
+from zstack_mgmt.db import Connection
 from zstack_mgmt.webhooks import outbox
 from zstack_mgmt.webhooks.outbox import BreakerChange, Record
 from zstack_mgmt.webhooks.schedule import Breaker, horizon_s
@@ -28,7 +28,7 @@ class LaneChange:
 
 
 async def write(
-    conn: Any,
+    conn: Connection,
     settings: Settings,
     owner: str,
     records: Sequence[Record],
@@ -70,7 +70,7 @@ def _stored(lane: Lane, breaker: Breaker, settings: Settings) -> BreakerChange:
     return BreakerChange(*lane, breaker.failures, breaker.probes, probe_s, latest_s)
 
 
-async def _give_up(conn: Any, settings: Settings, change: BreakerChange) -> None:
+async def _give_up(conn: Connection, settings: Settings, change: BreakerChange) -> None:
     horizon = horizon_s(settings.webhook_schedule_s)
     count = await outbox.give_up(conn, change.receiver, change.account_uuid, horizon)
     if count:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 
 from zstack_mgmt.auth.secrets import SealError
-from zstack_mgmt.registry import Sealer
-from zstack_mgmt.values import new_uuid
+from zstack_mgmt.core.registry import Sealer
+from zstack_mgmt.core.values import new_uuid
+from zstack_mgmt.db import Connection
 from zstack_mgmt.webhooks import store
 from zstack_mgmt.webhooks.model import OlderSecret, WebhookSecret
 from zstack_mgmt.webhooks.signing import key_of, new_secret
@@ -22,7 +22,9 @@ log = structlog.get_logger()
 MAX_OLDER = 3  # secrets that still sign beside the current one; each makes the header longer
 
 
-async def signing_keys(conn: Any, sealer: Sealer, accounts: Sequence[str]) -> dict[str, tuple[bytes, ...]]:
+async def signing_keys(
+    conn: Connection, sealer: Sealer, accounts: Sequence[str]
+) -> dict[str, tuple[bytes, ...]]:
     """The keys of each account, the current one first; an account without a secret gets one.
 
     Secrets that were sealed with another installation key are left out, so an account may come out without
@@ -56,7 +58,7 @@ class KeyCache:
         kept = self._keys.get(account_uuid)
         return kept[1] if kept is not None and now - kept[0] < self._kept_s else None
 
-    async def load(self, conn: Any, accounts: set[str], now: float) -> None:
+    async def load(self, conn: Connection, accounts: set[str], now: float) -> None:
         """Load those of the accounts whose keys are not there or too old."""
         self._keys = {a: kept for a, kept in self._keys.items() if now - kept[0] < self._kept_s}
         missing = sorted(accounts - self._keys.keys())
@@ -65,7 +67,7 @@ class KeyCache:
             self._keys.update({account_uuid: (now, loaded.get(account_uuid, ())) for account_uuid in missing})
 
 
-async def read(conn: Any, sealer: Sealer, account_uuid: str) -> WebhookSecret:
+async def read(conn: Connection, sealer: Sealer, account_uuid: str) -> WebhookSecret:
     """The account's secret, with its clear text if nobody has read it yet."""
     if not await store.live_secrets(conn, [account_uuid]):
         await _make(conn, sealer, account_uuid, read=False)
@@ -74,7 +76,7 @@ async def read(conn: Any, sealer: Sealer, account_uuid: str) -> WebhookSecret:
     return await _described(conn, account_uuid, clear)
 
 
-async def rotate(conn: Any, sealer: Sealer, account_uuid: str, overlap_s: int) -> WebhookSecret:
+async def rotate(conn: Connection, sealer: Sealer, account_uuid: str, overlap_s: int) -> WebhookSecret:
     """Replace the secret; the old one signs along for the overlap. Returns the new one in clear."""
     await store.lock_secrets(conn, account_uuid)
     await store.retire_secrets(conn, account_uuid, overlap_s, MAX_OLDER)
@@ -82,14 +84,14 @@ async def rotate(conn: Any, sealer: Sealer, account_uuid: str, overlap_s: int) -
     return await _described(conn, account_uuid, clear)
 
 
-async def _make(conn: Any, sealer: Sealer, account_uuid: str, *, read: bool) -> str:
+async def _make(conn: Connection, sealer: Sealer, account_uuid: str, *, read: bool) -> str:
     clear = new_secret()
     sealed = sealer.seal(clear, _context(account_uuid))
     await store.insert_secret(conn, new_uuid(), account_uuid, sealed, read=read)
     return clear
 
 
-async def _described(conn: Any, account_uuid: str, clear: str | None) -> WebhookSecret:
+async def _described(conn: Connection, account_uuid: str, clear: str | None) -> WebhookSecret:
     current, *older = await store.live_secrets(conn, [account_uuid])
     return WebhookSecret(
         uuid=current.uuid,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from zstack_mgmt.db import Connection
 from zstack_mgmt.webhooks.model import WebhookAttempt
 
 _SECRETS_LOCK = 7316002  # the advisory locks under which an account's secrets are replaced
@@ -24,7 +25,7 @@ class SecretRow:
     ends_at: datetime | None
 
 
-async def live_secrets(conn: Any, accounts: Sequence[str]) -> list[SecretRow]:
+async def live_secrets(conn: Connection, accounts: Sequence[str]) -> list[SecretRow]:
     """The secrets that sign now, each account's current one first, then from the newest to the oldest."""
     rows = await conn.fetch(
         """
@@ -37,12 +38,12 @@ async def live_secrets(conn: Any, accounts: Sequence[str]) -> list[SecretRow]:
     return [SecretRow(**row) for row in rows]
 
 
-async def lock_secrets(conn: Any, account_uuid: str) -> None:
+async def lock_secrets(conn: Connection, account_uuid: str) -> None:
     """Let one transaction at a time replace this account's secrets."""
     await conn.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", _SECRETS_LOCK, account_uuid)
 
 
-async def insert_secret(conn: Any, uuid: str, account_uuid: str, sealed: str, *, read: bool) -> None:
+async def insert_secret(conn: Connection, uuid: str, account_uuid: str, sealed: str, *, read: bool) -> None:
     """Make it the account's current secret, unless there is one already."""
     await conn.execute(
         """
@@ -57,7 +58,7 @@ async def insert_secret(conn: Any, uuid: str, account_uuid: str, sealed: str, *,
     )
 
 
-async def take_secret(conn: Any, account_uuid: str) -> str | None:
+async def take_secret(conn: Connection, account_uuid: str) -> str | None:
     """The current secret's sealed text if it was never handed out; from now on it was."""
     return await conn.fetchval(
         """
@@ -68,7 +69,7 @@ async def take_secret(conn: Any, account_uuid: str) -> str | None:
     )
 
 
-async def retire_secrets(conn: Any, account_uuid: str, overlap_s: int, kept: int) -> None:
+async def retire_secrets(conn: Connection, account_uuid: str, overlap_s: int, kept: int) -> None:
     """Give the current secret an end, and delete what no longer signs: ended ones, and all but the newest
     `kept`.
     """
@@ -90,7 +91,7 @@ async def retire_secrets(conn: Any, account_uuid: str, overlap_s: int, kept: int
     )
 
 
-async def account_of_job(conn: Any, job_uuid: str) -> str | None:
+async def account_of_job(conn: Connection, job_uuid: str) -> str | None:
     """The account that the job, or a delivery that outlived it, belongs to."""
     return await conn.fetchval(
         """
@@ -101,7 +102,7 @@ async def account_of_job(conn: Any, job_uuid: str) -> str | None:
     )
 
 
-async def delivery_of_job(conn: Any, job_uuid: str) -> Any | None:
+async def delivery_of_job(conn: Connection, job_uuid: str) -> Any | None:
     """The delivery's row, without its body."""
     return await conn.fetchrow(
         """
@@ -112,7 +113,7 @@ async def delivery_of_job(conn: Any, job_uuid: str) -> Any | None:
     )
 
 
-async def attempts_of(conn: Any, delivery_id: str) -> list[WebhookAttempt]:
+async def attempts_of(conn: Connection, delivery_id: str) -> list[WebhookAttempt]:
     """The attempt log, oldest first."""
     rows = await conn.fetch(
         """
@@ -135,7 +136,7 @@ async def attempts_of(conn: Any, delivery_id: str) -> list[WebhookAttempt]:
     ]
 
 
-async def redeliver(conn: Any, job_uuid: str) -> Any | None:
+async def redeliver(conn: Connection, job_uuid: str) -> Any | None:
     """Start a new round of attempts now; the receiver and account of the delivery, or None without one.
 
     An attempt that is under way is logged when it ends, but no longer decides.
@@ -151,7 +152,7 @@ async def redeliver(conn: Any, job_uuid: str) -> Any | None:
 
 
 async def redeliver_failed(
-    conn: Any, account_uuid: str, receiver: str | None, since: datetime, limit: int
+    conn: Connection, account_uuid: str, receiver: str | None, since: datetime, limit: int
 ) -> list[str]:
     """Start a new round for the account's failed deliveries created since then; their receivers."""
     rows = await conn.fetch(
@@ -179,7 +180,7 @@ async def redeliver_failed(
     return [row["receiver"] for row in rows]
 
 
-async def probe_now(conn: Any, account_uuid: str, receivers: Sequence[str]) -> None:
+async def probe_now(conn: Connection, account_uuid: str, receivers: Sequence[str]) -> None:
     """Let open breakers probe at once: somebody says that the receiver is back."""
     await conn.execute(
         """

@@ -1,0 +1,1 @@
+"""The compute inventory: zones, hosts, images, offerings, networks, VMs and volumes."""

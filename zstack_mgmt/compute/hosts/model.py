@@ -1,0 +1,80 @@
+"""Clusters and hosts as clients see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from zstack_mgmt.core.inventory import Inventory, Link, inventory
+
+HypervisorType = Literal["KVM", "Simulator"]
+HostState = Literal["Enabled", "Disabled", "PreMaintenance", "Maintenance"]
+HostStatus = Literal["Connecting", "Connected", "Disconnected"]
+
+
+@inventory(
+    "org.zstack.header.cluster.ClusterInventory",
+    table="clusters",
+    links=(
+        Link("zone", "Zone", "zone_uuid", "uuid"),
+        Link("host", "Host", "uuid", "cluster_uuid"),
+        Link("vmInstance", "VmInstance", "uuid", "cluster_uuid"),
+        Link(
+            "l2Network",
+            "L2Network",
+            "uuid",
+            "uuid",
+            through=("l2_network_clusters", "cluster_uuid", "l2_network_uuid"),
+        ),
+        Link(
+            "l2VlanNetwork",
+            "L2VlanNetwork",
+            "uuid",
+            "uuid",
+            through=("l2_network_clusters", "cluster_uuid", "l2_network_uuid"),
+        ),
+    ),
+)
+class Cluster(Inventory):
+    """Hosts of one kind that share their networks. Source: ZStack's cluster API."""
+
+    uuid: str
+    name: str
+    description: str | None
+    state: Literal["Enabled", "Disabled"]
+    hypervisor_type: HypervisorType
+    zone_uuid: str
+    type: str
+    create_date: datetime
+    last_op_date: datetime
+
+
+@inventory(
+    "org.zstack.header.host.HostInventory",
+    table="hosts",
+    links=(
+        Link("zone", "Zone", "zone_uuid", "uuid"),
+        Link("cluster", "Cluster", "cluster_uuid", "uuid"),
+        Link("vmInstance", "VmInstance", "uuid", "host_uuid"),
+    ),
+)
+class Host(Inventory):
+    """A machine that runs VMs. Capacities: virtual CPUs and bytes. Source: ZStack's host API."""
+
+    uuid: str
+    name: str
+    description: str | None
+    zone_uuid: str
+    cluster_uuid: str
+    management_ip: str
+    hypervisor_type: HypervisorType
+    state: HostState
+    status: HostStatus
+    total_cpu_capacity: int
+    available_cpu_capacity: int
+    cpu_sockets: int
+    cpu_num: int
+    total_memory_capacity: int
+    available_memory_capacity: int
+    create_date: datetime
+    last_op_date: datetime

@@ -1,0 +1,248 @@
+"""L2 and L3 networks, address ranges, VIPs and EIPs as clients see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import IPv4Address, IPv4Network, ip_network
+from typing import Literal
+
+from zstack_mgmt.core.errors import InvalidArgument
+from zstack_mgmt.core.inventory import Inventory, Link, ListColumn, inventory
+
+Category = Literal["Public", "Private", "System"]
+EnabledState = Literal["Enabled", "Disabled"]
+
+_L2_LINKS = (
+    Link("zone", "Zone", "zone_uuid", "uuid"),
+    Link("l3Network", "L3Network", "uuid", "l2_network_uuid"),
+    Link(
+        "cluster",
+        "Cluster",
+        "uuid",
+        "uuid",
+        through=("l2_network_clusters", "l2_network_uuid", "cluster_uuid"),
+    ),
+)
+_ATTACHED = ListColumn("attachedClusterUuids", "l2_network_clusters", "l2_network_uuid", "cluster_uuid")
+
+
+@inventory(
+    "org.zstack.header.network.l2.L2NetworkInventory",
+    table="l2_networks",
+    links=_L2_LINKS,
+    lists=(_ATTACHED,),
+)
+class L2Network(Inventory):
+    """A broadcast domain of a zone. Source: ZStack's L2 network API."""
+
+    uuid: str
+    name: str
+    description: str | None
+    zone_uuid: str
+    physical_interface: str
+    type: Literal["L2NoVlanNetwork", "L2VlanNetwork"]
+    create_date: datetime
+    last_op_date: datetime
+    attached_cluster_uuids: list[str]
+
+
+@inventory(
+    "org.zstack.header.network.l2.L2VlanNetworkInventory",
+    table="l2_vlan_networks",
+    resource_type="L2NetworkVO",
+    links=_L2_LINKS,
+    lists=(_ATTACHED,),
+)
+class L2VlanNetwork(Inventory):
+    """A broadcast domain with a VLAN number. Source: ZStack's L2 network API."""
+
+    uuid: str
+    name: str
+    description: str | None
+    zone_uuid: str
+    physical_interface: str
+    type: Literal["L2VlanNetwork"]
+    vlan: int
+    create_date: datetime
+    last_op_date: datetime
+    attached_cluster_uuids: list[str]
+
+
+@inventory(
+    "org.zstack.header.network.l3.IpRangeInventory",
+    table="ip_ranges",
+    owned=True,
+    links=(Link("l3Network", "L3Network", "l3_network_uuid", "uuid"),),
+)
+class IpRange(Inventory):
+    """Addresses that an L3 network gives out. Source: ZStack's L3 network API."""
+
+    uuid: str
+    l3_network_uuid: str
+    name: str
+    description: str | None
+    start_ip: str
+    end_ip: str
+    netmask: str
+    gateway: str
+    network_cidr: str
+    create_date: datetime
+    last_op_date: datetime
+
+
+@inventory(
+    "org.zstack.header.network.l3.L3NetworkInventory",
+    table="l3_networks",
+    owned=True,
+    links=(
+        Link("zone", "Zone", "zone_uuid", "uuid"),
+        Link("l2Network", "L2Network", "l2_network_uuid", "uuid"),
+        Link("vmNic", "VmNic", "uuid", "l3_network_uuid"),
+        Link("vip", "Vip", "uuid", "l3_network_uuid"),
+        Link("ipRanges", "IpRange", "uuid", "l3_network_uuid", order_by="create_date"),
+    ),
+    lists=(ListColumn("dns", "l3_network_dns", "l3_network_uuid", "dns", order_by="id"),),
+    nested={"ipRanges": "ipRanges"},
+)
+class L3Network(Inventory):
+    """A subnet on an L2 network. Source: ZStack's L3 network API."""
+
+    uuid: str
+    name: str
+    description: str | None
+    type: str
+    zone_uuid: str
+    l2_network_uuid: str
+    state: EnabledState
+    dns_domain: str | None
+    system: bool
+    category: Category
+    create_date: datetime
+    last_op_date: datetime
+    dns: list[str]
+    ip_ranges: list[IpRange]
+
+
+@inventory(
+    "org.zstack.network.service.vip.VipInventory",
+    table="vips",
+    owned=True,
+    links=(
+        Link("l3Network", "L3Network", "l3_network_uuid", "uuid"),
+        Link("peerL3Network", "L3Network", "peer_l3_network_uuid", "uuid"),
+        Link("eip", "Eip", "uuid", "vip_uuid"),
+    ),
+)
+class Vip(Inventory):
+    """An address that a network service uses. Source: ZStack's VIP API."""
+
+    uuid: str
+    name: str
+    description: str | None
+    l3_network_uuid: str
+    ip: str
+    state: EnabledState
+    gateway: str
+    netmask: str
+    service_provider: str | None
+    peer_l3_network_uuid: str | None
+    use_for: str | None
+    create_date: datetime
+    last_op_date: datetime
+
+
+@inventory(
+    "org.zstack.network.service.eip.EipInventory",
+    table="eips",
+    owned=True,
+    links=(Link("vip", "Vip", "vip_uuid", "uuid"), Link("vmNic", "VmNic", "vm_nic_uuid", "uuid")),
+    aliases={"ip": "vipIp"},
+    computed={"guest_ip": "SELECT n.ip FROM vm_nics n WHERE n.uuid = {row}.vm_nic_uuid"},
+)
+class Eip(Inventory):
+    """A public address that leads to a NIC. Source: ZStack's EIP API.
+
+    The alias `ip` is the manual's overview.
+    """
+
+    uuid: str
+    name: str
+    description: str | None
+    vm_nic_uuid: str | None
+    vip_uuid: str
+    state: EnabledState
+    vip_ip: str
+    guest_ip: str | None
+    create_date: datetime
+    last_op_date: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address that has just been taken."""
+
+    range_uuid: str
+    ip: str
+    value: int
+    netmask: str
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class RangeText:
+    """The checked addresses of a range."""
+
+    start: IPv4Address
+    end: IPv4Address
+    netmask: IPv4Address
+    gateway: IPv4Address
+    network: IPv4Network
+
+
+def address(text: str, name: str) -> IPv4Address:
+    """An IPv4 address; raises InvalidArgument."""
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        raise InvalidArgument(f"{name}: {text!r} is not an IPv4 address") from None
+
+
+def parse_range(start_ip: str, end_ip: str, netmask: str, gateway: str) -> RangeText:
+    """Check a range: one subnet, in order, without the gateway and the subnet's own addresses.
+
+    Raises:
+        InvalidArgument: SYS.1007; says which rule is broken.
+    """
+    start, end = address(start_ip, "startIp"), address(end_ip, "endIp")
+    mask, gate = address(netmask, "netmask"), address(gateway, "gateway")
+    try:
+        network = IPv4Network(f"{start}/{mask}", strict=False)
+    except ValueError:
+        raise InvalidArgument(f"netmask: {netmask!r} is no netmask") from None
+    if str(network.netmask) != str(mask):
+        raise InvalidArgument(f"netmask: {netmask!r} is no netmask")
+    if network.prefixlen > 30:
+        raise InvalidArgument("netmask: the subnet has no room for a gateway and a guest")
+    if start > end:
+        raise InvalidArgument("startIp is behind endIp")
+    if end not in network or gate not in network:
+        raise InvalidArgument(f"startIp, endIp and gateway must be in one subnet, {network}")
+    if start <= gate <= end:
+        raise InvalidArgument("the gateway must not be one of the addresses given out")
+    for ip, name in ((start, "startIp"), (end, "endIp")):
+        if ip in (network.network_address, network.broadcast_address):
+            raise InvalidArgument(f"{name}: {ip} is the subnet's network or broadcast address")
+    return RangeText(start, end, mask, gate, network)
+
+
+def range_of_cidr(cidr: str) -> RangeText:
+    """The range of a whole subnet: the first address is the gateway, the others are given out."""
+    try:
+        network = ip_network(cidr, strict=False)
+    except ValueError:
+        raise InvalidArgument(f"networkCidr: {cidr!r} is no subnet such as 192.168.1.0/24") from None
+    if not isinstance(network, IPv4Network) or network.prefixlen > 30:
+        raise InvalidArgument("networkCidr must be an IPv4 subnet of at least four addresses")
+    first = network.network_address + 1
+    return RangeText(first + 1, network.broadcast_address - 1, network.netmask, first, network)

@@ -1,0 +1,348 @@
+"""The SQL of L2 and L3 networks and their ranges.
+
+Addresses are taken in `addresses`, VIPs and EIPs are in `vips`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from zstack_mgmt.compute.networks.model import IpRange, L2Network, L2VlanNetwork, L3Network, RangeText
+from zstack_mgmt.db import Connection, fetch_one
+from zstack_mgmt.identity.quotas.usage import counts
+
+
+async def insert_l2(
+    conn: Connection,
+    uuid: str,
+    name: str,
+    description: str | None,
+    zone_uuid: str,
+    physical_interface: str,
+    vlan: int | None,
+) -> L2Network | L2VlanNetwork:
+    """Insert an L2 network; one with a VLAN number if `vlan` is given."""
+    await conn.execute(
+        """
+        INSERT INTO l2_networks (uuid, name, description, zone_uuid, physical_interface, vlan, type)
+        VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $6::int IS NULL
+        THEN 'L2NoVlanNetwork' ELSE 'L2VlanNetwork' END)
+        """,
+        uuid,
+        name,
+        description,
+        zone_uuid,
+        physical_interface,
+        vlan,
+    )
+    made = await get_l2(conn, uuid)
+    assert made is not None  # noqa: S101 (inserted above)
+    return made
+
+
+async def get_l2(conn: Connection, uuid: str) -> L2Network | L2VlanNetwork | None:
+    """The L2 network, which cannot be deleted until the transaction ends."""
+    row = await conn.fetchrow("SELECT * FROM l2_networks WHERE uuid = $1 FOR KEY SHARE", uuid)
+    if row is None:
+        return None
+    rows = await conn.fetch(
+        "SELECT cluster_uuid FROM l2_network_clusters WHERE l2_network_uuid = $1 ORDER BY cluster_uuid", uuid
+    )
+    kind = L2Network if row["vlan"] is None else L2VlanNetwork
+    return kind.from_row({**row, "attached_cluster_uuids": [r["cluster_uuid"] for r in rows]})
+
+
+async def update_l2(
+    conn: Connection, uuid: str, name: str | None, description: str | None
+) -> L2Network | L2VlanNetwork | None:
+    """Set what is not None; None when there is no such network."""
+    await conn.execute(
+        """
+        UPDATE l2_networks SET name = coalesce($2, name), description = coalesce($3, description),
+               last_op_date = now() WHERE uuid = $1
+        """,
+        uuid,
+        name,
+        description,
+    )
+    return await get_l2(conn, uuid)
+
+
+async def delete_l2(conn: Connection, uuid: str) -> None:
+    """Delete the L2 network with its L3 networks."""
+    await conn.execute("DELETE FROM l2_networks WHERE uuid = $1", uuid)
+
+
+async def attach_l2(conn: Connection, uuid: str, cluster_uuid: str) -> None:
+    """Attach the network to the cluster; breaks l2_network_clusters_pkey when it is attached."""
+    await conn.execute(
+        "INSERT INTO l2_network_clusters (l2_network_uuid, cluster_uuid) VALUES ($1, $2)", uuid, cluster_uuid
+    )
+
+
+async def same_l2_in_cluster(
+    conn: Connection, cluster_uuid: str, physical_interface: str, vlan: int | None
+) -> bool:
+    """Whether the cluster has another network on the interface with the same VLAN number, or also without
+    one.
+    """
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT true FROM l2_network_clusters a JOIN l2_networks l ON l.uuid = a.l2_network_uuid
+            WHERE a.cluster_uuid = $1 AND l.physical_interface = $2 AND l.vlan IS NOT DISTINCT FROM $3 LIMIT 1
+            """,
+            cluster_uuid,
+            physical_interface,
+            vlan,
+        )
+    )
+
+
+async def l2_is_in_cluster(conn: Connection, uuid: str, cluster_uuid: str) -> bool:
+    """Whether the network is attached to the cluster."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM l2_network_clusters WHERE l2_network_uuid = $1 AND cluster_uuid = $2",
+            uuid,
+            cluster_uuid,
+        )
+    )
+
+
+async def detach_l2(conn: Connection, uuid: str, cluster_uuid: str) -> None:
+    """Detach the network from the cluster, if it is attached."""
+    await conn.execute(
+        "DELETE FROM l2_network_clusters WHERE l2_network_uuid = $1 AND cluster_uuid = $2", uuid, cluster_uuid
+    )
+
+
+async def insert_l3(
+    conn: Connection,
+    uuid: str,
+    name: str,
+    description: str | None,
+    l2: L2Network | L2VlanNetwork,
+    type_: str,
+    category: str,
+    dns_domain: str | None,
+    *,
+    system: bool,
+) -> L3Network:
+    """Insert an enabled L3 network without ranges."""
+    await conn.execute(
+        """
+        INSERT INTO l3_networks (uuid, name, description, zone_uuid, l2_network_uuid, type, category,
+        dns_domain, system)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """,
+        uuid,
+        name,
+        description,
+        l2.zone_uuid,
+        l2.uuid,
+        type_,
+        category,
+        dns_domain,
+        system,
+    )
+    made = await get_l3(conn, uuid)
+    assert made is not None  # noqa: S101 (inserted above)
+    return made
+
+
+async def get_l3(conn: Connection, uuid: str) -> L3Network | None:
+    """The L3 network, which cannot be deleted until the transaction ends."""
+    row = await conn.fetchrow("SELECT * FROM l3_networks WHERE uuid = $1 FOR KEY SHARE", uuid)
+    if row is None:
+        return None
+    ranges = await conn.fetch(
+        "SELECT * FROM ip_ranges WHERE l3_network_uuid = $1 ORDER BY create_date, uuid", uuid
+    )
+    dns = await conn.fetch("SELECT dns FROM l3_network_dns WHERE l3_network_uuid = $1 ORDER BY id", uuid)
+    return L3Network.from_row(
+        {**row, "ip_ranges": [IpRange.from_row(r) for r in ranges], "dns": [r["dns"] for r in dns]}
+    )
+
+
+async def update_l3(
+    conn: Connection,
+    uuid: str,
+    name: str | None,
+    description: str | None,
+    state: str | None,
+    dns_domain: str | None = None,
+    category: str | None = None,
+) -> L3Network | None:
+    """Set what is not None; None when there is no such network."""
+    await conn.execute(
+        """
+        UPDATE l3_networks SET name = coalesce($2, name), description = coalesce($3, description),
+               state = coalesce($4, state), dns_domain = coalesce($5, dns_domain), category = coalesce($6,
+               category),
+               last_op_date = now()
+        WHERE uuid = $1
+        """,
+        uuid,
+        name,
+        description,
+        state,
+        dns_domain,
+        category,
+    )
+    return await get_l3(conn, uuid)
+
+
+async def delete_l3(conn: Connection, uuid: str) -> None:
+    """Delete the L3 network with its ranges, NICs and VIPs."""
+    await conn.execute("DELETE FROM l3_networks WHERE uuid = $1", uuid)
+
+
+async def add_dns(conn: Connection, uuid: str, dns: str) -> None:
+    """Add a DNS server; breaks l3_network_dns_pkey when the network has it."""
+    await conn.execute("INSERT INTO l3_network_dns (l3_network_uuid, dns) VALUES ($1, $2)", uuid, dns)
+
+
+async def remove_dns(conn: Connection, uuid: str, dns: str) -> None:
+    """Remove a DNS server, if the network has it."""
+    await conn.execute("DELETE FROM l3_network_dns WHERE l3_network_uuid = $1 AND dns = $2", uuid, dns)
+
+
+async def insert_range(
+    conn: Connection, uuid: str, l3_uuid: str, name: str, description: str | None, text: RangeText
+) -> IpRange:
+    """Insert a range whose addresses are all free."""
+    row = await fetch_one(
+        conn,
+        """
+        INSERT INTO ip_ranges (uuid, l3_network_uuid, name, description, start_ip, end_ip, netmask, gateway,
+                               network_cidr, start_value, end_value, next_value)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10) RETURNING *
+        """,
+        uuid,
+        l3_uuid,
+        name,
+        description,
+        str(text.start),
+        str(text.end),
+        str(text.netmask),
+        str(text.gateway),
+        str(text.network),
+        int(text.start),
+        int(text.end),
+    )
+    return IpRange.from_row(row)
+
+
+async def conflicting_range(conn: Connection, l3_uuid: str, text: RangeText) -> str | None:
+    """What speaks against adding the range: another one on the same L2 network has its addresses or gateway.
+
+    The L2 network stays locked until the transaction ends, so that no range is added to it meanwhile.
+    """
+    await conn.execute(
+        """
+        SELECT FROM l2_networks l WHERE l.uuid = (SELECT l2_network_uuid FROM l3_networks WHERE uuid = $1)
+        FOR NO KEY UPDATE
+        """,
+        l3_uuid,
+    )
+    row = await conn.fetchrow(
+        """
+        SELECT r.name, r.start_value <= $3 AND r.end_value >= $2 AS shares, r.gateway
+        FROM ip_ranges r JOIN l3_networks n ON n.uuid = r.l3_network_uuid
+        WHERE n.l2_network_uuid = (SELECT l2_network_uuid FROM l3_networks WHERE uuid = $1)
+          AND ((r.start_value <= $3 AND r.end_value >= $2)
+               OR r.gateway::inet BETWEEN $6::text::inet AND $7::text::inet
+               OR $5::text::inet BETWEEN r.start_ip::inet AND r.end_ip::inet
+               OR (r.l3_network_uuid = $1 AND r.network_cidr = $4 AND r.gateway <> $5))
+        ORDER BY shares DESC, r.uuid LIMIT 1
+        """,
+        l3_uuid,
+        int(text.start),
+        int(text.end),
+        str(text.network),
+        str(text.gateway),
+        str(text.start),
+        str(text.end),
+    )
+    if row is None:
+        return None
+    if row["shares"]:
+        return f"the range shares addresses with the range {row['name']!r}"
+    return f"the range does not go with the range {row['name']!r}, whose gateway is {row['gateway']}"
+
+
+async def update_range(
+    conn: Connection, uuid: str, name: str | None, description: str | None
+) -> IpRange | None:
+    """Set what is not None; None when there is no such range."""
+    row = await conn.fetchrow(
+        """
+        UPDATE ip_ranges SET name = coalesce($2, name), description = coalesce($3, description),
+        last_op_date = now()
+        WHERE uuid = $1 RETURNING *
+        """,
+        uuid,
+        name,
+        description,
+    )
+    return None if row is None else IpRange.from_row(row)
+
+
+async def delete_range(conn: Connection, uuid: str) -> int:
+    """Delete the range unless addresses of it are in use; returns how many are."""
+    await conn.execute("SELECT FROM ip_ranges WHERE uuid = $1 FOR UPDATE", uuid)
+    used: int = await conn.fetchval("SELECT count(*) FROM used_ips WHERE ip_range_uuid = $1", uuid)
+    if used == 0:
+        await conn.execute("DELETE FROM ip_ranges WHERE uuid = $1", uuid)
+    return used
+
+
+async def address_capacity(
+    conn: Connection,
+    l3_uuids: Sequence[str],
+    zone_uuids: Sequence[str],
+    range_uuids: Sequence[str],
+    *,
+    everything: bool,
+) -> dict[str, int]:
+    """Addresses in all of these, and those that are free."""
+    row = await fetch_one(
+        conn,
+        """
+        WITH chosen AS (
+            SELECT r.uuid, r.end_value - r.start_value + 1 AS size FROM ip_ranges r
+            JOIN l3_networks n ON n.uuid = r.l3_network_uuid
+            WHERE $4 OR r.l3_network_uuid = ANY ($1) OR n.zone_uuid = ANY ($2) OR r.uuid = ANY ($3))
+        SELECT coalesce(sum(size), 0)::bigint AS total,
+               (SELECT count(*) FROM used_ips u JOIN chosen c ON c.uuid = u.ip_range_uuid) AS used
+        FROM chosen
+        """,
+        list(l3_uuids),
+        list(zone_uuids),
+        list(range_uuids),
+        everything,
+    )
+    return {
+        "totalCapacity": row["total"],
+        "availableCapacity": row["total"] - row["used"],
+        "usedIpAddressNumber": row["used"],
+    }
+
+
+@counts("l3.num", "vip.num", "eip.num")
+async def count_networks(conn: Connection, account_uuid: str) -> Mapping[str, int]:
+    """L3 networks, VIPs and EIPs of the account."""
+    rows = await conn.fetch(
+        """
+        SELECT resource_type, count(*) AS num FROM resource_owners
+        WHERE account_uuid = $1 AND resource_type IN ('L3NetworkVO', 'VipVO', 'EipVO') GROUP BY resource_type
+        """,
+        account_uuid,
+    )
+    found = {row["resource_type"]: row["num"] for row in rows}
+    return {
+        "l3.num": found.get("L3NetworkVO", 0),
+        "vip.num": found.get("VipVO", 0),
+        "eip.num": found.get("EipVO", 0),
+    }

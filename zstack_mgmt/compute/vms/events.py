@@ -1,0 +1,67 @@
+"""What others learn of a VM, in the transaction that changes it: billing and the scheduler subscribe.
+
+A handler runs inside the changing transaction, after the row has its new values. It writes to the database
+only; an exception undoes the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zstack_mgmt.db import Connection
+
+VmReason = Literal[
+    "created",  # the row is new: Starting, or Created for strategy JustCreate
+    "start",
+    "stop",
+    "reboot",
+    "pause",
+    "resume",
+    "destroy",
+    "recover",
+    "expunge",  # the last change: `state_after` is Expunging, the row is deleted in this transaction
+    "undone",  # a creation failed; the row is deleted in this transaction
+    "owner-changed",  # states are equal; `account_uuid` is the new owner, `previous_account_uuid` the old one
+    "resized",  # states are equal; cpu or memory changed
+    "host-lost",  # the host does not answer: the state becomes Unknown
+    "host-found",  # the host answers again: Unknown becomes Running or Stopped
+    "settled",  # a job died or was canceled half-way; the state is what the hypervisor says
+]
+LAST: frozenset[str] = frozenset({"expunge", "undone"})
+"""After these there is no row any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class VmChange:
+    """One change of a VM's state, size or owner; the other fields are those after the change."""
+
+    vm_uuid: str
+    vm_name: str
+    account_uuid: str
+    cpu_num: int
+    memory_size: int  # bytes
+    root_volume_uuid: str | None
+    root_volume_size: int  # bytes
+    state_before: str | None  # None: the VM is new
+    state_after: str
+    reason: VmReason
+    previous_account_uuid: str | None = None
+
+
+VmHandler = Callable[[Any, VmChange], Awaitable[None]]
+
+HANDLERS: list[VmHandler] = []
+
+
+def on_vm_state(handler: VmHandler) -> VmHandler:
+    """Register a handler of VM changes: `async def f(conn, change) -> None`."""
+    HANDLERS.append(handler)
+    return handler
+
+
+async def tell(conn: Connection, change: VmChange) -> None:
+    """Run the handlers, in the order of their registration, inside the caller's transaction."""
+    for handler in HANDLERS:
+        await handler(conn, change)

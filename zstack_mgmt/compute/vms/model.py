@@ -1,0 +1,162 @@
+"""Virtual machines and NICs as clients see them, and the states a VM can be in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from zstack_mgmt.compute.vms.events import VmChange, VmReason
+from zstack_mgmt.compute.volumes.model import Volume
+from zstack_mgmt.core.inventory import Inventory, Link, inventory
+
+VmState = Literal[
+    "Created",
+    "Starting",
+    "Running",
+    "Stopping",
+    "Stopped",
+    "Rebooting",
+    "Destroying",
+    "Destroyed",
+    "Migrating",
+    "Expunging",
+    "Pausing",
+    "Paused",
+    "Resuming",
+    "VolumeMigrating",
+    "Unknown",
+]
+
+ALLOWED: Mapping[str, frozenset[str]] = {
+    "start": frozenset({"Created", "Stopped"}),
+    "stop": frozenset({"Running", "Stopped", "Unknown", "Paused"}),
+    "reboot": frozenset({"Running"}),
+    "pause": frozenset({"Running"}),
+    "resume": frozenset({"Paused"}),
+    "destroy": frozenset(VmState.__args__) - {"Destroyed", "Expunging"},  # type: ignore[attr-defined]
+    "recover": frozenset({"Destroyed"}),
+    "expunge": frozenset({"Destroyed"}),
+    "change-owner": frozenset({"Created", "Stopped", "Running", "Starting"}),
+    "resize": frozenset({"Created", "Stopped"}),
+    "attach": frozenset({"Created", "Stopped", "Running", "Paused"}),
+    "snapshot": frozenset({"Running", "Stopped", "Paused", "Created"}),
+}
+"""What may be done to a VM in which states."""
+
+TRANSIT: Mapping[str, str] = {
+    "start": "Starting",
+    "stop": "Stopping",
+    "reboot": "Rebooting",
+    "pause": "Pausing",
+    "resume": "Resuming",
+    "destroy": "Destroying",
+}
+"""The state of a VM while an action on it is under way."""
+
+
+@inventory(
+    "org.zstack.header.vm.VmNicInventory",
+    table="vm_nics",
+    owned=True,
+    links=(
+        Link("vmInstance", "VmInstance", "vm_instance_uuid", "uuid"),
+        Link("l3Network", "L3Network", "l3_network_uuid", "uuid"),
+        Link("eip", "Eip", "uuid", "vm_nic_uuid"),
+    ),
+)
+class VmNic(Inventory):
+    """A NIC of a VM. Source: manual, "Overview > queries across tables"."""
+
+    uuid: str
+    vm_instance_uuid: str
+    l3_network_uuid: str
+    ip: str
+    mac: str
+    netmask: str
+    gateway: str
+    meta_data: str | None
+    device_id: int
+    create_date: datetime
+    last_op_date: datetime
+
+
+@inventory(
+    "org.zstack.header.vm.VmInstanceInventory",
+    table="vm_instances",
+    owned=True,
+    links=(
+        Link("zone", "Zone", "zone_uuid", "uuid"),
+        Link("cluster", "Cluster", "cluster_uuid", "uuid"),
+        Link("host", "Host", "host_uuid", "uuid"),
+        Link("image", "Image", "image_uuid", "uuid"),
+        Link("instanceOffering", "InstanceOffering", "instance_offering_uuid", "uuid"),
+        Link("rootVolume", "Volume", "root_volume_uuid", "uuid"),
+        Link("vmNics", "VmNic", "uuid", "vm_instance_uuid", order_by="device_id"),
+        Link("allVolumes", "Volume", "uuid", "vm_instance_uuid", order_by="device_id"),
+    ),
+    nested={"vmNics": "vmNics", "allVolumes": "allVolumes"},
+)
+class VmInstance(Inventory):
+    """A virtual machine. Memory in bytes. Source: manual, "Overview > API operations"."""
+
+    uuid: str
+    name: str
+    description: str | None
+    zone_uuid: str | None
+    cluster_uuid: str | None
+    image_uuid: str | None
+    host_uuid: str | None
+    last_host_uuid: str | None
+    instance_offering_uuid: str | None
+    root_volume_uuid: str | None
+    platform: str
+    default_l3_network_uuid: str | None
+    type: str
+    hypervisor_type: str | None
+    memory_size: int
+    cpu_num: int
+    cpu_speed: int
+    allocator_strategy: str | None
+    state: VmState
+    create_date: datetime
+    last_op_date: datetime
+    vm_nics: list[VmNic]
+    all_volumes: list[Volume]
+
+
+@dataclass(frozen=True, slots=True)
+class Vm:
+    """A VM whose row this transaction has locked."""
+
+    uuid: str
+    name: str
+    account_uuid: str
+    state: str
+    cpu_num: int
+    memory_size: int  # bytes
+    hypervisor_type: str | None
+    zone_uuid: str | None
+    cluster_uuid: str | None
+    host_uuid: str | None
+    last_host_uuid: str | None
+    root_volume_uuid: str | None
+    root_volume_size: int  # bytes
+    job_uuid: str | None  # that changed its state last
+
+    def change(self, before: str | None, reason: VmReason, previous: str | None = None) -> VmChange:
+        """What subscribers are told of it."""
+        return VmChange(
+            vm_uuid=self.uuid,
+            vm_name=self.name,
+            account_uuid=self.account_uuid,
+            cpu_num=self.cpu_num,
+            memory_size=self.memory_size,
+            root_volume_uuid=self.root_volume_uuid,
+            root_volume_size=self.root_volume_size,
+            state_before=before,
+            state_after=self.state,
+            reason=reason,
+            previous_account_uuid=previous,
+        )

@@ -1,0 +1,83 @@
+"""What others learn of volumes and snapshots, in the transaction that changes them.
+
+Rules as in `vms.events`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zstack_mgmt.db import Connection
+
+VolumeKind = Literal[
+    "created",  # root volumes too, together with their VM
+    "attached",  # a data volume; the first one instantiates it
+    "detached",
+    "undone",  # its first attachment failed: it has not come into being after all
+    "deleted",  # it is kept, and can be recovered
+    "recovered",
+    "expunged",  # the row is deleted in this transaction; also when the creation of its VM is undone
+    "resized",
+    "owner-changed",  # `account_uuid` is the new owner, `previous_account_uuid` the old one
+]
+SnapshotKind = Literal["created", "deleted", "owner-changed"]
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeChange:
+    """One change of a volume; the fields are those after it."""
+
+    volume_uuid: str
+    name: str
+    account_uuid: str
+    type: Literal["Root", "Data"]
+    size: int  # bytes
+    kind: VolumeKind
+    vm_uuid: str | None  # of "detached": the VM that it was attached to
+    previous_account_uuid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChange:
+    """One change of a volume snapshot."""
+
+    snapshot_uuid: str
+    name: str
+    account_uuid: str
+    volume_uuid: str | None
+    size: int  # bytes
+    kind: SnapshotKind
+    previous_account_uuid: str | None = None
+
+
+VolumeHandler = Callable[[Any, VolumeChange], Awaitable[None]]
+SnapshotHandler = Callable[[Any, SnapshotChange], Awaitable[None]]
+
+VOLUME_HANDLERS: list[VolumeHandler] = []
+SNAPSHOT_HANDLERS: list[SnapshotHandler] = []
+
+
+def on_volume_event(handler: VolumeHandler) -> VolumeHandler:
+    """Register a handler of volume changes: `async def f(conn, change) -> None`."""
+    VOLUME_HANDLERS.append(handler)
+    return handler
+
+
+def on_snapshot_event(handler: SnapshotHandler) -> SnapshotHandler:
+    """Register a handler of snapshot changes."""
+    SNAPSHOT_HANDLERS.append(handler)
+    return handler
+
+
+async def tell_volume(conn: Connection, change: VolumeChange) -> None:
+    """Run the volume handlers inside the caller's transaction."""
+    for handler in VOLUME_HANDLERS:
+        await handler(conn, change)
+
+
+async def tell_snapshot(conn: Connection, change: SnapshotChange) -> None:
+    """Run the snapshot handlers inside the caller's transaction."""
+    for handler in SNAPSHOT_HANDLERS:
+        await handler(conn, change)

@@ -1,0 +1,168 @@
+"""The SQL of volume snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zstack_mgmt.compute.volumes.model import Volume, VolumeSnapshot, disk_of
+from zstack_mgmt.db import Connection, fetch_one
+
+
+async def insert_snapshot(
+    conn: Connection,
+    uuid: str,
+    name: str,
+    description: str | None,
+    volume: Volume,
+    account_uuid: str,
+    job_uuid: str,
+) -> None:
+    """Insert a snapshot that is being made, and its owner. Its parent is the latest one of the volume."""
+    await conn.execute(
+        """
+        INSERT INTO volume_snapshots
+            (uuid, name, description, volume_uuid, parent_uuid, tree_uuid, primary_storage_uuid,
+             primary_storage_install_path, volume_type, format, latest, size, status, job_uuid)
+        SELECT $1, $2, $3, $4, p.uuid, coalesce(p.tree_uuid, $1), $5, $6, $7, $8, false, $9, 'Creating', $10
+        FROM (SELECT) one LEFT JOIN volume_snapshots p ON p.volume_uuid = $4 AND p.latest
+        """,
+        uuid,
+        name,
+        description,
+        volume.uuid,
+        volume.primary_storage_uuid,
+        f"{disk_of(volume).path}@{uuid}",
+        volume.type,
+        volume.format,
+        volume.size,
+        job_uuid,
+    )
+    await conn.execute(
+        """
+        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
+        VALUES ($1, 'VolumeSnapshotVO', $2)
+        """,
+        uuid,
+        account_uuid,
+    )
+
+
+async def finish_snapshot(conn: Connection, uuid: str) -> VolumeSnapshot:
+    """The snapshot is made; it is the latest one of its volume."""
+    await conn.execute(
+        """
+        UPDATE volume_snapshots o SET latest = false FROM volume_snapshots s
+        WHERE s.uuid = $1 AND o.volume_uuid = s.volume_uuid AND o.latest
+        """,
+        uuid,
+    )
+    row = await fetch_one(
+        conn,
+        """
+        UPDATE volume_snapshots SET status = 'Ready', latest = true, last_op_date = now()
+        WHERE uuid = $1 RETURNING *
+        """,
+        uuid,
+    )
+    return VolumeSnapshot.from_row(row)
+
+
+async def lock_snapshot(conn: Connection, uuid: str, account_uuid: str | None) -> Any:
+    """Snapshot, owner and job of the account (None: of any); row and owner are locked."""
+    return await conn.fetchrow(
+        """
+        SELECT s.*, o.account_uuid FROM volume_snapshots s JOIN resource_owners o ON o.resource_uuid = s.uuid
+        WHERE s.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2)
+        FOR NO KEY UPDATE OF s FOR SHARE OF o
+        """,
+        uuid,
+        account_uuid,
+    )
+
+
+async def volume_of(conn: Connection, uuid: str) -> str | None:
+    """The volume that the snapshot is of, if both are there."""
+    return await conn.fetchval("SELECT volume_uuid FROM volume_snapshots WHERE uuid = $1", uuid)
+
+
+async def set_status(conn: Connection, uuid: str, status: str, job_uuid: str | None) -> None:
+    """Note what happens to the snapshot, and the job that does it."""
+    await conn.execute(
+        "UPDATE volume_snapshots SET status = $2, job_uuid = $3, last_op_date = now() WHERE uuid = $1",
+        uuid,
+        status,
+        job_uuid,
+    )
+
+
+async def update_snapshot(
+    conn: Connection, uuid: str, name: str | None, description: str | None
+) -> VolumeSnapshot:
+    """Set what is not None of a snapshot that exists."""
+    row = await fetch_one(
+        conn,
+        """
+        UPDATE volume_snapshots SET name = coalesce($2, name), description = coalesce($3, description),
+               last_op_date = now()
+        WHERE uuid = $1 RETURNING *
+        """,
+        uuid,
+        name,
+        description,
+    )
+    return VolumeSnapshot.from_row(row)
+
+
+async def delete_snapshot(conn: Connection, uuid: str) -> None:
+    """Delete the row.
+
+    The snapshots made after it follow its parent, which is the latest again if this one was.
+    """
+    await conn.execute(
+        """
+        UPDATE volume_snapshots c SET parent_uuid = s.parent_uuid FROM volume_snapshots s
+        WHERE s.uuid = $1 AND c.parent_uuid = $1
+        """,
+        uuid,
+    )
+    row = await conn.fetchrow(
+        "DELETE FROM volume_snapshots WHERE uuid = $1 RETURNING latest, parent_uuid", uuid
+    )
+    if row is not None and row["latest"]:
+        await conn.execute("UPDATE volume_snapshots SET latest = true WHERE uuid = $1", row["parent_uuid"])
+
+
+async def snapshots_of(conn: Connection, volume_uuid: str) -> Sequence[Any]:
+    """Uuid, name, size, status and owner of the snapshots of a volume."""
+    return await conn.fetch(
+        """
+        SELECT s.uuid, s.name, s.size, s.status, o.account_uuid FROM volume_snapshots s
+        JOIN resource_owners o ON o.resource_uuid = s.uuid WHERE s.volume_uuid = $1 ORDER BY s.create_date,
+        s.uuid
+        """,
+        volume_uuid,
+    )
+
+
+async def delete_abandoned(conn: Connection) -> None:
+    """Delete the snapshots that were being made by a job that has ended.
+
+    Free those that were being deleted by one.
+    """
+    await conn.execute(
+        """
+        DELETE FROM volume_snapshots s WHERE s.status = 'Creating'
+        AND s.last_op_date < now() - interval '1 minute'
+          AND NOT EXISTS (SELECT FROM api_jobs j
+                          WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
+        """
+    )
+    await conn.execute(
+        """
+        UPDATE volume_snapshots s SET status = 'Ready'
+        WHERE s.status = 'Deleting' AND s.last_op_date < now() - interval '1 minute'
+          AND NOT EXISTS (SELECT FROM api_jobs j
+                          WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
+        """
+    )

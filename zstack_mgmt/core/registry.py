@@ -1,0 +1,270 @@
+"""The registry of APIs: one declaration each, from which routes, validation, permissions and documents
+derive.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from zstack_mgmt.config import Settings
+from zstack_mgmt.core.errors import ApiError, BadRequest
+from zstack_mgmt.core.inventory import Inventory
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Conn = PoolConnectionProxy[Any]
+else:
+    Conn = Any
+
+Mode = Literal["sync", "job"]
+Access = Literal["public", "admin", "account", "user"]
+"""Who may call: anybody; SystemAdmin accounts; account sessions; also users whose policies allow it."""
+R = TypeVar("R", bound="ApiRequest")
+
+Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
+
+
+VALIDATION_ONLY = "ephemeral::validationOnly"
+"""The system tag of a call that is to be checked and to change nothing. The manual does not name it."""
+
+
+class ApiRequest(BaseModel):
+    """Parameters of one API.
+
+    Python's snake_case is the wire's camelCase; unknown fields are ignored; text is trimmed.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
+        ser_json_inf_nan="constants",
+    )
+
+    system_tags: list[Tag] = []
+    user_tags: list[Tag] = []
+
+
+class Sealer(Protocol):
+    """Keyed operations on secrets; `auth.secrets` has the real one."""
+
+    def seal(self, clear: str, context: str) -> str: ...
+
+    def open(self, sealed: str, context: str) -> str: ...
+
+    def keyed_hash(self, data: bytes, purpose: str) -> bytes: ...
+
+
+class Hasher(Protocol):
+    """Slow password hashing, off the event loop; `auth.passwords` has the real one."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, stored: str | None, password: str) -> bool: ...
+
+
+class Policies(Protocol):
+    """The compiled policies of a user; `auth.policy` has the real one."""
+
+    def allows(self, offered: tuple[str, ...]) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a handler may use besides its connection; one per process."""
+
+    settings: Settings
+    sealer: Sealer
+    hasher: Hasher
+    forget_session: Callable[[str], None] = lambda _token: None  # drop a token from this process's cache
+    ring_webhooks: Callable[[], None] = lambda: None  # a delivery that is due has been committed
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who calls, and in which request: what the door knows once a session has been accepted."""
+
+    account_uuid: str
+    user_uuid: str
+    is_admin: bool  # the account is of type SystemAdmin
+    request_id: str = ""
+    remote: str = ""
+    job_uuid: str = ""
+    policies: Policies | None = None  # of a user session
+    session_token: str = ""  # as the client sent it; never stored or logged
+    services: Services = field(default=None, repr=False, compare=False)  # pyright: ignore[reportAssignmentType]
+
+    @property
+    def is_account_session(self) -> bool:
+        return self.user_uuid == self.account_uuid
+
+
+Handler = Callable[[Call, Any, Any], Awaitable[Any]]
+"""(call, connection or Outside, request) -> Inventory, list of them, other JSON value or None."""
+
+
+@dataclass(frozen=True, eq=False)
+class Api:
+    """One API as declared."""
+
+    name: str  # `CreateZone`
+    request: type[ApiRequest]
+    method: str
+    paths: tuple[str, ...]  # templates below /zstack, the first one canonical
+    mode: Mode
+    access: Access
+    category: str  # first half of the permission name; empty: no policy can name it
+    is_read: bool
+    java_class: str
+    body_key: str  # `params`, an action name, or empty for parameters in the query string
+    response_key: str  # `inventory`, `inventories`, ...; empty: the handler's value is the whole body
+    returns: type[Inventory] | None
+    raises: tuple[type[ApiError], ...]
+    outside: bool  # waits for more than the database: gets jobs.outside.Outside, a sync one Direct
+    exclusive: tuple[str, ...]  # request fields whose uuids it changes: its jobs on one of them run in order
+    shared: tuple[str, ...]  # request fields whose uuids it only uses
+    feature: str
+    summary: str
+    source: str
+    handler: Handler = field(repr=False)
+    in_path: tuple[str, ...] = ()
+    query: Any = None  # the inventory's class when this is a Query API
+    rehearses: bool = False  # an outside handler that heeds the tag VALIDATION_ONLY itself
+    bare: bool = False  # old clients send the parameters under an empty key or without a wrapper
+    describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
+
+    @cached_property
+    def permissions(self) -> tuple[str, ...]:
+        """The strings that policies can match, in the manual's order."""
+        if not self.category:
+            return ()
+        short = self.java_class.rpartition(".")[2]
+        names = (f"{self.category}:{self.java_class}", f"{self.category}:{short}")
+        return (f"{self.category}:read", *names) if self.is_read else names
+
+    @cached_property
+    def target_field(self) -> str | None:
+        """The field with the uuid in the path, for the audit trail; none where it is a session's."""
+        fields = {to_camel(name): name for name in self.request.model_fields}
+        return next((fields[name] for name in self.in_path if name != "sessionUuid"), None)
+
+    @cached_property
+    def _numbers(self) -> tuple[str, ...]:
+        """Wire names of the numeric parameters."""
+        fields = self.request.model_fields.items()
+        return tuple(to_camel(n) for n, f in fields if re.search(r"\b(int|float)\b", str(f.annotation)))
+
+    def parse(self, values: dict[str, Any]) -> ApiRequest:
+        """The validated request; BadRequest names the first parameter that is wrong."""
+        for name in self._numbers:
+            if isinstance(values.get(name), bool):
+                raise BadRequest(f"parameter {name!r}: Input should be a number, not true or false")
+        try:
+            return self.request.model_validate(values)
+        except ValidationError as error:
+            raise bad_request(error) from None
+
+
+APIS: dict[str, Api] = {}
+PATH_VARIABLE = re.compile(r"\{(\w+)\}")
+
+
+def api(
+    request: type[R],
+    *,
+    http: str,
+    mode: Mode,
+    access: Access,
+    java: str,
+    category: str = "",
+    is_read: bool = False,
+    also: tuple[str, ...] = (),
+    body_key: str | None = None,
+    response_key: str = "inventory",
+    returns: type[Inventory] | None = None,
+    raises: tuple[type[ApiError], ...] = (),
+    outside: bool = False,
+    exclusive: tuple[str, ...] | None = None,
+    shared: tuple[str, ...] = (),
+    query: Any = None,
+    rehearses: bool = False,
+    bare: bool = False,
+    describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None,
+    name: str = "",
+) -> Callable[[Callable[[Call, Any, R], Awaitable[Any]]], Callable[[Call, Any, R], Awaitable[Any]]]:
+    """Declare an API: `http` is its method and path, `java` the package of its message, `also` further paths.
+
+    `exclusive` defaults to the path's uuids and `resourceUuid`; jobs that name the same one take effect in
+    order.
+    """
+
+    def register(
+        handler: Callable[[Call, Any, R], Awaitable[Any]],
+    ) -> Callable[[Call, Any, R], Awaitable[Any]]:
+        method, _, path = http.partition(" ")
+        label = name or request.__name__
+        in_path = tuple(dict.fromkeys(PATH_VARIABLE.findall(" ".join((path, *also)))))
+        wires = {to_camel(f): f for f in request.model_fields}
+        unknown = [v for v in in_path if v not in wires and query is None]
+        if unknown or label in APIS:
+            raise TypeError(f"{label}: declared twice, or its request lacks the path variables {unknown}")
+        keys = exclusive
+        if keys is None:
+            keys = tuple(wires[v] for v in (*in_path, "resourceUuid") if v in wires)
+        doc = inspect.cleandoc(request.__doc__ or "")
+        APIS[label] = Api(
+            name=label,
+            request=request,
+            method=method,
+            paths=(path, *also),
+            mode=mode,
+            access=access,
+            category=category,
+            is_read=is_read or query is not None,
+            java_class=f"{java}.API{label}Msg",
+            body_key=_body_key(method, label) if body_key is None else body_key,
+            response_key=response_key,
+            returns=returns,
+            raises=raises,
+            outside=outside,
+            rehearses=rehearses,
+            exclusive=keys,
+            shared=shared,
+            feature=handler.__module__.split(".")[-2],
+            summary=doc.partition("\n")[0],
+            source=doc.partition("Source: ")[2].strip(),
+            handler=handler,
+            in_path=in_path,
+            query=query,
+            bare=bare,
+            describe=describe,
+        )
+        return handler
+
+    return register
+
+
+def _body_key(method: str, name: str) -> str:
+    if method == "POST":
+        return "params"
+    return name[0].lower() + name[1:] if method == "PUT" else ""
+
+
+def bad_request(error: ValidationError) -> BadRequest:
+    """The client's sentence for a failed validation: which parameter, what is wrong, never its value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(to_camel(str(part)) if isinstance(part, str) else str(part) for part in first["loc"])
+    what = first["msg"].removeprefix("Value error, ")
+    return BadRequest(f"parameter {where!r}: {what}" if where else what)

@@ -1,0 +1,44 @@
+"""The parameters that many APIs share: those that act on one resource by its uuid."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from zstack_mgmt.core.errors import ResourceNotFound
+from zstack_mgmt.core.registry import ApiRequest
+from zstack_mgmt.core.values import DeleteMode, Description, Reference, ResourceName, StateEvent, is_uuid
+
+
+class UuidRequest(ApiRequest):
+    """What an action needs that has no parameters of its own."""
+
+    uuid: Reference
+
+
+class UpdateRequest(UuidRequest):
+    """A new name and description; what is left out stays."""
+
+    name: ResourceName | None = None
+    description: Description | None = None
+
+
+class StateRequest(UuidRequest):
+    """Whether the resource can be used."""
+
+    state_event: StateEvent
+
+    @property
+    def state(self) -> Literal["Enabled", "Disabled"]:
+        return "Enabled" if self.state_event == "enable" else "Disabled"
+
+
+class DeleteRequest(UuidRequest):
+    """What is to be deleted."""
+
+    delete_mode: DeleteMode = "Permissive"
+
+    def uuid_of(self, kind: str) -> str:
+        """The uuid. Raises ResourceNotFound for a text that never was one: what is gone had another form."""
+        if not is_uuid(self.uuid):
+            raise ResourceNotFound(f"no {kind} has the uuid {self.uuid}")
+        return self.uuid

@@ -1,0 +1,1 @@
+"""The doors: each translates between its wire form and the core."""

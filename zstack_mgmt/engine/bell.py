@@ -1,0 +1,120 @@
+"""The doorbell: tells workers through Redis that there is work, and waiting readers that a job has ended.
+
+It carries no truth. A ring puts arq's deduplicated wake-up job into arq's queue, in arq's own key layout, and
+publishes to a channel that wakes a listening worker at once. What is lost is found by the workers' own look
+into PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from typing import Any, Literal
+
+import redis.asyncio as redis
+import structlog
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
+from redis.exceptions import RedisError
+
+from zstack_mgmt import tasks
+from zstack_mgmt.config import Settings
+from zstack_mgmt.engine.codec import dumps
+
+log = structlog.get_logger()
+
+Queue = Literal["jobs", "webhooks"]
+_WAKE_TTL_MS = 60_000
+_PAUSE_S = 0.5
+
+
+def queue_name(settings: Settings, queue: Queue) -> str:
+    """The arq queue of one kind of worker."""
+    return f"{settings.redis_prefix}arq:{queue}"
+
+
+def wake_channel(settings: Settings, queue: Queue) -> str:
+    return f"{settings.redis_prefix}wake:{queue}"
+
+
+def done_channel(settings: Settings) -> str:
+    return f"{settings.redis_prefix}done"
+
+
+class Bell:
+    """Collects rings and announcements and sends them in one pipeline per turn of the event loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redis: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            settings.redis_url, socket_timeout=1, socket_connect_timeout=1, retry_on_timeout=False
+        )
+        self._rings: set[Queue] = set()
+        self._done: list[str] = []
+        self._work = asyncio.Event()
+        self._down_until = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="bell")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            await tasks.end(self._task)
+        await self._redis.aclose()
+
+    def ring(self, queue: Queue) -> None:
+        """Wake a worker of the queue. Never fails and never waits."""
+        self._rings.add(queue)
+        self._work.set()
+
+    def announce(self, uuids: list[str]) -> None:
+        """Tell readers that wait for these jobs that they have ended. Never fails and never waits."""
+        self._done.extend(uuids)
+        self._work.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            rings, self._rings = self._rings, set()
+            done, self._done = self._done, []
+            if time.monotonic() < self._down_until:
+                continue
+            try:
+                await self._send(rings, done)
+            except (TimeoutError, RedisError, OSError) as error:
+                self._down_until = time.monotonic() + _PAUSE_S
+                log.warning("the doorbell cannot reach redis", action="bell", error=type(error).__name__)
+
+    async def _send(self, rings: set[Queue], done: list[str]) -> None:
+        pipe = self._redis.pipeline(transaction=False)
+        now_ms = int(time.time() * 1000)
+        for queue in rings:
+            name = queue_name(self._settings, queue)
+            wake_id = f"{name}:wake"
+            job = serialize_job("wake", (), {}, None, now_ms, serializer=dumps)
+            pipe.publish(wake_channel(self._settings, queue), b"1")
+            pipe.set(job_key_prefix + wake_id, job, px=_WAKE_TTL_MS, nx=True)
+            pipe.zadd(name, {wake_id: now_ms}, nx=True)
+        if done:
+            pipe.publish(done_channel(self._settings), ",".join(done))
+        await pipe.execute()
+
+
+async def heard(settings: Settings, channel: str) -> AsyncGenerator[bytes, None]:
+    """What is published on a channel; an empty message says that the listening has begun.
+
+    Raises RedisError or OSError when Redis is lost; close the generator to end the connection.
+    """
+    client: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        settings.redis_url, socket_connect_timeout=1
+    )
+    try:
+        async with client.pubsub() as ear:
+            await ear.subscribe(channel)
+            async for message in ear.listen():
+                yield message["data"] if message["type"] == "message" else b""
+    finally:
+        await client.aclose()

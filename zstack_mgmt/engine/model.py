@@ -1,0 +1,93 @@
+"""What the engine knows of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import orjson
+
+from zstack_mgmt.core.errors import ApiError
+
+State = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+FINAL: frozenset[str] = frozenset({"succeeded", "failed", "canceled", "expired"})
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A call that is ready to be stored: authorised, validated, its secrets hashed or sealed."""
+
+    uuid: str
+    account_uuid: str
+    user_uuid: str
+    is_admin: bool
+    api: str
+    fingerprint: bytes  # keyed hash of method, path and body
+    request: str
+    request_id: str
+    keys: str | None  # space-separated; a shared one starts with '~'
+    outside: bool
+    with_schema: bool
+    web_hook: str | None
+    timeout_s: int
+    remote: str
+    target: str | None  # uuid in the path
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job that this worker holds until its lease ends, under one epoch."""
+
+    uuid: str
+    epoch: int
+    api: str
+    request: str
+    account_uuid: str
+    user_uuid: str
+    is_admin: bool
+    request_id: str
+    outside: bool
+    with_schema: bool
+    keyed: bool
+    claims: int
+    accepted_at: datetime
+    remaining_s: float  # until its deadline, at the claim
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended: the final state and the body that poll and webhook show."""
+
+    state: Literal["succeeded", "failed", "canceled"]
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """What a reader may see of a job."""
+
+    uuid: str
+    account_uuid: str
+    user_uuid: str
+    api: str
+    state: State
+    epoch: int
+    accepted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    result: str | None
+    age_s: float  # since acceptance, by the database's clock
+
+
+def failure_body(error: ApiError) -> str:
+    """The body of a job that ended with this error."""
+    return orjson.dumps({"error": error.to_json()}, default=str).decode()
+
+
+def keys_of(exclusive: Sequence[Any], shared: Sequence[Any]) -> str | None:
+    """The resource keys of a job, for `Submission.keys`; None when it names no resource."""
+    kept = list(dict.fromkeys(exclusive))
+    kept += [f"~{key}" for key in dict.fromkeys(shared) if key not in exclusive]
+    return " ".join(kept) or None

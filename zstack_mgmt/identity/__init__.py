@@ -1,0 +1,1 @@
+"""Accounts, users, groups, policies, quotas, sharing, sessions and the audit trail."""

@@ -1,0 +1,128 @@
+"""Writing the audit lines of calls that are no jobs.
+
+Those of jobs are written by the transaction that ends the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import astuple, dataclass
+
+import asyncpg
+import structlog
+
+from zstack_mgmt import db, tasks
+from zstack_mgmt.db import Connection
+
+log = structlog.get_logger()
+
+_MAX_WAITING = 10_000
+_FLUSH_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One call that was answered at once."""
+
+    account_uuid: str
+    user_uuid: str
+    api: str
+    target: str | None
+    request_id: str
+    remote: str
+    outcome: str
+    error_code: str | None
+
+
+class Trail:
+    """Collects lines and writes them in groups."""
+
+    def __init__(self, pool: db.Pool) -> None:
+        self._pool = pool
+        self._lines: list[Line] = []
+        self._work = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="audit")
+
+    async def stop(self) -> None:
+        """Write what is left and end."""
+        if self._task is not None:
+            await tasks.end(self._task)
+        await self._write()
+
+    def add(self, line: Line) -> None:
+        """Have the line written within a fraction of a second. Never fails and never waits."""
+        if len(self._lines) < _MAX_WAITING:
+            self._lines.append(line)
+            self._work.set()
+        else:
+            log.error(
+                "an audit line was dropped", action="audit", api=line.api, account_uuid=line.account_uuid
+            )
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await self._write()
+            await asyncio.sleep(_FLUSH_S)
+
+    async def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        if not lines:
+            return
+        try:
+            await self._insert(lines)
+        except (ValueError, asyncpg.DataError) as error:  # before UNAVAILABLE, which holds the driver's own
+            log.error("an audit line cannot be stored", action="audit", lines=len(lines), error=repr(error))
+            await self._write_one_by_one(lines)
+        except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
+            name = type(error).__name__
+            log.warning("audit lines wait for the database", action="audit", lines=len(lines), error=name)
+            self._keep(lines)
+        except asyncio.CancelledError:
+            self._keep(lines)
+            raise
+
+    async def _write_one_by_one(self, lines: list[Line]) -> None:
+        """Store those that can be; one that cannot is not tried again, so that it holds no other back."""
+        for at, line in enumerate(lines):
+            try:
+                await self._insert([line])
+            except (ValueError, asyncpg.DataError):
+                log.error(
+                    "an audit line was dropped", action="audit", api=line.api, account_uuid=line.account_uuid
+                )
+            except (*db.UNAVAILABLE, asyncpg.PostgresError):
+                self._keep(lines[at:])
+                return
+
+    def _keep(self, lines: list[Line]) -> None:
+        self._lines = (lines + self._lines)[:_MAX_WAITING]
+        self._work.set()
+
+    async def _insert(self, lines: list[Line]) -> None:
+        async with self._pool.acquire() as conn:
+            await conn.executemany(
+                """
+                INSERT INTO audits
+                    (account_uuid, user_uuid, api, target, request_id, remote, outcome, error_code)
+                VALUES (nullif($1, ''), nullif($2, ''), $3, $4, $5, $6, $7, $8)
+                """,
+                [astuple(line) for line in lines],
+            )
+
+
+async def delete_old(conn: Connection, retention_s: int, limit: int) -> None:
+    """Drop lines past their time."""
+    await conn.execute(
+        """
+        DELETE FROM audits WHERE id IN (
+            SELECT id FROM audits WHERE create_date < now() - make_interval(secs => $1)
+            ORDER BY create_date LIMIT $2)
+        """,
+        float(retention_s),
+        limit,
+    )

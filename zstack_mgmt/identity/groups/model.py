@@ -1,0 +1,28 @@
+"""The user group as clients see it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from zstack_mgmt.core.inventory import Inventory, Link, inventory
+
+
+@inventory(
+    "org.zstack.header.identity.UserGroupInventory",
+    table="user_groups",
+    owned=True,
+    links=(
+        Link("account", "Account", "account_uuid", "uuid"),
+        Link("user", "User", "uuid", "uuid", through=("group_members", "group_uuid", "user_uuid")),
+        Link("policy", "Policy", "uuid", "uuid", through=("group_policies", "group_uuid", "policy_uuid")),
+    ),
+)
+class UserGroup(Inventory):
+    """A group of users of one account. Source: manual, "Identity > CreateUserGroup"."""
+
+    uuid: str
+    account_uuid: str
+    name: str
+    description: str | None
+    create_date: datetime
+    last_op_date: datetime

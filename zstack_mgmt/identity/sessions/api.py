@@ -1,0 +1,213 @@
+"""Logging in and out, and what becomes of sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, model_validator
+
+from zstack_mgmt.auth.sessions import token_hash
+from zstack_mgmt.auth.throttle import forget_failures, is_blocked, note_failure, subject_of, take_turn
+from zstack_mgmt.core.errors import (
+    AuthenticationFailed,
+    InvalidSession,
+    OperationError,
+    PermissionDenied,
+    ResourceNotFound,
+    TooManySessions,
+)
+from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.values import SessionToken
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.outside import Direct
+from zstack_mgmt.identity.sessions import store
+from zstack_mgmt.identity.sessions.model import Session
+from zstack_mgmt.identity.sessions.open import open_session
+
+JAVA = "org.zstack.header.identity"
+LoginName = Annotated[str, StringConstraints(max_length=255)]
+ClearPassword = Annotated[str, StringConstraints(max_length=255)]
+"""A password that is compared at once and never stored."""
+
+WRONG = "the name or the password is wrong"
+
+
+class LogInByAccount(ApiRequest):
+    """Open a session of an account.
+
+    Source: manual, "Identity > LogInByAccount".
+    """
+
+    account_name: LoginName
+    password: ClearPassword
+
+
+@api(
+    LogInByAccount,
+    http="PUT /v1/accounts/login",
+    mode="sync",
+    access="public",
+    category="identity",
+    java=JAVA,
+    returns=Session,
+    raises=(AuthenticationFailed, TooManySessions),
+    outside=True,
+)
+async def log_in_by_account(call: Call, work: Direct, request: LogInByAccount) -> Session:
+    subject = subject_of(call.services.sealer, "account", request.account_name)
+    async with work.transaction() as conn:
+        account = await store.find_account(conn, request.account_name)
+    return await log_in(call, work, subject, account, request.password)
+
+
+class LogInByUser(ApiRequest):
+    """Open a session of a user. The account is named by uuid or by name; the uuid wins.
+
+    Source: manual, "Identity > LogInByUser".
+    """
+
+    account_uuid: LoginName | None = None
+    account_name: LoginName | None = None
+    user_name: LoginName
+    password: ClearPassword
+
+    @model_validator(mode="after")
+    def _names_an_account(self) -> LogInByUser:
+        if self.account_uuid is None and self.account_name is None:
+            raise ValueError("accountUuid or accountName must be given")
+        return self
+
+
+@api(
+    LogInByUser,
+    http="PUT /v1/accounts/users/login",
+    mode="sync",
+    access="public",
+    category="identity",
+    java=JAVA,
+    returns=Session,
+    raises=(AuthenticationFailed, TooManySessions),
+    outside=True,
+)
+async def log_in_by_user(call: Call, work: Direct, request: LogInByUser) -> Session:
+    async with work.transaction() as conn:
+        account_uuid = request.account_uuid
+        if account_uuid is None:
+            account = await store.find_account(conn, request.account_name or "")
+            account_uuid = account["account_uuid"] if account else f"name:{request.account_name}"
+        user = await store.find_user(conn, account_uuid, request.user_name)
+    subject = subject_of(call.services.sealer, "user", account_uuid, request.user_name)
+    return await log_in(call, work, subject, user, request.password)
+
+
+async def log_in(call: Call, work: Direct, subject: bytes, login: Any, password: str) -> Session:
+    """Check the password and open a session.
+
+    Args:
+        subject: what failures are counted under.
+        login: account_uuid, user_uuid and password_hash, or None when there is no such login.
+
+    Raises:
+        AuthenticationFailed: unknown, wrong or blocked, told and timed alike; the failure is counted.
+        TooManySessions: nothing is stored.
+    """
+    services = call.services
+    async with work.transaction() as conn:
+        blocked = await is_blocked(conn, subject, call.remote)
+    matches = await services.hasher.verify(login and login["password_hash"], password)
+    async with work.transaction() as conn:
+        await take_turn(conn, subject)
+        # Looked at again: many attempts at once must not all be free because none of them had failed yet.
+        blocked = blocked or await is_blocked(conn, subject, call.remote)
+        # The same for the password: a change that ended all sessions while we hashed must not miss this one.
+        matches = matches and await store.still_opens(conn, login)
+        if matches and not blocked:
+            await forget_failures(conn, subject, call.remote)
+            return await open_session(call, conn, login["account_uuid"], login["user_uuid"])
+        if not blocked:
+            await note_failure(conn, services.settings, subject, call.remote)
+    raise AuthenticationFailed(WRONG)
+
+
+class ValidateSession(ApiRequest):
+    """Tell whether a session exists and has not expired.
+
+    Source: manual, "Identity > ValidateSession".
+    """
+
+    session_uuid: SessionToken
+
+
+@api(
+    ValidateSession,
+    http="GET /v1/accounts/sessions/{sessionUuid}/valid",
+    mode="sync",
+    access="public",
+    category="identity",
+    java=JAVA,
+    response_key="valid",
+)
+async def validate_session(call: Call, conn: Connection, request: ValidateSession) -> bool:
+    return await store.is_valid(conn, token_hash(call.services.sealer, request.session_uuid))
+
+
+class RenewSession(ApiRequest):
+    """Let a session end `duration` seconds from now, at most a year.
+
+    Without it, after the configured session time.
+
+    The token is not repeated in the result: results are stored and pushed to webhooks.
+
+    Source: manual, "Identity > RenewSession".
+    """
+
+    session_uuid: SessionToken
+    duration: Annotated[int, Field(ge=60, le=31536000)] | None = None
+
+
+@api(
+    RenewSession,
+    http="PUT /v1/accounts/sessions/{sessionUuid}/renew",
+    mode="job",
+    access="user",
+    category="identity",
+    java=JAVA,
+    returns=Session,
+    raises=(ResourceNotFound, InvalidSession, PermissionDenied, OperationError),
+    exclusive=(),
+)
+async def renew_session(call: Call, conn: Connection, request: RenewSession) -> Session:
+    stored = bytes.fromhex(request.session_uuid)
+    found = await store.find_session(conn, stored)
+    if found is None or (found["account_uuid"] != call.account_uuid and not call.is_admin):
+        raise ResourceNotFound("no such session")
+    if found["user_uuid"] != call.user_uuid and not call.is_account_session:
+        raise PermissionDenied("a user can renew its own sessions only")
+    if not found["alive"]:
+        raise InvalidSession("the session has expired")
+    if not found["renewable"]:
+        raise OperationError("the session ends at a fixed time and cannot be renewed")
+    duration_s = request.duration or call.services.settings.session_timeout_s
+    return Session(uuid=None, **dict(await store.renew_session(conn, stored, duration_s)))
+
+
+class LogOut(ApiRequest):
+    """End a session. An unknown one is no error.
+
+    Source: manual, "Identity > LogOut".
+    """
+
+    session_uuid: SessionToken
+
+
+@api(
+    LogOut,
+    http="DELETE /v1/accounts/sessions/{sessionUuid}",
+    mode="sync",
+    access="public",
+    category="identity",
+    java=JAVA,
+)
+async def log_out(call: Call, conn: Connection, request: LogOut) -> None:
+    await store.delete_session(conn, token_hash(call.services.sealer, request.session_uuid))
+    call.services.forget_session(request.session_uuid)

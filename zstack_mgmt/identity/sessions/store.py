@@ -1,0 +1,127 @@
+"""The SQL of sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zstack_mgmt.db import Connection
+
+
+async def find_account(conn: Connection, name: str) -> Any:
+    """account_uuid, user_uuid and password_hash of the enabled account of this name, or None."""
+    return await conn.fetchrow(
+        """
+        SELECT uuid AS account_uuid, uuid AS user_uuid, password_hash FROM accounts
+        WHERE name = $1 AND enabled
+        """,
+        name,
+    )
+
+
+async def find_user(conn: Connection, account_uuid: str, name: str) -> Any:
+    """account_uuid, user_uuid and password_hash of the enabled user of an enabled account, or None."""
+    return await conn.fetchrow(
+        """
+        SELECT u.account_uuid, u.uuid AS user_uuid, u.password_hash
+        FROM users u JOIN accounts a ON a.uuid = u.account_uuid
+        WHERE u.account_uuid = $1 AND u.name = $2 AND u.enabled AND a.enabled
+        """,
+        account_uuid,
+        name,
+    )
+
+
+async def still_opens(conn: Connection, login: Any) -> bool:
+    """Whether the login still has the password that was checked; it stays so until the transaction ends."""
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT true FROM accounts a WHERE a.uuid = $1 AND a.enabled AND ($1 <> $2 OR a.password_hash = $3)
+            FOR SHARE
+            """,
+            login["account_uuid"],
+            login["user_uuid"],
+            login["password_hash"],
+        )
+    ) and (
+        login["account_uuid"] == login["user_uuid"]
+        or bool(
+            await conn.fetchval(
+                "SELECT true FROM users u WHERE u.uuid = $1 AND u.enabled AND u.password_hash = $2 FOR SHARE",
+                login["user_uuid"],
+                login["password_hash"],
+            )
+        )
+    )
+
+
+async def insert_session(
+    conn: Connection, token_hash: bytes, account_uuid: str, user_uuid: str, timeout_s: int, limit: int
+) -> Any:
+    """Insert the session unless the user has `limit` of them already; None then.
+
+    Logins of one user take turns.
+    """
+    await conn.execute("SELECT pg_advisory_xact_lock(7316003, hashtext($1))", user_uuid)
+    return await conn.fetchrow(
+        """
+        INSERT INTO sessions (token_hash, account_uuid, user_uuid, expired_date)
+        SELECT $1, $2, $3, now() + make_interval(secs => $4)
+        WHERE (SELECT count(*) FROM sessions
+               WHERE account_uuid = $2 AND user_uuid = $3 AND expired_date >= now()) < $5
+        RETURNING account_uuid, user_uuid, expired_date, create_date
+        """,
+        token_hash,
+        account_uuid,
+        user_uuid,
+        timeout_s,
+        limit,
+    )
+
+
+async def is_valid(conn: Connection, token_hash: bytes) -> bool:
+    """Whether the session exists and has not expired."""
+    return bool(
+        await conn.fetchval(
+            "SELECT true FROM sessions WHERE token_hash = $1 AND expired_date >= now()", token_hash
+        )
+    )
+
+
+async def find_session(conn: Connection, token_hash: bytes) -> Any:
+    """The session's row, locked, with `alive`; None when there is none."""
+    return await conn.fetchrow(
+        """
+        SELECT account_uuid, user_uuid, renewable, expired_date >= now() AS alive FROM sessions
+        WHERE token_hash = $1 FOR UPDATE
+        """,
+        token_hash,
+    )
+
+
+async def renew_session(conn: Connection, token_hash: bytes, duration_s: int) -> Any:
+    """Let the session end `duration_s` from now."""
+    return await conn.fetchrow(
+        """
+        UPDATE sessions SET expired_date = now() + make_interval(secs => $2) WHERE token_hash = $1
+        RETURNING account_uuid, user_uuid, expired_date, create_date
+        """,
+        token_hash,
+        duration_s,
+    )
+
+
+async def delete_session(conn: Connection, token_hash: bytes) -> None:
+    """End the session, if there is one."""
+    await conn.execute("DELETE FROM sessions WHERE token_hash = $1", token_hash)
+
+
+async def delete_expired(conn: Connection, limit: int) -> None:
+    """Drop sessions that have expired."""
+    await conn.execute(
+        """
+        DELETE FROM sessions WHERE token_hash IN (
+            SELECT token_hash FROM sessions WHERE expired_date < now() LIMIT $1 FOR UPDATE SKIP LOCKED)
+        """,
+        limit,
+    )

@@ -1,0 +1,254 @@
+"""All that the service answers under `/zstack/v1`, in one form: what the documents are written from."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from zstack_mgmt.core.errors import ApiError, JobFinal, JobNotFound
+from zstack_mgmt.core.registry import APIS, Access, Api
+from zstack_mgmt.features import FEATURES
+from zstack_mgmt.reference.schemas import Components, Schema, parameters_of, result_of
+
+WHO: dict[Access, str] = {
+    "public": "anybody; no session is needed",
+    "admin": "system administrators",
+    "account": "account sessions",
+    "user": "account sessions, and users whose policies allow it",
+}
+PREFIX = "/zstack/v1"
+UUID: Schema = {"type": "string", "description": "32 lower-case hex digits"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter; `place` is path, query or body."""
+
+    name: str
+    place: str
+    schema: Schema
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One API with all that its documents say. Paths follow `/zstack/v1`."""
+
+    name: str
+    feature: str
+    method: str
+    paths: tuple[str, ...]
+    mode: str  # job, sync or stream
+    access: Access
+    summary: str
+    details: str
+    source: str
+    parameters: tuple[Parameter, ...]
+    result: Schema
+    body_key: str = ""
+    permissions: tuple[str, ...] = ()
+    raises: tuple[type[ApiError], ...] = ()
+    fields: tuple[str, ...] = ()  # that a query's conditions can name
+    links: tuple[str, ...] = ()  # by which a query's conditions reach other inventories
+
+    def of(self, place: str) -> list[Parameter]:
+        """The parameters of a place."""
+        return [p for p in self.parameters if p.place == place]
+
+
+def operations(components: Components) -> list[Operation]:
+    """All of them: the features in their order, then the API jobs. Their schemas are added to `components`.
+
+    Only the service's own features count, so that declarations made by a test stay out.
+    """
+    made = [_of(components, d) for f in FEATURES for d in APIS.values() if d.feature == f]
+    return [*made, *_jobs()]
+
+
+def _of(components: Components, declared: Api) -> Operation:
+    doc = inspect.cleandoc(declared.request.__doc__ or "")
+    details = doc.partition("Source: ")[0].partition("\n")[2].strip()
+    fields, links = _queryable(declared)
+    return Operation(
+        name=declared.name,
+        feature=declared.feature,
+        method=declared.method,
+        paths=tuple(path.removeprefix("/v1") for path in declared.paths),
+        mode=declared.mode,
+        access=declared.access,
+        summary=declared.summary,
+        details=details,
+        source=declared.source,
+        parameters=tuple(_parameters(components, declared)),
+        result=result_of(components, declared),
+        body_key=declared.body_key,
+        permissions=declared.permissions,
+        raises=declared.raises,
+        fields=fields,
+        links=links,
+    )
+
+
+def _parameters(components: Components, declared: Api) -> list[Parameter]:
+    if declared.query is not None:
+        path = [Parameter(name, "path", UUID, required=True) for name in declared.in_path]
+        return [*path, *QUERY_PARAMETERS]
+    properties, required = parameters_of(components, declared.request)
+    rest = "query" if declared.method in ("GET", "DELETE") else "body"
+    return [
+        Parameter(name, "path" if name in declared.in_path else rest, schema, name in required)
+        for name, schema in properties.items()
+    ]
+
+
+def _queryable(declared: Api) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if declared.query is None:
+        return (), ()
+    meta = declared.query.meta
+    fields = [f.name for f in meta.fields if f.queryable and meta.computed.get(f.attribute) != ""]
+    return (*fields, *meta.lists, *meta.aliases), tuple(meta.links)
+
+
+def _query(name: str, schema: Schema, description: str) -> Parameter:
+    return Parameter(name, "query", schema | {"description": description}, required=False)
+
+
+_CONDITIONS: Schema = {"type": "array", "items": {"type": "string"}}
+_COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+QUERY_PARAMETERS = (
+    _query(
+        "q",
+        _CONDITIONS,
+        "A condition: field, operator, value; all given ones must hold. Operators: "
+        "`=` `!=` `>` `>=` `<` `<=` `?=` (one of a comma list) `!?=` `~=` (like, with `%` and `_`) `!~=` "
+        "`is null` `not null`. `link.field` reaches other rows; `__userTag__`, `__systemTag__` name tags.",
+    ),
+    _query("condition", _CONDITIONS, "The same as `q`, in the manual's spelling."),
+    _query("limit", _COUNT | {"default": 1000}, "Rows to return at most."),
+    _query("start", _COUNT | {"default": 0}, "Rows to skip."),
+    _query("count", {"type": "boolean"}, "Return `total` alone: how many rows match."),
+    _query("replyWithCount", {"type": "boolean"}, "Return `total` beside the rows."),
+    _query("groupBy", {"type": "string"}, "A field: one row for each of its values."),
+    _query("sort", {"type": "string"}, "A field to order by, after `+` (ascending, the default) or `-`."),
+    _query("sortBy", {"type": "string"}, "The field of `sort`, in the manual's spelling."),
+    _query(
+        "sortDirection", {"type": "string", "enum": ["asc", "desc"]}, "The direction that goes with `sortBy`."
+    ),
+    _query("fields", {"type": "string"}, "Fields to return, separated by commas; all by default."),
+)
+
+_STATES = ["queued", "running", "succeeded", "failed", "canceled", "expired"]
+_MOMENT: Schema = {"type": "string", "format": "date-time"}
+_JOB: Schema = {
+    "type": "object",
+    "properties": {
+        "uuid": UUID,
+        "accountUuid": UUID,
+        "userUuid": UUID,
+        "api": {"type": "string", "description": "the API that was called, `CreateZone`"},
+        "state": {"type": "string", "enum": _STATES},
+        "acceptedAt": _MOMENT,
+        "startedAt": _MOMENT,
+        "finishedAt": _MOMENT,
+    },
+    "required": ["uuid", "accountUuid", "userUuid", "api", "state", "acceptedAt"],
+}
+_EVENT: Schema = {
+    "type": "object",
+    "description": "one event",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string", "enum": ["accepted", *_STATES[1:]]},
+        "data": {"type": "string", "description": "JSON: when it happened, at the end the result"},
+    },
+    "required": ["id", "event", "data"],
+}
+LOCATION: Schema = {
+    "type": "object",
+    "properties": {"location": {"type": "string", "description": "where the job can be polled"}},
+    "required": ["location"],
+}
+_UUID_IN_PATH = Parameter("uuid", "path", UUID, required=True)
+
+
+def _jobs() -> list[Operation]:
+    """The fixed routes of `web.jobs`."""
+
+    def fixed(name: str, line: str, mode: str, text: str, result: Schema, *more: Any) -> Operation:
+        method, _, path = line.partition(" ")
+        summary, _, details = text.partition("\n")
+        parameters = tuple(p for p in more if isinstance(p, Parameter))
+        return Operation(
+            name=name,
+            feature="jobs",
+            method=method,
+            paths=(path,),
+            mode=mode,
+            access="user",
+            summary=summary,
+            details=details,
+            source='manual, "Overview"' if name == "PollApiJob" else "ours",
+            parameters=((_UUID_IN_PATH,) if "{uuid}" in path else ()) + parameters,
+            result=result,
+            raises=tuple(e for e in more if isinstance(e, type)),
+        )
+
+    return [
+        fixed(
+            "PollApiJob",
+            "GET /api-jobs/{uuid}",
+            "poll",
+            "Read how a job stands: 202 while it runs, then its result, 200 or 503.\n"
+            "With `Prefer: wait=N` the answer comes when the job ends, after N ≤ 30 seconds at the latest. "
+            "A job shows itself to its account and to system administrators; to others it does not exist. "
+            "404: never existed (`opaque.reason`: `neverExisted`), or its result is not kept (`expired`).",
+            {"type": "object", "description": "the body that the job's API describes"},
+            JobNotFound,
+        ),
+        fixed(
+            "ListApiJobs",
+            "GET /api-jobs",
+            "sync",
+            "List the account's jobs, the newest first; for a system administrator, those of all accounts.\n"
+            "A full page has `next`, the path of the page that follows.",
+            {
+                "type": "object",
+                "properties": {"inventories": {"type": "array", "items": _JOB}, "next": {"type": "string"}},
+                "required": ["inventories"],
+            },
+            _query("state", {"type": "string", "enum": _STATES}, "Jobs in this state only."),
+            _query("api", {"type": "string"}, "Jobs of this API only, `CreateZone`."),
+            _query("resource", {"type": "string"}, "Unfinished jobs that name this uuid."),
+            _query("account", {"type": "string"}, "Jobs of this account; for system administrators."),
+            _query(
+                "limit",
+                {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
+                "Jobs of one page.",
+            ),
+            _query(
+                "before",
+                {"type": "integer", "minimum": 0, "maximum": 2**62},
+                "Where the page starts; from `next`.",
+            ),
+        ),
+        fixed(
+            "CancelApiJob",
+            "DELETE /api-jobs/{uuid}",
+            "cancel",
+            "Cancel a job.\nA queued one ends at once; a running one is asked to stop. "
+            "One that has ended answers 409.",
+            {},
+            JobNotFound,
+            JobFinal,
+        ),
+        fixed(
+            "FollowApiJob",
+            "GET /api-jobs/{uuid}/events",
+            "stream",
+            "Follow a job's states as server-sent events until it has ended.\n"
+            "Events: `accepted`, `running`, then the final state with the result. `Last-Event-ID` resumes.",
+            _EVENT,
+            JobNotFound,
+        ),
+    ]

@@ -1,0 +1,302 @@
+"""The generated documentation: docs/api, docs/errors.md, docs/openapi.json, and the settings in the READMEs.
+
+`make docs` writes all of it. Nothing here is written by hand: the words are those of the declarations, the
+exchanges those that tests/docs has played.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from zstack_mgmt.config import Settings
+from zstack_mgmt.core.errors import ApiError
+from zstack_mgmt.features import load
+from zstack_mgmt.reference.examples import Step, load_story, shown
+from zstack_mgmt.reference.notes import field_notes
+from zstack_mgmt.reference.openapi import render
+from zstack_mgmt.reference.operations import PREFIX, WHO, Operation, Parameter, operations
+from zstack_mgmt.reference.schemas import REF, Components, Schema
+
+_GENERATED = "<!-- Written by `make docs` from the declarations; changes here are lost. -->\n"
+_SETTINGS = ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->")
+
+
+def write_pages(folder: Path) -> None:
+    """Write every generated file below the folder, and remove pages of features that are gone."""
+    for name, text in pages().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    for path in (folder / "api").glob("*.md"):
+        if f"api/{path.name}" not in pages():
+            path.unlink()
+    for path in folder.parent.glob("README*.md"):
+        path.write_text(with_settings(path.read_text("utf-8")), "utf-8")
+
+
+def pages() -> dict[str, str]:
+    """Name -> text of each generated file."""
+    load()
+    components = Components()
+    listed = operations(components)
+    features = list(dict.fromkeys(o.feature for o in listed))
+    made = {
+        f"api/{feature}.md": _feature_page(feature, [o for o in listed if o.feature == feature], components)
+        for feature in features
+    }
+    made["api/README.md"] = _index_page(listed)
+    made["errors.md"] = _errors_page(listed)
+    made["openapi.json"] = render()
+    return made
+
+
+def _index_page(listed: list[Operation]) -> str:
+    lines = [_GENERATED, "# The APIs", "", f"Paths follow `{PREFIX}`; `/v1` serves the same.", ""]
+    lines += ["| API | Call | Mode | Who may call |", "|--|--|--|--|"]
+    for o in listed:
+        name = f"[{o.name}]({o.feature}.md#{o.name.lower()})"
+        lines.append(f"| {name} | `{o.method} {o.paths[0]}` | {o.mode} | {WHO[o.access]} |")
+    return "\n".join(lines) + "\n"
+
+
+def _feature_page(feature: str, listed: list[Operation], components: Components) -> str:
+    examples = {step.api: step for step in load_story(feature) if step.api}
+    lines = [
+        _GENERATED,
+        f"# {feature.capitalize()}",
+        "",
+        "In the examples `$ZSTACK` is the service's address,",
+    ]
+    lines += [f"`http://127.0.0.1:8080{PREFIX}`, and `$SESSION` the uuid that the login returned.", ""]
+    for operation in listed:
+        lines += _section(operation, components, examples.get(operation.name))
+    inventories = _inventories(listed, components)
+    for name in inventories:
+        lines += _inventory(name, components.schemas[name])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(operation: Operation, components: Components, example: Step | None) -> Iterator[str]:
+    yield from (f"## {operation.name}", "", operation.summary, "")
+    if operation.details:
+        yield from (operation.details, "")
+    for path in operation.paths:
+        yield f"- `{operation.method} {path}`"
+    answers = {"job": "202 with the job's location; its result later", "sync": "200 at once"}
+    yield f"- Answers {answers[operation.mode]}" if operation.mode in answers else ""
+    yield f"- Who may call: {WHO[operation.access]}"
+    if operation.permissions:
+        yield f"- Permission names: {', '.join(f'`{name}`' for name in operation.permissions)}"
+    yield from (f"- Source: {operation.source}", "")
+    if operation.fields:
+        yield from (f"Fields for conditions: {', '.join(f'`{name}`' for name in operation.fields)}.", "")
+    if operation.links:
+        yield from (f"Links to other resources: {', '.join(f'`{name}.`' for name in operation.links)}.", "")
+    if operation.parameters:
+        yield from _parameter_table(operation, components)
+    if operation.raises:
+        yield from ("| Error | Class | When |", "|--|--|--|")
+        for error in operation.raises:
+            code = f"[{error.code}](../errors.md#{_anchor(error.code)})"
+            yield f"| {code} | {error.__name__} | {_own_words(error)} |"
+        yield ""
+    if example is not None:
+        yield from _example(operation, example)
+
+
+def _parameter_table(operation: Operation, components: Components) -> Iterator[str]:
+    yield from ("| Parameter | Where | Type and limits | Required | |", "|--|--|--|--|--|")
+    for p in operation.parameters:
+        where = f"body, in `{operation.body_key}`" if p.place == "body" and operation.body_key else p.place
+        note = str(p.schema.get("description", "")).replace("|", "\\|")
+        needed = "yes" if p.required else ""
+        yield f"| `{p.name}` | {where} | {type_text(p.schema, components)} | {needed} | {note} |"
+        yield from _inner_rows(p, components)
+    yield ""
+
+
+def _inner_rows(parameter: Parameter, components: Components) -> Iterator[str]:
+    """The rows of the objects that a list parameter is made of."""
+    item = parameter.schema.get("items", {})
+    name = item.get("$ref", "").removeprefix(REF)
+    part = components.schemas.get(name, {})
+    for inner, schema in part.get("properties", {}).items():
+        needed = "yes" if inner in part.get("required", []) else ""
+        note = str(schema.get("description", ""))
+        yield f"| `{parameter.name}[].{inner}` | | {type_text(schema, components)} | {needed} | {note} |"
+
+
+def type_text(schema: Schema, components: Components) -> str:
+    """A schema in words.
+
+    >>> type_text({"type": "array", "items": {"type": "string", "maxLength": 9}, "minItems": 1}, Components())
+    'list of string, at most 9 characters; at least 1 of them'
+    """
+    if "$ref" in schema:
+        return str(schema["$ref"]).removeprefix(REF)
+    if "enum" in schema:
+        text = " or ".join(f"`{value}`" if value else "empty" for value in schema["enum"])
+    elif schema.get("type") == "array":
+        text = f"list of {type_text(schema.get('items', {}), components)}"
+    else:
+        text = str(schema.get("type", "any value"))
+    limits = [
+        words.format(schema[key])
+        for key, words in (
+            ("minLength", "at least {} characters"),
+            ("maxLength", "at most {} characters"),
+            ("minimum", "{} or more"),
+            ("exclusiveMinimum", "more than {}"),
+            ("maximum", "at most {}"),
+            ("exclusiveMaximum", "less than {}"),
+            ("pattern", "of the form `{}`"),
+            ("minItems", "at least {} of them"),
+            ("maxItems", "at most {} of them"),
+            ("default", "`{}` by default"),
+        )
+        if key in schema and schema[key] != ""
+    ]
+    separator = "; " if schema.get("type") == "array" else ", "
+    return separator.join([text, *limits]).replace("|", "\\|")
+
+
+def _example(operation: Operation, step: Step) -> Iterator[str]:
+    yield from ("Example:", "", "```bash", curl(step), "```", "")
+    if operation.mode == "job":
+        yield f"The job's location comes with 202. Its poll answers {step.status}:"
+    else:
+        yield f"The answer is {step.status}:"
+    answer = (
+        step.answer if isinstance(step.answer, str) else json.dumps(step.answer, indent=2, ensure_ascii=False)
+    )
+    yield from ("", "```" if isinstance(step.answer, str) else "```json", answer.rstrip(), "```", "")
+
+
+def curl(step: Step) -> str:
+    """The call as a command line."""
+    lines = [f'curl -X {step.method} "$ZSTACK{shown(step.path)}"']
+    if step.session:
+        lines.append('-H "Authorization: OAuth $SESSION"')
+    lines += [f'-H "{name}: {shown(value)}"' for name, value in step.headers.items()]
+    if step.body is not None:
+        lines.append('-H "Content-Type: application/json"')
+        text = json.dumps(shown(step.body), indent=2, ensure_ascii=False).replace("'", "'\\''")
+        lines.append(f"-d '{text}'")
+    return " \\\n  ".join(lines)
+
+
+def _inventories(listed: list[Operation], components: Components) -> list[str]:
+    """The inventories that these answers hold, with those inside them."""
+    found: dict[str, None] = {}
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            name = str(value.get("$ref", "")).removeprefix(REF)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            if name and name not in found:
+                found[name] = None
+                walk(components.schemas[name])
+            for part in value.values():  # pyright: ignore[reportUnknownVariableType]
+                walk(part)
+        elif isinstance(value, list):
+            for part in value:  # pyright: ignore[reportUnknownVariableType]
+                walk(part)
+
+    for operation in listed:
+        walk(operation.result)
+    return [name for name in found if "x-java-class" in components.schemas[name]]
+
+
+def _inventory(name: str, schema: Schema) -> Iterator[str]:
+    yield from (f"## Inventory: {name}", "", schema["description"], "", "| Field | Type | |", "|--|--|--|")
+    for field, part in schema["properties"].items():
+        date = part.get("pattern", "").startswith("^[A-Z]")
+        kind = "date" if date else type_text(part, Components())
+        yield f"| `{field}` | {kind} | {'' if date else part.get('description', '')} |"
+    yield ""
+
+
+def errors() -> list[type[ApiError]]:
+    """The catalogue: every error of the service's own, in the order of code and name."""
+    load()
+    found: dict[type[ApiError], None] = {}
+
+    def walk(kind: type[ApiError]) -> None:
+        for child in kind.__subclasses__():
+            if child.__module__.startswith("zstack_mgmt.") and hasattr(child, "code"):
+                found[child] = None
+            walk(child)
+
+    walk(ApiError)
+    return sorted(found, key=lambda e: (e.code, e.status, e.__name__))
+
+
+def _errors_page(listed: list[Operation]) -> str:
+    lines = [
+        _GENERATED,
+        "# Errors",
+        "",
+        'An error answers with the body `{"error": {"code", "description", "details"}}`.',
+    ]
+    lines.append(
+        "`code` and `description` are fixed, `details` says what is wrong in this case, and `opaque`,"
+    )
+    lines += ["if present, holds further facts. As the result of a job every error answers 503.", ""]
+    for code in dict.fromkeys(e.code for e in errors()):
+        group = [e for e in errors() if e.code == code]
+        lines += [
+            f"## {code}",
+            "",
+            f"Description: {group[0].description}",
+            "",
+            "| Class | HTTP status | When |",
+            "|--|--|--|",
+        ]
+        for error in group:
+            lines.append(f"| {error.__name__} | {error.status} | {_own_words(error)} |")
+        raised = [o for o in listed if any(e.code == code for e in o.raises)]
+        if raised:
+            named = ", ".join(f"[{o.name}](api/{o.feature}.md#{o.name.lower()})" for o in raised)
+            lines += ["", f"Raised by {named}."]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _own_words(error: type[ApiError]) -> str:
+    words = inspect.cleandoc(error.__dict__.get("__doc__") or "").replace("\n", " ")
+    return words or error.description
+
+
+def _anchor(code: str) -> str:
+    return code.lower().replace(".", "")
+
+
+def settings_table() -> str:
+    """Every setting with its environment variable, default and meaning."""
+    notes = field_notes(Settings)
+    lines = ["| Variable | Default | |", "|--|--|--|"]
+    for f in dataclasses.fields(Settings):
+        note = notes.get(f.name, "").replace("|", "\\|")
+        if f.name != "given":
+            lines.append(f"| `{f.name.upper()}` | {_default(f.default)} | {note} |")
+    return "\n".join(lines)
+
+
+def _default(value: object) -> str:
+    if isinstance(value, ZoneInfo):
+        value = value.key
+    if isinstance(value, tuple):
+        value = ",".join(str(item) for item in value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return f"`{value}`" if str(value) else ""
+
+
+def with_settings(text: str) -> str:
+    """The page with its table of settings brought up to date; a page without one is left as it is."""
+    start, end = _SETTINGS
+    before, found, rest = text.partition(start)
+    return f"{before}{start}\n{settings_table()}\n{end}{rest.partition(end)[2]}" if found else text

@@ -1,0 +1,164 @@
+"""JSON Schemas of what goes over the wire, from the request models and the inventories."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import TypeAdapter
+
+from zstack_mgmt.core.inventory import INVENTORIES, Field, Inventory
+from zstack_mgmt.core.registry import Api, ApiRequest
+from zstack_mgmt.reference.notes import field_notes
+
+Schema = dict[str, Any]
+REF = "#/components/schemas/"
+TAGS = ("systemTags", "userTags")
+DATE: Schema = {
+    "type": "string",
+    "description": "`MMM d, yyyy h:mm:ss a` in the server's time zone",
+    "pattern": r"^[A-Z][a-z]{2} \d{1,2}, \d{4,} \d{1,2}:\d{2}:\d{2} [AP]M$",
+    "examples": ["Jan 1, 2017 9:31:07 AM"],
+}
+_PLAIN: dict[str, Schema] = {
+    "text": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "object": {"type": "object"},
+    "list": {"type": "array"},
+    "date": DATE,
+}
+
+
+class Components:
+    """The named schemas of one document. Naming one adds it, and what it refers to."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, Schema] = {}
+
+    def inventory(self, kind: type[Inventory]) -> Schema:
+        """A reference to an inventory, of which a query may have selected some fields only."""
+        name = kind.meta.name
+        if name not in self.schemas:
+            self.schemas[name] = {}  # two inventories may refer to each other
+            notes = field_notes(kind)
+            self.schemas[name] = {
+                "type": "object",
+                "description": inspect.cleandoc(kind.__doc__ or ""),
+                "properties": {
+                    f.name: _noted(self._field(kind, f), notes.get(f.attribute, "")) for f in kind.meta.fields
+                },
+                "x-java-class": kind.meta.java_class,
+            }
+        return {"$ref": REF + name}
+
+    def complete(self, kind: type[Inventory]) -> Schema:
+        """A reference to an inventory with all the fields that are never null."""
+        needed = [f.name for f in kind.meta.fields if not f.nullable]
+        return self.inventory(kind) | ({"required": needed} if needed else {})
+
+    def value(self, hint: Any) -> Schema:
+        """The schema of a value of this type, such as a handler's return value."""
+        if get_origin(hint) in (Union, types.UnionType):
+            inner = [arg for arg in get_args(hint) if arg is not type(None)]
+            return self.value(inner[0]) if len(inner) == 1 else {"anyOf": [self.value(arg) for arg in inner]}
+        if isinstance(hint, type) and issubclass(hint, Inventory):
+            return self.complete(hint)
+        if get_origin(hint) is list:
+            return {"type": "array", "items": self.value(get_args(hint)[0])}
+        if hint is Any or hint is inspect.Signature.empty:
+            return {}
+        if get_origin(hint) is dict and get_args(hint)[1] is Any:
+            return {"type": "object"}
+        adapter: TypeAdapter[Any] = TypeAdapter(typing.cast("Any", hint))
+        return self.adopt(adapter.json_schema(by_alias=True, ref_template=REF + "{model}"))
+
+    def adopt(self, schema: Schema) -> Schema:
+        """A schema of pydantic's without its titles and nulls; its definitions become components."""
+        for name, part in schema.pop("$defs", {}).items():
+            self.schemas[name] = tidy(part)
+        return tidy(schema)
+
+    def _field(self, kind: type[Inventory], field: Field) -> Schema:
+        link = kind.meta.links.get(kind.meta.nested.get(field.name, ""))
+        item = INVENTORIES[link.target] if link is not None and link.target in INVENTORIES else field.item
+        if item is not None:
+            inner = self.inventory(item)
+            return {"type": "array", "items": inner} if field.kind == "list" else inner
+        if field.choices:
+            return {"type": "string", "enum": list(field.choices)}
+        if field.kind == "list":
+            part = get_args(_without_none(typing.get_type_hints(kind)[field.attribute]))
+            return {"type": "array", "items": self.value(part[0]) if part else {}}
+        return dict(_PLAIN[field.kind])
+
+
+def parameters_of(components: Components, request: type[ApiRequest]) -> tuple[dict[str, Schema], list[str]]:
+    """The properties of a request by their names on the wire, without the tags; and the required ones."""
+    schema = components.adopt(request.model_json_schema(by_alias=True, ref_template=REF + "{model}"))
+    wires = {(info.alias or name): name for name, info in request.model_fields.items()}
+    notes = field_notes(request)
+    properties = {
+        wire: _noted(part, notes.get(wires[wire], ""))
+        for wire, part in schema.get("properties", {}).items()
+        if wire not in TAGS
+    }
+    return properties, [name for name in schema.get("required", []) if name in properties]
+
+
+def result_of(components: Components, declared: Api) -> Schema:
+    """The body that answers an API which succeeded."""
+    java: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    if declared.query is not None:
+        rows: Schema = {"type": "array", "items": components.inventory(declared.query)}
+        total: Schema = {"type": "integer", "minimum": 0}
+        properties: dict[str, Schema] = {"inventories": rows, "total": total, "schema": java}
+        return {"type": "object", "properties": properties, "required": ["schema"]}
+    hint = typing.get_type_hints(declared.handler).get("return", Any)
+    if hint is type(None) or hint is None:
+        return {"type": "object", "maxProperties": 1, "properties": {"schema": java}}
+    if declared.response_key == "":
+        return {"type": "object"}
+    value = components.value(hint)
+    if value == {} and declared.returns is not None:
+        value = components.complete(declared.returns)
+    return {
+        "type": "object",
+        "properties": {declared.response_key: value, "schema": java},
+        "required": [] if _may_be_none(hint) else [declared.response_key],
+    }
+
+
+def tidy(schema: Any) -> Any:
+    """Without titles, and without null: a parameter that is null counts as not given."""
+    if isinstance(schema, list):
+        return [tidy(part) for part in typing.cast("list[Any]", schema)]
+    if not isinstance(schema, dict):
+        return schema
+    kept: Schema = {}
+    for key, part in typing.cast("Schema", schema).items():
+        if key == "properties":
+            kept[key] = {name: tidy(inner) for name, inner in part.items()}
+        elif key == "anyOf":
+            parts = [tidy(inner) for inner in part if inner != {"type": "null"}]
+            kept |= parts[0] if len(parts) == 1 else {"anyOf": parts}
+        elif key != "title" and not (key == "default" and part in (None, [])):
+            kept[key] = tidy(part)
+    return kept
+
+
+def _noted(schema: Schema, note: str) -> Schema:
+    return schema | {"description": note} if note else schema
+
+
+def _may_be_none(hint: Any) -> bool:
+    return get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint)
+
+
+def _without_none(hint: Any) -> Any:
+    if not _may_be_none(hint):
+        return hint
+    return next(arg for arg in get_args(hint) if arg is not type(None))
