@@ -16,8 +16,10 @@ import orjson
 import structlog
 
 from zstack_mgmt import db, metrics
+from zstack_mgmt.auth.policy import policy_set
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import body_of, schema_of
+from zstack_mgmt.core.callers import AccountCaller, Caller, UserCaller
 from zstack_mgmt.core.errors import ApiError, InternalError, JobCanceled, JobTimedOut
 from zstack_mgmt.core.registry import APIS, VALIDATION_ONLY, Call, Services
 from zstack_mgmt.db import Connection
@@ -163,15 +165,8 @@ class Executor:
 
     async def _apply(self, job: ClaimedJob, means: Connection | Outside) -> Outcome:
         declared = APIS[job.api]
-        call = Call(
-            account_uuid=job.account_uuid,
-            user_uuid=job.user_uuid,
-            is_admin=job.is_admin,
-            request_id=job.request_id,
-            job_uuid=job.uuid,
-            services=self._services,
-        )
-        request = declared.request.model_validate_json(job.request)
+        call = Call(_caller(job), self._services, job.request_id, job_uuid=job.uuid)
+        request = declared.request.restore(job.request, job.secrets)
         if VALIDATION_ONLY in request.system_tags and not declared.rehearses:
             if not isinstance(means, Outside):
                 await _rehearse(means, declared.handler(call, means, request))
@@ -236,6 +231,12 @@ async def _rehearse(conn: Connection, work: Awaitable[Any]) -> None:
         await work
     finally:
         await savepoint.rollback()
+
+
+def _caller(job: ClaimedJob) -> Caller:
+    if job.user_uuid == job.account_uuid:
+        return AccountCaller(job.account_uuid, job.is_admin)
+    return UserCaller(job.account_uuid, job.user_uuid, job.is_admin, policy_set(()))
 
 
 def _failed(error: ApiError) -> Outcome:

@@ -25,10 +25,11 @@ PACKAGES = (
     "scheduler",
     "billing",
     "query",
+    "jobs",
 )
 """Below `zstack_mgmt`, each with an `api` module."""
 
-FOLDERS = {package.rpartition(".")[2]: package.replace(".", "/") for package in (*PACKAGES, "jobs")}
+FOLDERS = {package.rpartition(".")[2]: package.replace(".", "/") for package in PACKAGES}
 """Where each feature is found below `zstack_mgmt`, by its name."""
 
 FEATURES = tuple(package.rpartition(".")[2] for package in PACKAGES)

@@ -19,6 +19,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from answers import answer_bytes
 from identity.population import account_uuid, populate, user_uuid
 from services import Services, clone_template, drop_database
 from zstack_mgmt.auth.policy import PolicySet, policy_set
@@ -27,14 +28,13 @@ from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.features import load
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.plan import Scope
-from zstack_mgmt.query.run import answer_bytes
 
 pytestmark = [pytest.mark.bench, pytest.mark.asyncio(loop_scope="module")]
 
 load()
 UTC = ZoneInfo("UTC")
 TIMES = 500
-ADMIN, TENANT = Scope.of(ADMIN_UUID), Scope.of(account_uuid(500))
+ADMIN, TENANT = Scope(ADMIN_UUID, sees_all=True), Scope(account_uuid(500), sees_all=False)
 COLUMNS = "uuid, account_uuid, name, description, create_date, last_op_date"
 
 

@@ -19,18 +19,19 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from answers import answer_bytes, stream
 from query_world import SCHEMA, WORLD
 from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.query.compile import list_sql
 from zstack_mgmt.query.parser import parse_parameters
-from zstack_mgmt.query.plan import BUILTIN_ADMIN, Scope, make_plan
-from zstack_mgmt.query.run import answer_bytes, stream
+from zstack_mgmt.query.plan import Scope, make_plan
 
 pytestmark = pytest.mark.bench
 
 VMS = 100_000
 UTC = ZoneInfo("UTC")
-ADMIN, SMALL, BIG = Scope.of(BUILTIN_ADMIN), Scope.of("small"), Scope.of("big")
+ADMIN = Scope("admin", sees_all=True)
+SMALL, BIG = (Scope(name, sees_all=False) for name in ("small", "big"))
 LIMIT_20 = ("limit", "20")
 MIDDLE = f"{VMS // 2:032x}"
 

@@ -15,6 +15,7 @@ from world import World
 from zstack_mgmt import db
 from zstack_mgmt.compute.vms import events, settle
 from zstack_mgmt.compute.volumes import events as volume_events
+from zstack_mgmt.core.callers import AccountCaller
 from zstack_mgmt.core.registry import APIS, Call
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.engine.model import ClaimedJob
@@ -272,7 +273,7 @@ class Rerun:
             accepted_at=await self.world.service.db.fetchval("SELECT now()"),
             remaining_s=60,
         )
-        call = Call(self.admin, self.admin, is_admin=True, job_uuid=self.token, services=self.services)
+        call = Call(AccountCaller(self.admin, is_admin=True), self.services, job_uuid=self.token)
         declared = APIS[api]
         return await declared.handler(call, Outside(self.pool, job), declared.parse(request))
 

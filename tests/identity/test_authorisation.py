@@ -65,6 +65,7 @@ WHO = {
         UpdateInstanceOffering UpdateIpRange UpdateL2Network UpdateL3Network UpdateLdapServer UpdateQuota
         UpdateZone
     """,
+    "session": "CancelApiJob FollowApiJob ListApiJobs PollApiJob",
 }
 PLACE = "of WHO in tests/identity/test_authorisation.py"
 TABLE = {name: who for who, names in WHO.items() for name in names.split()}
@@ -72,19 +73,19 @@ NAMES = sorted(name for name, declared in APIS.items() if declared.feature in FE
 
 PASSED, NO_SESSION, REFUSED = "passed", "ID.1001", "ID.1002"
 
-# Caller: what it meets at APIs for the public, for users, for accounts, for administrators.
+# Caller: what it meets at APIs for the public, for users, for accounts, for administrators, with a session.
 OUTCOMES = {
-    "no session": (PASSED, NO_SESSION, NO_SESSION, NO_SESSION),
-    "expired session": (PASSED, NO_SESSION, NO_SESSION, NO_SESSION),
-    "account": (PASSED, PASSED, PASSED, REFUSED),
-    "other account": (PASSED, PASSED, PASSED, REFUSED),
-    "user without policy": (PASSED, REFUSED, REFUSED, REFUSED),
-    "user with Allow": (PASSED, PASSED, REFUSED, REFUSED),
-    "user with Allow and Deny": (PASSED, REFUSED, REFUSED, REFUSED),
-    "admin": (PASSED, PASSED, PASSED, PASSED),
-    "admin's user without policy": (PASSED, REFUSED, REFUSED, REFUSED),
-    "admin's user with Allow": (PASSED, PASSED, REFUSED, PASSED),
-    "admin's user with Allow and Deny": (PASSED, REFUSED, REFUSED, REFUSED),
+    "no session": (PASSED, NO_SESSION, NO_SESSION, NO_SESSION, NO_SESSION),
+    "expired session": (PASSED, NO_SESSION, NO_SESSION, NO_SESSION, NO_SESSION),
+    "account": (PASSED, PASSED, PASSED, REFUSED, PASSED),
+    "other account": (PASSED, PASSED, PASSED, REFUSED, PASSED),
+    "user without policy": (PASSED, REFUSED, REFUSED, REFUSED, PASSED),
+    "user with Allow": (PASSED, PASSED, REFUSED, REFUSED, PASSED),
+    "user with Allow and Deny": (PASSED, REFUSED, REFUSED, REFUSED, PASSED),
+    "admin": (PASSED, PASSED, PASSED, PASSED, PASSED),
+    "admin's user without policy": (PASSED, REFUSED, REFUSED, REFUSED, PASSED),
+    "admin's user with Allow": (PASSED, PASSED, REFUSED, PASSED, PASSED),
+    "admin's user with Allow and Deny": (PASSED, REFUSED, REFUSED, REFUSED, PASSED),
 }
 RULES = ("without policy", "with Allow", "with Allow and Deny")
 

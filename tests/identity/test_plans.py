@@ -113,7 +113,7 @@ NAMES = {
 @pytest.mark.parametrize(("name", "conditions"), SHAPES + ADMIN_ONLY)
 async def test_conditions(conn: Any, name: str, conditions: str, who: str) -> None:
     parameters = [("q", condition.format(**NAMES)) for condition in conditions.split("&")]
-    plan = make_plan(parse_parameters(name, parameters), Scope.of(who), UTC)
+    plan = make_plan(parse_parameters(name, parameters), Scope(who, sees_all=who == ADMIN_UUID), UTC)
     assert await conn.fetch(list_sql(plan.select), *plan.values, 1000, 0), "the shape finds something"
     check(await explain(conn, list_sql(plan.select), *plan.values, 1000, 0))
     check(await explain(conn, count_sql(plan.select), *plan.values))
@@ -124,14 +124,14 @@ async def test_conditions(conn: Any, name: str, conditions: str, who: str) -> No
 async def test_pages_of_one_account(conn: Any, name: str, more: str) -> None:
     parameters = [tuple(part.split("=", 1)) for part in more.split("&") if part]
     query = parse_parameters(name, parameters)
-    plan = make_plan(query, Scope.of(TENANT), UTC)
+    plan = make_plan(query, Scope(TENANT, sees_all=False), UTC)
     check(await explain(conn, list_sql(plan.select), *plan.values, plan.limit, plan.start))
 
 
 @pytest.mark.parametrize("sort", ["", "sort=name", "sort=-uuid"])
 async def test_pages_of_all_users(conn: Any, sort: str) -> None:
     parameters = [("limit", "20"), *([tuple(sort.split("="))] if sort else [])]
-    plan = make_plan(parse_parameters("User", parameters), Scope.of(ADMIN_UUID), UTC)
+    plan = make_plan(parse_parameters("User", parameters), Scope(ADMIN_UUID, sees_all=True), UTC)
     check(await explain(conn, list_sql(plan.select), *plan.values, plan.limit, plan.start))
 
 
@@ -139,7 +139,7 @@ async def test_pages_of_all_users(conn: Any, sort: str) -> None:
 @pytest.mark.parametrize("name", ["User", "UserGroup", "Policy", "Quota"])
 async def test_get_by_uuid(conn: Any, name: str, who: str) -> None:
     query = parse_parameters(name, [], NAMES["user"])
-    plan = make_plan(query, Scope.of(who), UTC)
+    plan = make_plan(query, Scope(who, sees_all=who == ADMIN_UUID), UTC)
     check(await explain(conn, list_sql(plan.select), *plan.values))
 
 

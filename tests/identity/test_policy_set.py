@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from zstack_mgmt.auth import policy
 from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.auth.policy import NO_POLICIES, PolicySet, check_rules, policy_set
+from zstack_mgmt.core.callers import ANONYMOUS, AccountCaller, UserCaller
 from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
@@ -127,28 +128,26 @@ def test_rule_is_never_text_of_another() -> None:
     assert made.allows(("zone:read",))
 
 
-@pytest.mark.parametrize("access", ["public", "user", "account", "admin"])
+@pytest.mark.parametrize("access", ["public", "session", "user", "account", "admin"])
 def test_callers_by_access(access: str) -> None:
     declared = next(d for d in APIS.values() if d.access == access)
     everything = PolicySet([".*"], [])
-    allowed = {
-        (admin, account, policies is not None)
-        for admin in (True, False)
-        for account, policies in ((True, None), (False, NO_POLICIES), (False, everything))
-        if may_call(declared, is_admin=admin, is_account=account, policies=policies)
-        and policies is not NO_POLICIES
+    callers = {
+        "nobody": ANONYMOUS,
+        "admin": AccountCaller("a", is_admin=True),
+        "account": AccountCaller("a", is_admin=False),
+        "admin's user": UserCaller("a", "u", is_admin=True, policies=everything),
+        "user": UserCaller("a", "u", is_admin=False, policies=everything),
+        "user without policies": UserCaller("a", "u", is_admin=True, policies=NO_POLICIES),
     }
-    callers = {(a, b, not b) for a in (True, False) for b in (True, False)}
-    owners = {(True, True, False), (False, True, False)}
-    assert (
-        allowed
-        == {
-            "public": callers,
-            "user": callers,
-            "account": owners,
-            "admin": {(True, True, False), (True, False, True)},
-        }[access]
-    )
+    with_session = set(callers) - {"nobody"}
+    assert {name for name, caller in callers.items() if may_call(declared, caller)} == {
+        "public": set(callers),
+        "session": with_session,
+        "user": with_session - {"user without policies"},
+        "account": {"admin", "account"},
+        "admin": {"admin", "admin's user"},
+    }[access]
 
 
 def test_refusals_name_the_rule() -> None:

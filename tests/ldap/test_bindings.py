@@ -12,6 +12,7 @@ from app import ADMIN
 from directory import stand_in
 from directory_data import BASE, entry, group, person
 from zstack_mgmt import db
+from zstack_mgmt.core.callers import AccountCaller
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap.api_bindings import CreateLdapBinding, create_ldap_binding
@@ -115,7 +116,7 @@ async def test_chosen_uuid_is_used_once(ldap):
 async def test_second_run_of_a_job_finds_the_binding_that_the_first_one_made(ldap):
     await ldap.add()
     settings, account = ldap.service.settings, await tenant(ldap)
-    call = Call(ADMIN, ADMIN, is_admin=True, services=build_services(settings))
+    call = Call(AccountCaller(ADMIN, is_admin=True), build_services(settings))
     request = CreateLdapBinding(ldap_uid=ALICE, account_uuid=account)
     async with await db.create_pool(settings, application="test") as pool:
         work: Any = SimpleNamespace(transaction=Direct(pool).transaction, token=UNKNOWN)

@@ -12,6 +12,7 @@ from app import ADMIN, running_service
 from directory_app import Ldap
 from directory_data import BASE, SERVICE, SERVICE_PASSWORD
 from zstack_mgmt import db
+from zstack_mgmt.core.callers import AccountCaller
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap import questions
@@ -155,7 +156,7 @@ async def test_second_run_of_a_job_finds_what_the_first_one_added(ldap):
     settings = ldap.service.settings
     services = build_services(settings)
     sealed = ldap.params(password=services.sealer.seal(SERVICE_PASSWORD, "password"))
-    request, call = AddLdapServer.model_validate(sealed), Call(ADMIN, ADMIN, is_admin=True, services=services)
+    request, call = AddLdapServer.model_validate(sealed), Call(AccountCaller(ADMIN, is_admin=True), services)
     async with await db.create_pool(settings, application="test") as pool:
         work: Any = SimpleNamespace(transaction=Direct(pool).transaction, token=UNKNOWN)
         first = await add_ldap_server(call, work, request)

@@ -10,11 +10,11 @@ from query_oracle import Asked, find
 from query_world import Rows
 from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.query.parser import parse_parameters
-from zstack_mgmt.query.plan import BUILTIN_ADMIN, Scope
+from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import run
 
 UTC = ZoneInfo("UTC")
-ALL = Scope.of(BUILTIN_ADMIN)
+ALL = Scope("admin", sees_all=True)
 SEED = 7
 SLOW = settings(
     max_examples=200,
@@ -61,7 +61,7 @@ async def many(conn: Conn, count: int) -> None:
 
 async def agree(conn: Conn, rows: Rows, root: str, asked: list[Asked], account: str | None) -> int:
     """Ask both; how many rows they found."""
-    scope = ALL if account is None else Scope.of(account)
+    scope = ALL if account is None else Scope(account, sees_all=False)
     texts = [one.text for one in asked]
     expected = key_list(find(rows, root, asked, account), root)
     assert await keys(conn, root, *texts, scope=scope) == expected, texts

@@ -75,7 +75,7 @@ async def test_every_inventory_can_be_queried_in_every_way(database_url):
         names = [f.name for f in meta.fields if f.queryable] + [*meta.lists, *meta.aliases, "__userTag__"]
         conditions = [f"{n} not null" for n in names] + [f"{n}~=%" for n in names]
         conditions += [f"{link}.__userTag__ is null" for link in meta.links]
-        for scope in (ALL, Scope.of("nobody")):
+        for scope in (ALL, Scope("nobody", sees_all=False)):
             await ask(conn, name, scope=scope)
             await ask(conn, name, *conditions, scope=scope, replyWithCount="true")
             await run(conn, parse_parameters(name, [], "0"), scope, UTC)

@@ -15,12 +15,12 @@ from zstack_mgmt.query.catalog import describe
 from zstack_mgmt.query.coerce import bound_values, like_pattern, parse_stretch, parse_value
 from zstack_mgmt.query.compile import count_sql, list_sql, quote
 from zstack_mgmt.query.parser import parse_parameters
-from zstack_mgmt.query.plan import BUILTIN_ADMIN, Compare, Plan, Private, Scope, TagTest, Visible, make_plan
+from zstack_mgmt.query.plan import Compare, Plan, Private, Scope, TagTest, Visible, make_plan
 from zstack_mgmt.query.tree import Op
 
 UTC = ZoneInfo("UTC")
-ALL = Scope.of(BUILTIN_ADMIN)
-MINE = Scope.of("a" * 32)
+ALL = Scope("admin", sees_all=True)
+MINE = Scope("a" * 32, sees_all=False)
 
 
 @pytest.fixture(autouse=True)

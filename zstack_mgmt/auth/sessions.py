@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
-from typing import Any
 
 from zstack_mgmt.auth.policy import policy_set
+from zstack_mgmt.core.callers import AccountCaller, UserCaller
 from zstack_mgmt.core.errors import InvalidSession
-from zstack_mgmt.core.registry import Policies, Sealer
+from zstack_mgmt.core.registry import Sealer
 from zstack_mgmt.db import Connection, Pool
+
+SessionCaller = AccountCaller | UserCaller
 
 _MAX_CACHED = 20_000
 _SELECT = """
@@ -40,70 +41,66 @@ async def statements_of(conn: Connection, user_uuid: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whom a session belongs to. An account session has its account's uuid in both fields."""
-
-    account_uuid: str
-    user_uuid: str
-    is_admin: bool
-    policies: Policies | None = None
-
-
 def token_hash(sealer: Sealer, token: str) -> bytes:
     """What is stored of a session token."""
     return sealer.keyed_hash(token.encode(errors="surrogateescape"), "session")
 
 
 class Sessions:
-    """Finds the identity behind a token."""
+    """Finds the caller behind a token."""
 
     def __init__(self, pool: Pool, sealer: Sealer, cache_s: float) -> None:
         self._pool = pool
         self._sealer = sealer
         self._cache_s = cache_s
-        self._cached: dict[str, tuple[float, Identity]] = {}
-        self._pending: dict[str, asyncio.Future[Identity | None]] = {}
+        self._cached: dict[str, tuple[float, SessionCaller]] = {}
+        self._pending: dict[str, asyncio.Future[SessionCaller | None]] = {}
 
-    def cached(self, token: str) -> Identity | None:
-        """The identity if it was confirmed less than `session_cache_s` ago."""
+    def cached(self, token: str) -> SessionCaller | None:
+        """The caller if it was confirmed less than `session_cache_s` ago."""
         entry = self._cached.get(token)
         if entry is not None and entry[0] > time.monotonic():
             return entry[1]
         return None
 
-    async def find(self, token: str) -> Identity:
-        """The identity of a live session. Raises InvalidSession; database errors pass through."""
-        identity = self.cached(token)
-        if identity is not None:
-            return identity
+    async def find(self, token: str) -> SessionCaller:
+        """The caller of a live session. Raises InvalidSession; database errors pass through."""
+        caller = self.cached(token)
+        if caller is not None:
+            return caller
         pending = self._pending.get(token)
         if pending is None:
             pending = asyncio.ensure_future(self._load(token))
             self._pending[token] = pending
             pending.add_done_callback(lambda _: self._pending.pop(token, None))
-        identity = await asyncio.shield(pending)
-        if identity is None:
+        caller = await asyncio.shield(pending)
+        if caller is None:
             raise InvalidSession("the session does not exist or has expired; log in again")
-        return identity
+        return caller
 
     def forget(self, token: str) -> None:
         """Drop the entry at once in this process; the others follow within `session_cache_s`."""
         self._cached.pop(token, None)
 
-    async def _load(self, token: str) -> Identity | None:
-        row: Any = None
-        policies: Policies | None = None
+    async def _load(self, token: str) -> SessionCaller | None:
+        caller: SessionCaller | None = None
         if 0 < len(token) <= 64:
             async with self._pool.acquire() as conn:
-                row = await conn.fetchrow(_SELECT, token_hash(self._sealer, token))
-                if row is not None and row["user_uuid"] != row["account_uuid"]:
-                    policies = policy_set(await statements_of(conn, row["user_uuid"]))
-        if row is None:
+                caller = await _caller(conn, token_hash(self._sealer, token))
+        if caller is None:
             self._cached.pop(token, None)
             return None
         if len(self._cached) >= _MAX_CACHED:
             self._cached.clear()
-        identity = Identity(row["account_uuid"], row["user_uuid"], row["is_admin"], policies)
-        self._cached[token] = (time.monotonic() + self._cache_s, identity)
-        return identity
+        self._cached[token] = (time.monotonic() + self._cache_s, caller)
+        return caller
+
+
+async def _caller(conn: Connection, hashed: bytes) -> SessionCaller | None:
+    row = await conn.fetchrow(_SELECT, hashed)
+    if row is None:
+        return None
+    account_uuid, user_uuid, is_admin = row
+    if user_uuid == account_uuid:
+        return AccountCaller(account_uuid, is_admin)
+    return UserCaller(account_uuid, user_uuid, is_admin, policy_set(await statements_of(conn, user_uuid)))

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.core.inventory import INVENTORIES, Inventory
 from zstack_mgmt.core.registry import Api
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """A whole body that is JSON text already, in pieces, so that it never is in memory as a whole."""
+
+    first: bytes
+    rest: AsyncGenerator[bytes]
 
 
 def body_of(declared: Api, value: Any, zone: ZoneInfo) -> dict[str, Any]:

@@ -8,26 +8,27 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeVar
+from datetime import datetime
+from decimal import Decimal
+from functools import cache, cached_property
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+import orjson
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
 from zstack_mgmt.config import Settings
+from zstack_mgmt.core.callers import AccountCaller, Caller
 from zstack_mgmt.core.errors import ApiError, BadRequest
 from zstack_mgmt.core.inventory import Inventory
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Conn = PoolConnectionProxy[Any]
-else:
-    Conn = Any
-
 Mode = Literal["sync", "job"]
-Access = Literal["public", "admin", "account", "user"]
-"""Who may call: anybody; SystemAdmin accounts; account sessions; also users whose policies allow it."""
+Access = Literal["public", "admin", "account", "user", "session"]
+"""Who may call: anybody; SystemAdmin accounts; account sessions; these and users whose policies allow it;
+whoever has a session.
+"""
+Answer = Literal["body", "job", "accepted", "events"]
+"""What a sync API answers with: its value, a job as it stands, that a job is to end, a stream of events."""
 R = TypeVar("R", bound="ApiRequest")
 
 Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
@@ -56,6 +57,36 @@ class ApiRequest(BaseModel):
     system_tags: list[Tag] = []
     user_tags: list[Tag] = []
 
+    def completed(self, caller: Caller) -> Self:
+        """The request with what follows from the caller; most have nothing of the kind."""
+        return self
+
+    @classmethod
+    def restore(cls, stored: str, secrets: str | None) -> Self:
+        """The request that was stored as this JSON. It was valid then, and is not validated again."""
+        values: dict[str, Any] = orjson.loads(stored)
+        for name, adapter in _adapters(cls).items():
+            if name in values:
+                values[name] = adapter.validate_python(values[name])
+        if secrets is not None:
+            values |= orjson.loads(secrets)
+        return cls.model_construct(_fields_set=set(values), **values)
+
+
+@cache
+def _adapters(kind: type[ApiRequest]) -> dict[str, TypeAdapter[Any]]:
+    """What turns JSON into the values of those fields that hold more than JSON has."""
+    fields = kind.model_fields.items()
+    return {
+        n: TypeAdapter[Any](f.annotation) for n, f in fields if f.annotation and not _is_json(f.annotation)
+    }
+
+
+def _is_json(annotation: Any) -> bool:
+    if isinstance(annotation, type) and (issubclass(annotation, BaseModel | Decimal | datetime)):
+        return False
+    return all(_is_json(part) for part in get_args(annotation))
+
 
 class Sealer(Protocol):
     """Keyed operations on secrets; `auth.secrets` has the real one."""
@@ -75,10 +106,24 @@ class Hasher(Protocol):
     async def verify(self, stored: str | None, password: str) -> bool: ...
 
 
-class Policies(Protocol):
-    """The compiled policies of a user; `auth.policy` has the real one."""
+class Reader(Protocol):
+    """Answers queries; `query.reader` has the real one."""
 
-    def allows(self, offered: tuple[str, ...]) -> bool: ...
+    async def answer(self, query: Any, scope: Any) -> Any: ...
+
+
+class Watcher(Protocol):
+    """Waits for the ends of jobs; `engine.watch` has the real one."""
+
+    async def wait(self, uuid: str, timeout_s: float) -> None: ...
+
+
+class Doorbell(Protocol):
+    """Tells other processes of new work and of ended jobs; `engine.bell` has the real one."""
+
+    def ring(self, queue: Literal["jobs", "webhooks"]) -> None: ...
+
+    def announce(self, uuids: list[str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +133,40 @@ class Services:
     settings: Settings
     sealer: Sealer
     hasher: Hasher
+    # Only a process that answers calls has these: no handler of a job needs them.
+    bell: Doorbell = field(default=None, repr=False)  # pyright: ignore[reportAssignmentType]
+    watcher: Watcher = field(default=None, repr=False)  # pyright: ignore[reportAssignmentType]
+    reader: Reader = field(default=None, repr=False)  # pyright: ignore[reportAssignmentType]
     forget_session: Callable[[str], None] = lambda _token: None  # drop a token from this process's cache
-    ring_webhooks: Callable[[], None] = lambda: None  # a delivery that is due has been committed
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who calls, and in which request: what the door knows once a session has been accepted."""
+    """One call of an API: who makes it, in which request, and the services that its handler may use."""
 
-    account_uuid: str
-    user_uuid: str
-    is_admin: bool  # the account is of type SystemAdmin
+    caller: Caller
+    services: Services = field(repr=False, compare=False)
     request_id: str = ""
-    remote: str = ""
+    remote: str = ""  # the client's address
     job_uuid: str = ""
-    policies: Policies | None = None  # of a user session
-    session_token: str = ""  # as the client sent it; never stored or logged
-    services: Services = field(default=None, repr=False, compare=False)  # pyright: ignore[reportAssignmentType]
+
+    @property
+    def account_uuid(self) -> str:
+        return self.caller.account_uuid
+
+    @property
+    def user_uuid(self) -> str:
+        """The user's uuid; of an account's own session that of the account."""
+        return self.caller.user_uuid
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the account is of type SystemAdmin."""
+        return self.caller.is_admin
 
     @property
     def is_account_session(self) -> bool:
-        return self.user_uuid == self.account_uuid
+        return isinstance(self.caller, AccountCaller)
 
 
 Handler = Callable[[Call, Any, Any], Awaitable[Any]]
@@ -144,6 +202,7 @@ class Api:
     rehearses: bool = False  # an outside handler that heeds the tag VALIDATION_ONLY itself
     bare: bool = False  # old clients send the parameters under an empty key or without a wrapper
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
+    answer: Answer = "body"
 
     @cached_property
     def permissions(self) -> tuple[str, ...]:
@@ -154,11 +213,23 @@ class Api:
         names = (f"{self.category}:{self.java_class}", f"{self.category}:{short}")
         return (f"{self.category}:read", *names) if self.is_read else names
 
+    @property
+    def changes(self) -> bool:
+        """Whether a call may change something, and is to be found in the audit trail."""
+        return self.method != "GET"
+
     @cached_property
-    def target_field(self) -> str | None:
-        """The field with the uuid in the path, for the audit trail; none where it is a session's."""
+    def target_name(self) -> str | None:
+        """The parameter that names the resource: that of the path, else `uuid`, else `resourceUuid`."""
+        names = [name for name in self.in_path if name != "sessionUuid"]
+        wires = {to_camel(name) for name in self.request.model_fields}
+        return next((name for name in (*names, "uuid", "resourceUuid") if name in wires), None)
+
+    def target_of(self, request: ApiRequest) -> str | None:
+        """The uuid of the resource that the request names, for the audit trail."""
         fields = {to_camel(name): name for name in self.request.model_fields}
-        return next((fields[name] for name in self.in_path if name != "sessionUuid"), None)
+        value = getattr(request, fields[self.target_name]) if self.target_name else None
+        return str(value)[:64] if value else None
 
     @cached_property
     def _numbers(self) -> tuple[str, ...]:
@@ -166,7 +237,7 @@ class Api:
         fields = self.request.model_fields.items()
         return tuple(to_camel(n) for n, f in fields if re.search(r"\b(int|float)\b", str(f.annotation)))
 
-    def parse(self, values: dict[str, Any]) -> ApiRequest:
+    def parse(self, values: Mapping[str, Any]) -> ApiRequest:
         """The validated request; BadRequest names the first parameter that is wrong."""
         for name in self._numbers:
             if isinstance(values.get(name), bool):
@@ -202,6 +273,7 @@ def api(
     rehearses: bool = False,
     bare: bool = False,
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None,
+    answer: Answer = "body",
     name: str = "",
 ) -> Callable[[Callable[[Call, Any, R], Awaitable[Any]]], Callable[[Call, Any, R], Awaitable[Any]]]:
     """Declare an API: `http` is its method and path, `java` the package of its message, `also` further paths.
@@ -250,6 +322,7 @@ def api(
             query=query,
             bare=bare,
             describe=describe,
+            answer=answer,
         )
         return handler
 

@@ -33,7 +33,8 @@ class Submission:
     web_hook: str | None
     timeout_s: int
     remote: str
-    target: str | None  # uuid in the path
+    target: str | None  # uuid of the resource that the call names or makes
+    secrets: str | None = None  # JSON: what is kept of the request's secret fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class ClaimedJob:
     claims: int
     accepted_at: datetime
     remaining_s: float  # until its deadline, at the claim
+    secrets: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ epoch.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from zstack_mgmt import db
 from zstack_mgmt.db import Connection
@@ -24,6 +24,10 @@ class Direct:
 
     def __init__(self, pool: db.Pool) -> None:
         self._pool = pool
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for reads."""
+        return self._pool.acquire()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Connection]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, LiteralString
 
+import orjson
+
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.engine.model import ClaimedJob, JobView, Outcome, Submission
@@ -30,7 +32,7 @@ async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[st
     columns = zip(
         *(
             (
-                *(s.uuid, s.account_uuid, s.user_uuid, s.is_admin, s.api, s.fingerprint, s.request),
+                *(s.uuid, s.account_uuid, s.user_uuid, s.is_admin, s.api, s.fingerprint, _whole(s)),
                 *(
                     s.request_id,
                     s.keys,
@@ -47,6 +49,12 @@ async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[st
         strict=True,
     )
     return [tuple(row) for row in await conn.fetch(_ACCEPT, *columns)]
+
+
+def _whole(submission: Submission) -> str:
+    if submission.secrets is None:
+        return submission.request
+    return orjson.dumps(orjson.loads(submission.request) | orjson.loads(submission.secrets)).decode()
 
 
 async def fingerprints(conn: Connection, uuids: Sequence[str]) -> dict[str, tuple[str, bytes]]:

@@ -10,8 +10,6 @@ from pydantic import ConfigDict, PrivateAttr, create_model
 from zstack_mgmt.core.errors import InternalError, InvalidArgument
 from zstack_mgmt.core.inventory import Inventory
 from zstack_mgmt.core.registry import Access, ApiRequest, Call, api
-from zstack_mgmt.db import Connection
-from zstack_mgmt.query import run as runner
 from zstack_mgmt.query.parser import Query, parse_parameters
 from zstack_mgmt.query.plan import Scope
 
@@ -61,8 +59,7 @@ def query_api(
         also: further paths, a `{uuid}` at their end included where they take one.
         source: of the documentation; the manual's section of the same name by default.
 
-    Returns: the handler, whose value is the whole body. The web layer may write
-    `query.run.answer_bytes` or `stream` to the client instead, which spares a copy.
+    Returns: the handler, whose value is the whole body or, of a large page, its text in pieces.
     """
     meta = inventory.meta
     label = name or f"Query{meta.name}"
@@ -77,9 +74,8 @@ def query_api(
         _inventory=(str, PrivateAttr(default=meta.name)),
     )
 
-    async def handler(call: Call, conn: Connection, request: QueryRequest) -> Any:
-        zone = call.services.settings.time_zone
-        return await runner.run(conn, request.query, Scope.of(call.account_uuid), zone)
+    async def handler(call: Call, means: object, request: QueryRequest) -> Any:
+        return await call.services.reader.answer(request.query, Scope.of(call.caller))
 
     handler.__module__ = inventory.__module__
     handler.__qualname__ = handler.__name__ = label
@@ -95,6 +91,7 @@ def query_api(
         body_key="",
         response_key="",
         returns=inventory,
+        outside=True,
         raises=(InvalidArgument, InternalError),
         exclusive=(),
         query=inventory,

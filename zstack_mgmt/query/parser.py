@@ -15,6 +15,7 @@ from zstack_mgmt.core.errors import BadRequest, InternalError
 from zstack_mgmt.query.tree import ALL, Condition, Op, Tree, grow
 
 DEFAULT_LIMIT = 1000
+MAX_LIMIT = 100_000  # rows of a page; a larger limit means this one
 MAX_INTEGER = 2**31 - 1  # of limit and start
 MAX_TEXT = 128  # characters of the client's text that an error message repeats
 
@@ -164,7 +165,7 @@ def parse_parameters(inventory: str, parameters: Iterable[tuple[str, str]], uuid
     return Query(
         inventory,
         where=grow([parse_condition(text) for text in conditions]),
-        limit=_not_negative("limit", single, DEFAULT_LIMIT),
+        limit=min(MAX_LIMIT, _not_negative("limit", single, DEFAULT_LIMIT)),
         start=_not_negative("start", single, 0),
         count=_is_true(single, "count"),
         with_total=_is_true(single, "replyWithCount"),

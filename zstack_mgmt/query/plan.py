@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.inventory import Field, Kind, Link, ListColumn, Meta
-from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.query import catalog
 from zstack_mgmt.query.catalog import TAGS, Column
 from zstack_mgmt.query.coerce import Value, bound_values
 from zstack_mgmt.query.parser import Direction, Query
 from zstack_mgmt.query.tree import Condition, Op, Tree
 
-BUILTIN_ADMIN = ADMIN_UUID
 """The one account that sees every row. Other accounts of type SystemAdmin are filtered like anybody."""
 
 _POSITIVE = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN, Op.NOT_LIKE: Op.LIKE, Op.IS_NULL: Op.NOT_NULL}
@@ -31,9 +30,9 @@ class Scope:
     sees_all: bool
 
     @classmethod
-    def of(cls, account_uuid: str) -> Scope:
-        """The scope of a session of this account or of one of its users."""
-        return cls(account_uuid, account_uuid == BUILTIN_ADMIN)
+    def of(cls, caller: Caller) -> Scope:
+        """What the caller may see: an administrator everything."""
+        return cls(caller.account_uuid, caller.is_admin)
 
 
 @dataclass(frozen=True, slots=True)

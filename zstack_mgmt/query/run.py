@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import nullcontext
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, LiteralString
 from zoneinfo import ZoneInfo
@@ -17,12 +18,16 @@ from zstack_mgmt.query.coerce import parse_value
 from zstack_mgmt.query.compile import count_sql, list_sql
 from zstack_mgmt.query.encode import Body, Encoder, Row, encoder_of
 from zstack_mgmt.query.parser import Query
-from zstack_mgmt.query.plan import Plan, Scope, make_plan
+from zstack_mgmt.query.plan import Compare, Plan, Rows, Scope, Select, make_plan
+from zstack_mgmt.query.tree import Op
 
 Answer = dict[str, Any]
 """`inventories` (or only `total`), `total` when asked for, and `schema`."""
 
-SINGLE_FETCH = 1000  # rows; a page that can be larger is read through a cursor
+Lend = Callable[[], AbstractAsyncContextManager[Connection]]
+"""A connection for the time of a block."""
+
+SINGLE_FETCH = 1000  # rows; a page that can be larger is answered in pieces
 CHUNK = 500  # rows of a larger page that are in memory at once
 _UTC = ZoneInfo("UTC")
 
@@ -55,48 +60,41 @@ async def run(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> A
     return answer
 
 
-async def answer_bytes(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> bytes:
-    """The answer as JSON text, all of it in memory; a large page only as text. Raises as `run`.
+def is_small(query: Query) -> bool:
+    """Whether the answer is read at once and is one JSON value."""
+    return query.uuid is not None or query.count or query.limit <= SINGLE_FETCH
 
-    The connection is free again when this returns, however slowly the client reads.
+
+async def pieces(lend: Lend, query: Query, scope: Scope, zone: ZoneInfo) -> AsyncGenerator[bytes]:
+    """The answer as pieces of JSON text; of a large page only its keys and one chunk of rows are in memory.
+
+    Whatever is wrong with the query is raised before the first piece, as by `run`. The keys are read at once,
+    the rows chunk by chunk, so no connection waits for a reader. Rows deleted in between are left out.
     """
-    if _is_small(query):
-        return orjson.dumps(await run(conn, query, scope, zone))
-    return b"".join([chunk async for chunk in stream(conn, query, scope, zone)])
-
-
-async def stream(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> AsyncGenerator[bytes]:
-    """The answer as pieces of JSON text; of a large page only one chunk of rows is in memory.
-
-    Whatever is wrong with the query is raised before the first piece. The connection is in use, inside a
-    transaction of one snapshot, until the last piece has been taken. Raises as `run`.
-    """
-    if _is_small(query):
-        yield orjson.dumps(await run(conn, query, scope, zone))
-        return
     plan = make_plan(query, scope, zone)
     encoder = encoder_of(plan.meta, plan.fields)
-    fresh = not conn.is_in_transaction()
-    async with conn.transaction(isolation="repeatable_read", readonly=True) if fresh else nullcontext():
-        cursor = await conn.cursor(list_sql(plan.select), *plan.values, plan.limit, plan.start)
-        opening = b'{"inventories":['
-        schemas: list[bytes] = []
-        seen = 0
-        while rows := await cursor.fetch(CHUNK):
-            bodies = await _load(conn, encoder, rows, zone)
+    key = catalog.key_of(plan.meta)
+    async with lend() as conn:
+        page = list_sql(replace(plan.select, columns=(key,)))
+        keys = [row[0] for row in await conn.fetch(page, *plan.values, plan.limit, plan.start)]
+        total = b',"total":%d' % await _total(conn, plan, len(keys)) if plan.with_total else b""
+    rows_of_keys = Rows(plan.meta.table, key, (Compare(key, Op.IN, 0),), None)
+    statement = list_sql(Select(plan.select.columns, rows_of_keys, plan.select.order, slots=1, paged=False))
+    opening = b'{"inventories":['
+    schemas: list[bytes] = []
+    seen = 0
+    for first in range(0, len(keys), CHUNK):
+        async with lend() as conn:
+            bodies = await _load(
+                conn, encoder, await conn.fetch(statement, keys[first : first + CHUNK]), zone
+            )
+        if bodies:
             schemas.append(orjson.dumps(encoder.schema(bodies, seen))[1:-1])
-            seen += len(rows)
+            seen += len(bodies)
             yield opening + orjson.dumps(bodies)[1:-1]
             opening = b","
-            if len(rows) < CHUNK:
-                break
-        total = b',"total":%d' % await _total(conn, plan, seen) if plan.with_total else b""
     start = opening if not seen else b""
     yield start + b"]" + total + b',"schema":{' + b",".join(schemas) + b"}}"
-
-
-def _is_small(query: Query) -> bool:
-    return query.uuid is not None or query.count or query.limit <= SINGLE_FETCH
 
 
 async def _total(conn: Connection, plan: Plan, seen: int) -> int:

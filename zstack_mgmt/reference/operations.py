@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Any
 
-from zstack_mgmt.core.errors import ApiError, JobFinal, JobNotFound
-from zstack_mgmt.core.registry import APIS, Access, Api
+from zstack_mgmt.core.errors import ApiError
+from zstack_mgmt.core.registry import APIS, Access, Answer, Api
 from zstack_mgmt.features import FEATURES
 from zstack_mgmt.reference.schemas import Components, Schema, parameters_of, result_of
 
+_MODES: dict[Answer, str] = {"job": "poll", "accepted": "cancel", "events": "stream"}
 WHO: dict[Access, str] = {
     "public": "anybody; no session is needed",
     "admin": "system administrators",
     "account": "account sessions",
     "user": "account sessions, and users whose policies allow it",
+    "session": "everybody with a session",
 }
 PREFIX = "/zstack/v1"
 UUID: Schema = {"type": "string", "description": "32 lower-case hex digits"}
@@ -39,7 +40,7 @@ class Operation:
     feature: str
     method: str
     paths: tuple[str, ...]
-    mode: str  # job, sync or stream
+    mode: str  # job, sync; or poll, cancel, stream of a job
     access: Access
     summary: str
     details: str
@@ -58,12 +59,11 @@ class Operation:
 
 
 def operations(components: Components) -> list[Operation]:
-    """All of them: the features in their order, then the API jobs. Their schemas are added to `components`.
+    """All of them, the features in their order. Their schemas are added to `components`.
 
     Only the service's own features count, so that declarations made by a test stay out.
     """
-    made = [_of(components, d) for f in FEATURES for d in APIS.values() if d.feature == f]
-    return [*made, *_jobs()]
+    return [_of(components, d) for f in FEATURES for d in APIS.values() if d.feature == f]
 
 
 def _of(components: Components, declared: Api) -> Operation:
@@ -75,7 +75,7 @@ def _of(components: Components, declared: Api) -> Operation:
         feature=declared.feature,
         method=declared.method,
         paths=tuple(path.removeprefix("/v1") for path in declared.paths),
-        mode=declared.mode,
+        mode=_MODES.get(declared.answer, declared.mode),
         access=declared.access,
         summary=declared.summary,
         details=details,
@@ -125,7 +125,7 @@ QUERY_PARAMETERS = (
         "`is null` `not null`. `link.field` reaches other rows; `__userTag__`, `__systemTag__` name tags.",
     ),
     _query("condition", _CONDITIONS, "The same as `q`, in the manual's spelling."),
-    _query("limit", _COUNT | {"default": 1000}, "Rows to return at most."),
+    _query("limit", _COUNT | {"default": 1000}, "Rows to return at most; more than 100000 count as 100000."),
     _query("start", _COUNT | {"default": 0}, "Rows to skip."),
     _query("count", {"type": "boolean"}, "Return `total` alone: how many rows match."),
     _query("replyWithCount", {"type": "boolean"}, "Return `total` beside the rows."),
@@ -138,117 +138,8 @@ QUERY_PARAMETERS = (
     _query("fields", {"type": "string"}, "Fields to return, separated by commas; all by default."),
 )
 
-_STATES = ["queued", "running", "succeeded", "failed", "canceled", "expired"]
-_MOMENT: Schema = {"type": "string", "format": "date-time"}
-_JOB: Schema = {
-    "type": "object",
-    "properties": {
-        "uuid": UUID,
-        "accountUuid": UUID,
-        "userUuid": UUID,
-        "api": {"type": "string", "description": "the API that was called, `CreateZone`"},
-        "state": {"type": "string", "enum": _STATES},
-        "acceptedAt": _MOMENT,
-        "startedAt": _MOMENT,
-        "finishedAt": _MOMENT,
-    },
-    "required": ["uuid", "accountUuid", "userUuid", "api", "state", "acceptedAt"],
-}
-_EVENT: Schema = {
-    "type": "object",
-    "description": "one event",
-    "properties": {
-        "id": {"type": "string"},
-        "event": {"type": "string", "enum": ["accepted", *_STATES[1:]]},
-        "data": {"type": "string", "description": "JSON: when it happened, at the end the result"},
-    },
-    "required": ["id", "event", "data"],
-}
 LOCATION: Schema = {
     "type": "object",
     "properties": {"location": {"type": "string", "description": "where the job can be polled"}},
     "required": ["location"],
 }
-_UUID_IN_PATH = Parameter("uuid", "path", UUID, required=True)
-
-
-def _jobs() -> list[Operation]:
-    """The fixed routes of `web.jobs`."""
-
-    def fixed(name: str, line: str, mode: str, text: str, result: Schema, *more: Any) -> Operation:
-        method, _, path = line.partition(" ")
-        summary, _, details = text.partition("\n")
-        parameters = tuple(p for p in more if isinstance(p, Parameter))
-        return Operation(
-            name=name,
-            feature="jobs",
-            method=method,
-            paths=(path,),
-            mode=mode,
-            access="user",
-            summary=summary,
-            details=details,
-            source='manual, "Overview"' if name == "PollApiJob" else "ours",
-            parameters=((_UUID_IN_PATH,) if "{uuid}" in path else ()) + parameters,
-            result=result,
-            raises=tuple(e for e in more if isinstance(e, type)),
-        )
-
-    return [
-        fixed(
-            "PollApiJob",
-            "GET /api-jobs/{uuid}",
-            "poll",
-            "Read how a job stands: 202 while it runs, then its result, 200 or 503.\n"
-            "With `Prefer: wait=N` the answer comes when the job ends, after N ≤ 30 seconds at the latest. "
-            "A job shows itself to its account and to system administrators; to others it does not exist. "
-            "404: never existed (`opaque.reason`: `neverExisted`), or its result is not kept (`expired`).",
-            {"type": "object", "description": "the body that the job's API describes"},
-            JobNotFound,
-        ),
-        fixed(
-            "ListApiJobs",
-            "GET /api-jobs",
-            "sync",
-            "List the account's jobs, the newest first; for a system administrator, those of all accounts.\n"
-            "A full page has `next`, the path of the page that follows.",
-            {
-                "type": "object",
-                "properties": {"inventories": {"type": "array", "items": _JOB}, "next": {"type": "string"}},
-                "required": ["inventories"],
-            },
-            _query("state", {"type": "string", "enum": _STATES}, "Jobs in this state only."),
-            _query("api", {"type": "string"}, "Jobs of this API only, `CreateZone`."),
-            _query("resource", {"type": "string"}, "Unfinished jobs that name this uuid."),
-            _query("account", {"type": "string"}, "Jobs of this account; for system administrators."),
-            _query(
-                "limit",
-                {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100},
-                "Jobs of one page.",
-            ),
-            _query(
-                "before",
-                {"type": "integer", "minimum": 0, "maximum": 2**62},
-                "Where the page starts; from `next`.",
-            ),
-        ),
-        fixed(
-            "CancelApiJob",
-            "DELETE /api-jobs/{uuid}",
-            "cancel",
-            "Cancel a job.\nA queued one ends at once; a running one is asked to stop. "
-            "One that has ended answers 409.",
-            {},
-            JobNotFound,
-            JobFinal,
-        ),
-        fixed(
-            "FollowApiJob",
-            "GET /api-jobs/{uuid}/events",
-            "stream",
-            "Follow a job's states as server-sent events until it has ended.\n"
-            "Events: `accepted`, `running`, then the final state with the result. `Last-Event-ID` resumes.",
-            _EVENT,
-            JobNotFound,
-        ),
-    ]

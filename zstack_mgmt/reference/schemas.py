@@ -10,7 +10,8 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import TypeAdapter
 
 from zstack_mgmt.core.inventory import INVENTORIES, Field, Inventory
-from zstack_mgmt.core.registry import Api, ApiRequest
+from zstack_mgmt.core.registry import Answer, Api, ApiRequest
+from zstack_mgmt.engine.model import State
 from zstack_mgmt.reference.notes import field_notes
 
 Schema = dict[str, Any]
@@ -21,6 +22,20 @@ DATE: Schema = {
     "description": "`MMM d, yyyy h:mm:ss a` in the server's time zone",
     "pattern": r"^[A-Z][a-z]{2} \d{1,2}, \d{4,} \d{1,2}:\d{2}:\d{2} [AP]M$",
     "examples": ["Jan 1, 2017 9:31:07 AM"],
+}
+_OF_JOBS: dict[Answer, Schema] = {
+    "job": {"type": "object", "description": "the body that the job's API describes"},
+    "accepted": {},
+    "events": {
+        "type": "object",
+        "description": "one event",
+        "properties": {
+            "id": {"type": "string"},
+            "event": {"type": "string", "enum": ["accepted", *get_args(State)[1:]]},
+            "data": {"type": "string", "description": "JSON: when it happened, at the end the result"},
+        },
+        "required": ["id", "event", "data"],
+    },
 }
 _PLAIN: dict[str, Schema] = {
     "text": {"type": "string"},
@@ -117,12 +132,14 @@ def result_of(components: Components, declared: Api) -> Schema:
         total: Schema = {"type": "integer", "minimum": 0}
         properties: dict[str, Schema] = {"inventories": rows, "total": total, "schema": java}
         return {"type": "object", "properties": properties, "required": ["schema"]}
+    if declared.answer != "body":
+        return _OF_JOBS[declared.answer]
     hint = typing.get_type_hints(declared.handler).get("return", Any)
     if hint is type(None) or hint is None:
         return {"type": "object", "maxProperties": 1, "properties": {"schema": java}}
-    if declared.response_key == "":
-        return {"type": "object"}
     value = components.value(hint)
+    if declared.response_key == "":
+        return value if value.keys() & {"properties", "$ref"} else {"type": "object"}
     if value == {} and declared.returns is not None:
         value = components.complete(declared.returns)
     return {

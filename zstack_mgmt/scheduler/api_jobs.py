@@ -10,7 +10,6 @@ from pydantic import Field, StringConstraints
 from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import (
-    ADMIN_UUID,
     DeleteMode,
     Description,
     Reference,
@@ -251,7 +250,7 @@ class GetNoTriggerSchedulerJobs(ApiRequest):
 async def get_no_trigger_scheduler_jobs(
     call: Call, conn: Connection, request: GetNoTriggerSchedulerJobs
 ) -> list[SchedulerJob]:
-    sees_all = call.account_uuid == ADMIN_UUID
+    sees_all = call.is_admin
     return await store.jobs_without_trigger(conn, call.account_uuid, _MAX_CANDIDATES, sees_all=sees_all)
 
 

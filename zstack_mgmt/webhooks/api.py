@@ -122,7 +122,7 @@ async def redeliver(call: Call, work: Direct, request: RedeliverWebhook) -> list
             raise ResourceNotFound(f"the job {request.uuid} has no webhook, or has not ended yet")
         await store.probe_now(conn, row["account_uuid"], [row["receiver"]])
         deliveries = await _deliveries(conn, request.uuid)
-    call.services.ring_webhooks()
+    call.services.bell.ring("webhooks")
     return deliveries
 
 
@@ -158,7 +158,7 @@ async def redeliver_failed(call: Call, work: Direct, request: RedeliverFailedWeb
     async with work.transaction() as conn:
         receivers = await store.redeliver_failed(conn, call.account_uuid, receiver, since, MAX_REDELIVERIES)
         await store.probe_now(conn, call.account_uuid, sorted(set(receivers)))
-    call.services.ring_webhooks()
+    call.services.bell.ring("webhooks")
     return {"redelivered": len(receivers), "more": len(receivers) == MAX_REDELIVERIES}
 
 

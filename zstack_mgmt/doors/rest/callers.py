@@ -1,53 +1,37 @@
-"""Who calls: from the Authorization header to the session's identity."""
+"""Who calls: from the Authorization header to the caller."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 from aiohttp import web
 
-from zstack_mgmt.auth.sessions import Identity
+from zstack_mgmt.core.callers import ANONYMOUS, Caller
 from zstack_mgmt.core.errors import InvalidSession
-from zstack_mgmt.core.registry import Call
-from zstack_mgmt.doors.rest.context import TRACE, Context
-from zstack_mgmt.doors.rest.replies import client_address
+from zstack_mgmt.core.registry import Api
+from zstack_mgmt.service.parts import Service
 
 
-async def authenticate(request: web.Request, context: Context, *, public: bool = False) -> Call:
-    """The caller behind the Authorization header; for public APIs nobody in particular.
-
-    Raises InvalidSession.
-    """
+async def caller_of(request: web.Request, service: Service, served: Api) -> Caller:
+    """The caller behind the Authorization header; nobody for a public API. Raises InvalidSession."""
+    if served.access == "public":
+        return ANONYMOUS
     token = bearer_token(request)
-    if public:
-        identity = Identity("", "", is_admin=False)
-    elif not token:
+    if not token:
         raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
-    else:
-        identity = context.sessions.cached(token) or await context.sessions.find(token)
-    trace = request[TRACE]
-    trace.account_uuid = identity.account_uuid
-    trace.remote = client_address(context.settings, request)
-    return Call(
-        account_uuid=identity.account_uuid,
-        user_uuid=identity.user_uuid,
-        is_admin=identity.is_admin,
-        policies=identity.policies,
-        request_id=trace.request_id,
-        remote=trace.remote,
-        session_token=token,
-        services=context.services,
-    )
+    return service.sessions.cached(token) or await service.sessions.find(token)
 
 
-async def owner_of(request: web.Request, context: Context, call: Call, token: str) -> Call:
-    """The call of a public API whose path holds a session: that session's owner makes it, if it is alive."""
+async def owner_of_path(
+    service: Service, declared: Api, variables: Mapping[str, str], caller: Caller
+) -> Caller:
+    """Who calls a public API with a session in its path, such as LogOut: its owner, if it is alive."""
+    if declared.access != "public" or not declared.changes or "sessionUuid" not in variables:
+        return caller
     try:
-        identity = await context.sessions.find(token)
+        return await service.sessions.find(variables["sessionUuid"])
     except InvalidSession:
-        return call
-    request[TRACE].account_uuid = identity.account_uuid
-    return replace(call, account_uuid=identity.account_uuid, user_uuid=identity.user_uuid)
+        return caller
 
 
 def bearer_token(request: web.Request) -> str:

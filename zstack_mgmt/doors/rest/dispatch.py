@@ -1,80 +1,151 @@
-"""One handler for all APIs: find the declaration, authenticate, gather, authorise, then answer or store a
-job.
-"""
+"""One handler for all APIs: a request in ZStack's REST form becomes a call of the core, and back."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-import asyncpg
-import structlog
 from aiohttp import web
 
 from zstack_mgmt import db
-from zstack_mgmt.auth.permissions import authorise
-from zstack_mgmt.core.answer import body_of, schema_of
-from zstack_mgmt.core.errors import (
-    ApiError,
-    InternalError,
-    MethodNotAllowed,
-    TooBusy,
-    UnknownPath,
-)
-from zstack_mgmt.core.registry import Api, ApiRequest, Call
-from zstack_mgmt.doors.rest.accept import accept_job, target_of
-from zstack_mgmt.doors.rest.callers import authenticate, owner_of
-from zstack_mgmt.doors.rest.context import CONTEXT, TRACE, Context
+from zstack_mgmt.core.answer import JsonText
+from zstack_mgmt.core.callers import Caller
+from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
+from zstack_mgmt.core.registry import APIS, Api
+from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path
 from zstack_mgmt.doors.rest.parameters import check_text, choose_api, from_body, from_query, parse_body
-from zstack_mgmt.doors.rest.replies import JSON, json_reply
-from zstack_mgmt.engine.outside import Direct
-from zstack_mgmt.identity.audit.trail import Line
-from zstack_mgmt.query.gets import can_share
-from zstack_mgmt.query.parser import Query, parse_parameters
-from zstack_mgmt.query.plan import Scope
-from zstack_mgmt.query.run import SINGLE_FETCH, answer_bytes, run, stream
+from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
+from zstack_mgmt.doors.rest.routes import Routes
+from zstack_mgmt.doors.rest.streams import send_events, send_text
+from zstack_mgmt.doors.rest.wire import client_address
+from zstack_mgmt.doors.trace import SERVICE, TRACE
+from zstack_mgmt.engine.submission import MAX_TIMEOUT_S, Options
+from zstack_mgmt.service.invoke import Accepted, invoke
+from zstack_mgmt.service.parts import Service
+from zstack_mgmt.webhooks.egress import check_url
 
-log = structlog.get_logger()
-
-_BUFFERED_ROWS = 20_000  # pages up to this are read from the database before the client takes any of it
-_READER_PATIENCE_S = 5.0
+ROUTES = web.AppKey("rest_routes", Routes)
+_MAX_WAIT_S = 30.0
+_HOLD_S = 5.0  # how long a poll bridges the database's absence before it answers 202
+_POLL = "PollApiJob"
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
     """Answer a call of `/zstack/v1/...` or `/v1/...`. Errors leave as ApiError; the boundary shapes them."""
-    context = request.app[CONTEXT]
+    service = request.app[SERVICE]
     path = unquote_path(request)
-    found = context.routes.find(path.removeprefix("/zstack"))
+    found = request.app[ROUTES].find(path.removeprefix("/zstack"))
     if found is None:
         raise UnknownPath(f"no API has the path {path[:200]}")
     leaf, variables = found
     served = leaf.methods.get(request.method)
     if served is None:
         raise MethodNotAllowed(f"the path takes {leaf.allow}", leaf.allow)
-    call = await authenticate(request, context, public=served[0][0].access == "public")
+    if served[0][0].name == _POLL:
+        return await _poll(request, service, served[0][0], variables[0])
+    caller = await caller_of(request, service, served[0][0])
     raw = await request.read() if request.body_exists else b""
     body = parse_body(raw)
     declared, names = choose_api(served, body)
-    request[TRACE].api = declared.name
     values = dict(zip(names, variables, strict=True))
-    if declared.access == "public" and declared.method != "GET" and "sessionUuid" in values:
-        call = await owner_of(request, context, call, values["sessionUuid"])
-    try:
-        authorise(declared, call)
-        if declared.query is not None:
-            name = declared.query.meta.name
-            query = parse_parameters(name, query_string(request), next(iter(variables), None))
-            return await _answer_query(request, context, call, query)
-        parameters = gather(request, declared, body, values)
-        if declared.mode == "job":
-            return await accept_job(request, context, declared, call, parameters, raw)
-        return await _answer(request, context, declared, call, parameters)
-    except ApiError as error:
-        if request.method != "GET" and error.status != 400:
-            context.trail.add(_line(declared, call, values.get("uuid"), "refused", error.code))
-        raise
+    caller = await owner_of_path(service, declared, values, caller)
+    return await _call(request, service, declared, caller, gather(request, declared, body, values))
+
+
+async def _poll(request: web.Request, service: Service, declared: Api, uuid: str) -> web.StreamResponse:
+    """A poll, which holds while the database is away, and then says that the job is not known to have ended.
+
+    ZStack's SDKs take every status but 202 for the end.
+    """
+    wait_s = preferred_wait(request)
+    parameters = from_query(declared, query_string(request), {}) | {"uuid": uuid}
+    parameters |= {"wait": wait_s} if wait_s else {}
+    until = time.monotonic() + wait_s + _HOLD_S
+    while True:
+        try:
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                caller = await caller_of(request, service, declared)
+                return await _call(request, service, declared, caller, parameters)
+        except (TimeoutError, *db.UNAVAILABLE):
+            if time.monotonic() + 0.2 >= until:
+                return unknown_reply(request, service.settings, uuid)
+            await asyncio.sleep(0.2)
+
+
+async def _call(
+    request: web.Request, service: Service, declared: Api, caller: Caller, parameters: Mapping[str, Any]
+) -> web.StreamResponse:
+    trace = request[TRACE]
+    trace.api = declared.name
+    trace.account_uuid = caller.account_uuid
+    trace.remote = client_address(service.settings, request)
+    with_schema = _wants_schema(request)
+    options = options_of(request, service) if declared.mode == "job" else Options(with_schema=with_schema)
+    outcome = await invoke(
+        service,
+        declared,
+        caller,
+        parameters,
+        options,
+        request_id=trace.request_id,
+        remote=trace.remote,
+    )
+    if isinstance(outcome, Accepted):
+        trace.job_uuid = outcome.job_uuid
+        if options.wait_s > 0:
+            outcome = await invoke(service, APIS[_POLL], caller, {"uuid": outcome.job_uuid})
+    if isinstance(outcome, Accepted):
+        return accepted_reply(request, service.settings, outcome.job_uuid)
+    value = outcome.value
+    match "job" if declared.mode == "job" else declared.answer:
+        case "job":
+            return job_reply(request, service.settings, value, with_schema, preferred_wait(request))
+        case "accepted":
+            return accepted_reply(request, service.settings, value.uuid, value.state)
+        case "events":
+            token = bearer_token(request)
+            return await send_events(request, value, lambda: service.sessions.find(token))
+        case "body" if isinstance(value, JsonText):
+            return await send_text(request, value)
+        case "body":
+            return value_reply(declared, value, service.settings, with_schema)
+
+
+def options_of(request: web.Request, service: Service) -> Options:
+    """What the headers of a mutating call ask for. Raises BadRequest."""
+    headers = request.headers
+    hook = headers.get("X-Web-Hook")
+    return Options(
+        job_uuid=headers.get("X-Job-UUID") or headers.get("Idempotency-Key"),
+        web_hook=None if hook is None else str(check_url(hook, service.settings)),
+        timeout_s=_api_timeout(headers.get("X-API-Timeout")),
+        with_schema=_wants_schema(request),
+        wait_s=preferred_wait(request),
+    )
+
+
+def _wants_schema(request: web.Request) -> bool:
+    return request.headers.get("X-JSON-Schema", "").lower() == "true"
+
+
+def _api_timeout(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= MAX_TIMEOUT_S:
+        raise BadRequest(f"X-API-Timeout must be a number of seconds from 1 to {MAX_TIMEOUT_S}")
+    return int(text)
+
+
+def preferred_wait(request: web.Request) -> float:
+    """The seconds of `Prefer: wait=N` (RFC 7240), at most 30; 0 without it."""
+    for preference in request.headers.get("Prefer", "").split(","):
+        name, _, value = preference.strip().partition("=")
+        if name.strip().lower() == "wait" and value.strip().isascii() and value.strip().isdigit():
+            return min(_MAX_WAIT_S, float(value))
+    return 0.0
 
 
 def unquote_path(request: web.Request) -> str:
@@ -89,11 +160,16 @@ def unquote_path(request: web.Request) -> str:
 
 def gather(
     request: web.Request, declared: Api, body: dict[str, Any], variables: dict[str, str]
-) -> ApiRequest:
-    """The validated parameters from path, query string and body. Raises BadRequest."""
+) -> dict[str, Any]:
+    """The parameters from path, query string and body, by their names on the wire. Raises BadRequest."""
+    if declared.query is not None:
+        return {"parameters": query_string(request), "uuid": next(iter(variables.values()), None)}
     if request.method not in ("GET", "DELETE"):
-        return declared.parse(from_body(declared, body) | variables)
-    return declared.parse(from_query(declared, query_string(request), body) | variables)
+        return from_body(declared, body) | variables
+    values = from_query(declared, query_string(request), body) | variables
+    if declared.answer == "events" and (last := request.headers.get("Last-Event-ID", "")).isdigit():
+        values["lastEventId"] = last
+    return values
 
 
 def query_string(request: web.Request) -> list[tuple[str, str]]:
@@ -104,92 +180,3 @@ def query_string(request: web.Request) -> list[tuple[str, str]]:
         check_text(key)
         check_text(value)
     return pairs
-
-
-async def _answer(
-    request: web.Request, context: Context, declared: Api, call: Call, parameters: ApiRequest
-) -> web.Response:
-    """Run a sync API in a transaction of its own, reads without one."""
-    if declared.outside:
-        value = await declared.handler(call, Direct(context.pool), parameters)
-    elif request.method == "GET":
-        async with context.pool.acquire() as conn:
-            value = await declared.handler(call, conn, parameters)
-    else:
-        async with db.transaction(context.pool) as conn:
-            value = await declared.handler(call, conn, parameters)
-    body = body_of(declared, value, context.settings.time_zone)
-    if request.method != "GET":
-        context.trail.add(_line(declared, call, target_of(declared, parameters), "succeeded", None, body))
-    if request.headers.get("X-JSON-Schema", "").lower() == "true":
-        body["schema"] = schema_of(declared, body)
-    return json_reply(body)
-
-
-async def _answer_query(
-    request: web.Request, context: Context, call: Call, query: Query
-) -> web.StreamResponse:
-    """The rows of a query; a page that can be very large is streamed, and never is in memory as a whole."""
-    scope, zone = Scope.of(call.account_uuid), context.settings.time_zone
-    if can_share(query):
-        body = await context.gets.get(query, scope)
-        if body["inventories"]:
-            body["inventory"] = body["inventories"][0]  # the manual's overview shows this form
-        return json_reply(body)
-    if query.uuid is not None or query.count or query.limit <= SINGLE_FETCH:
-        async with context.pool.acquire() as conn:
-            body = await run(conn, query, scope, zone)
-        return json_reply(body)
-    if query.limit <= _BUFFERED_ROWS:
-        async with context.pool.acquire() as conn:
-            text = await answer_bytes(conn, query, scope, zone)
-        return web.Response(body=text, content_type=JSON)
-    async with context.pool.acquire() as conn, aclosing(stream(conn, query, scope, zone)) as pieces:
-        first = await anext(pieces)
-        reply = web.StreamResponse(headers={"Content-Type": JSON, "X-Request-ID": call.request_id})
-        await reply.prepare(request)
-        await _write(reply, first)
-        async for piece in pieces:
-            await _write(reply, piece)
-    await reply.write_eof()
-    return reply
-
-
-async def _write(reply: web.StreamResponse, piece: bytes) -> None:
-    """Send one piece; a reader that takes none of it for long must not keep a connection to the database."""
-    async with asyncio.timeout(_READER_PATIENCE_S):
-        await reply.write(piece)
-
-
-def _line(
-    declared: Api,
-    call: Call,
-    target: str | None,
-    outcome: str,
-    error_code: str | None,
-    body: dict[str, Any] | None = None,
-) -> Line:
-    """The audit line of a call that was answered at once. A login is its account's, once it has succeeded."""
-    who: dict[str, str] = (body or {}).get("inventory", {}) if declared.access == "public" else {}
-    return Line(
-        account_uuid=call.account_uuid or who.get("accountUuid", ""),
-        user_uuid=call.user_uuid or who.get("userUuid", ""),
-        api=declared.name,
-        target=target,
-        request_id=call.request_id,
-        remote=call.remote,
-        outcome=outcome,
-        error_code=error_code,
-    )
-
-
-def translate(error: BaseException, request_id: str) -> ApiError:
-    """The ApiError for what a handler or the database raised; logs what is unforeseen."""
-    if isinstance(error, asyncpg.PostgresError):
-        known = db.translate(error)
-        if known is not None:
-            return known
-    if isinstance(error, db.UNAVAILABLE):
-        return TooBusy("the database is away; try again")
-    log.error("a request failed", action="request", request_id=request_id, exc_info=error)
-    return InternalError("an unexpected error; tell the operator the request id", requestId=request_id)

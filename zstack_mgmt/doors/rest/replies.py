@@ -1,15 +1,18 @@
-"""The forms of answers: JSON bodies, errors, and the address under which a client reaches a job."""
+"""The forms of answers in ZStack's REST API: values, jobs as they stand, and errors."""
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from zstack_mgmt.config import Settings
+from zstack_mgmt.core.answer import body_of, schema_of
 from zstack_mgmt.core.errors import ApiError
+from zstack_mgmt.core.registry import APIS, Api
+from zstack_mgmt.doors.rest.wire import origin_of
+from zstack_mgmt.engine.model import FINAL, JobView
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
@@ -22,9 +25,55 @@ def json_reply(body: Any, status: int = 200, headers: dict[str, str] | None = No
     )
 
 
-def text_reply(body: str, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """An answer whose JSON text is ready."""
-    return web.Response(body=body.encode(), status=status, content_type=JSON, headers=headers)
+def value_reply(declared: Api, value: Any, settings: Settings, with_schema: bool) -> web.Response:
+    """What a handler returned, under the key of its API."""
+    body = body_of(declared, value, settings.time_zone)
+    if with_schema and declared.query is None:
+        body["schema"] = schema_of(declared, body)
+    return json_reply(body)
+
+
+def job_reply(
+    request: web.Request, settings: Settings, job: JobView, with_schema: bool, wait_s: float
+) -> web.Response:
+    """A job as it stands: 202 with its address while it runs, 200 with its result, 503 with its error."""
+    if job.state in FINAL:
+        headers = {"X-Job-UUID": job.uuid, "X-Job-State": job.state}
+        status = 200 if job.state == "succeeded" else 503
+        body = _result(job, with_schema)
+        reply = web.Response(body=body, status=status, content_type=JSON, headers=headers)
+    else:
+        reply = accepted_reply(request, settings, job.uuid, job.state, job.age_s)
+    if wait_s > 0:
+        reply.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
+    return reply
+
+
+def _result(job: JobView, with_schema: bool) -> bytes:
+    text = (job.result or "{}").encode()
+    declared = APIS.get(job.api)
+    if not with_schema or declared is None:
+        return text
+    body = orjson.loads(text)
+    body.setdefault("schema", schema_of(declared, body))
+    return orjson.dumps(body)
+
+
+def accepted_reply(
+    request: web.Request, settings: Settings, uuid: str, state: str = "", age_s: float = 0.0
+) -> web.Response:
+    """202: the job is stored, and `location` is where it is polled."""
+    location = f"{origin_of(settings, request)}/zstack/v1/api-jobs/{uuid}"
+    pause_s = 1 if age_s < 10 else 2 if age_s < 60 else 5 if age_s < 600 else 10
+    headers = {"Location": location, "Retry-After": str(pause_s), "X-Job-UUID": uuid}
+    if state:
+        headers["X-Job-State"] = state
+    return json_reply({"location": location}, 202, headers)
+
+
+def unknown_reply(request: web.Request, settings: Settings, uuid: str) -> web.Response:
+    """202 for a job whose row cannot be read now: clients take every other status for its end."""
+    return accepted_reply(request, settings, uuid, "unknown", 10)
 
 
 def error_reply(error: ApiError, request: web.Request, status: int | None = None) -> web.Response:
@@ -42,37 +91,3 @@ def error_reply(error: ApiError, request: web.Request, status: int | None = None
             body=orjson.dumps(problem), status=code, content_type=PROBLEM, headers=error.headers
         )
     return json_reply({"error": error.to_json()}, code, error.headers)
-
-
-def is_trusted(settings: Settings, request: web.Request) -> bool:
-    """Whether the peer is a proxy whose forwarding headers are believed."""
-    if not settings.trusted_proxies or not request.remote:
-        return False
-    peer = ip_address(request.remote.partition("%")[0])
-    return any(peer in network for network in settings.trusted_proxies)
-
-
-def client_address(settings: Settings, request: web.Request) -> str:
-    """The address of the client, as the nearest untrusted hop shows it."""
-    if is_trusted(settings, request):
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-        for hop in reversed(hops):
-            try:
-                address = ip_address(hop)
-            except ValueError:
-                break
-            if not any(address in network for network in settings.trusted_proxies):
-                return str(address)
-    return request.remote or ""
-
-
-def job_location(settings: Settings, request: web.Request, uuid: str) -> str:
-    """Where the client polls the job: on the host it used, or on the configured public address."""
-    if settings.public_url:
-        base = settings.public_url.rstrip("/")
-    elif is_trusted(settings, request):
-        scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
-        base = f"{scheme}://{request.headers.get('X-Forwarded-Host', request.host)}"
-    else:
-        base = f"{request.scheme}://{request.host}"
-    return f"{base}/zstack/v1/api-jobs/{uuid}"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.auth.policy import MAX_RULES, check_rules, policy_set
 from zstack_mgmt.auth.sessions import statements_of
+from zstack_mgmt.core.callers import UserCaller
 from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.core.registry import APIS, Api, ApiRequest, Call, api
 from zstack_mgmt.core.values import (
@@ -129,20 +130,15 @@ class CheckApiPermission(ApiRequest):
 )
 async def check_api_permission(call: Call, conn: Connection, request: CheckApiPermission) -> dict[str, str]:
     asked = {name: _named(name) for name in request.api_names}
-    is_admin, is_account, policies = call.is_admin, call.is_account_session, call.policies
+    caller = call.caller
     if request.user_uuid is not None:
         user = await get_user(conn, request.user_uuid)
         if user is None or (user.account_uuid != call.account_uuid and not call.is_admin):
             raise OperationError(f"no user of the account has the uuid {request.user_uuid}")
         is_admin = await store.is_system_admin(conn, user.account_uuid)
-        is_account = False
         policies = policy_set(await statements_of(conn, user.uuid))
-    return {
-        name: "Allow"
-        if may_call(declared, is_admin=is_admin, is_account=is_account, policies=policies)
-        else "Deny"
-        for name, declared in asked.items()
-    }
+        caller = UserCaller(user.account_uuid, user.uuid, is_admin, policies)
+    return {name: "Allow" if may_call(declared, caller) else "Deny" for name, declared in asked.items()}
 
 
 def _named(name: str) -> Api:

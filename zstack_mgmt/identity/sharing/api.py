@@ -15,7 +15,7 @@ from zstack_mgmt.core.errors import (
     SameOwner,
 )
 from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.values import ADMIN_UUID, Reference
+from zstack_mgmt.core.values import Reference
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.sharing import store
 from zstack_mgmt.identity.sharing.model import AccountResourceRef, ResourceNameEntry, SharedResource
@@ -89,7 +89,7 @@ async def revoke_resource_sharing(call: Call, conn: Connection, request: RevokeR
     if not request.all and not request.account_uuids and not request.to_public:
         raise InvalidArgument("name the accounts to revoke from, or set toPublic or all")
     every = request.all and not request.to_public and not request.account_uuids
-    owner = None if call.account_uuid == ADMIN_UUID else call.account_uuid
+    owner = None if call.is_admin else call.account_uuid
     await store.revoke(
         conn, request.resource_uuids, owner, request.account_uuids, public=request.to_public, every=every
     )
@@ -163,7 +163,7 @@ class GetResourceNames(ApiRequest):
 async def get_resource_names(
     call: Call, conn: Connection, request: GetResourceNames
 ) -> list[ResourceNameEntry]:
-    return await store.names(conn, request.uuids, call.account_uuid, sees_all=call.account_uuid == ADMIN_UUID)
+    return await store.names(conn, request.uuids, call.account_uuid, sees_all=call.is_admin)
 
 
 query_account_resource_ref = query_api(

@@ -1,6 +1,7 @@
-"""GET by uuid, many at a time: those that wait while one statement is on its way share the next one.
+"""Answering queries: by the shortest way that fits, on connections that never wait for a client.
 
-A single GET waits for nothing. Under load the database answers dozens of them for the price of a few.
+GETs by uuid that wait while one statement is on its way share the next one. A single one waits for nothing;
+under load the database answers dozens of them for the price of a few.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt import db
+from zstack_mgmt.core.answer import JsonText
 from zstack_mgmt.core.values import is_uuid
 from zstack_mgmt.query import catalog
 from zstack_mgmt.query.encode import Body, Encoder, encoder_of
 from zstack_mgmt.query.parser import Query
 from zstack_mgmt.query.plan import Scope
-from zstack_mgmt.query.run import Answer, run
+from zstack_mgmt.query.run import Answer, is_small, pieces, run
 from zstack_mgmt.query.tree import Condition, Op, grow
 
 _MAX_BATCH = 256
 _Key = tuple[str, Scope]
 
 
-def can_share(query: Query) -> bool:
+def _can_share(query: Query) -> bool:
     """Whether the query is such a GET: by a well-formed uuid, of whole rows."""
     return (
         query.uuid is not None
@@ -32,8 +34,8 @@ def can_share(query: Query) -> bool:
     )
 
 
-class Gets:
-    """Answers GETs by uuid of one process."""
+class Reader:
+    """Answers the queries of one process."""
 
     def __init__(self, pool: db.Pool, zone: ZoneInfo) -> None:
         self._pool = pool
@@ -41,8 +43,20 @@ class Gets:
         self._waiting: dict[_Key, dict[str, asyncio.Future[Body | None]]] = {}
         self._tasks: dict[_Key, asyncio.Task[None]] = {}
 
-    async def get(self, query: Query, scope: Scope) -> Answer:
-        """The answer that `run` gives to a query for which `can_share` holds. Raises what `run` raises."""
+    async def answer(self, query: Query, scope: Scope) -> Answer | JsonText:
+        """The answer, of a page that can be large in pieces. Raises what `run` raises, before any piece."""
+        if _can_share(query):
+            answer = await self._share(query, scope)
+            if answer["inventories"]:
+                answer["inventory"] = answer["inventories"][0]  # the manual's overview shows this form
+            return answer
+        if is_small(query):
+            async with self._pool.acquire() as conn:
+                return await run(conn, query, scope, self._zone)
+        rest = pieces(self._pool.acquire, query, scope, self._zone)
+        return JsonText(await anext(rest), rest)
+
+    async def _share(self, query: Query, scope: Scope) -> Answer:
         key = (query.inventory, scope)
         waiting = self._waiting.setdefault(key, {})
         uuid = query.uuid or ""

@@ -1,0 +1,48 @@
+"""Who calls: a closed set of types. A door makes one of them, and everything behind it decides by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Policies(Protocol):
+    """The compiled policies of a user; `auth.policy` has the real one."""
+
+    def allows(self, offered: tuple[str, ...]) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody in particular: the call needs no login."""
+
+    account_uuid: str = field(default="", init=False)
+    user_uuid: str = field(default="", init=False)
+    is_admin: bool = field(default=False, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCaller:
+    """An account itself."""
+
+    account_uuid: str
+    is_admin: bool  # it is of type SystemAdmin: that alone makes an administrator
+
+    @property
+    def user_uuid(self) -> str:
+        """The account's own uuid: that is how sessions and jobs of an account name their user."""
+        return self.account_uuid
+
+
+@dataclass(frozen=True, slots=True)
+class UserCaller:
+    """A user inside an account, who may do what its policies allow."""
+
+    account_uuid: str
+    user_uuid: str
+    is_admin: bool  # its account is of type SystemAdmin
+    policies: Policies
+
+
+Caller = Anonymous | AccountCaller | UserCaller
+ANONYMOUS = Anonymous()

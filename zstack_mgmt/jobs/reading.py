@@ -1,0 +1,85 @@
+"""Reading jobs: who may see which, and how one waits for an end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import orjson
+
+from zstack_mgmt.core.callers import AccountCaller
+from zstack_mgmt.core.errors import JobNotFound
+from zstack_mgmt.core.registry import Call
+from zstack_mgmt.core.values import is_uuid
+from zstack_mgmt.engine import store
+from zstack_mgmt.engine.model import FINAL, JobView
+from zstack_mgmt.engine.outside import Direct
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """A step in a job's life. Ids grow with it: accepted 0, claim n 2n-1, end 2n+2."""
+
+    id: int
+    name: str
+    data: str  # JSON: when it happened; at the end the result
+
+
+async def visible_job(means: Direct, call: Call, uuid: str) -> JobView:
+    """The job as it stands. Raises JobNotFound, also for one that the caller may not see."""
+    job: JobView | None = None
+    if is_uuid(uuid):
+        async with means.connection() as conn:
+            job = await store.view(conn, uuid)
+    if job is None or not may_see(call, job.account_uuid, job.user_uuid):
+        raise JobNotFound("no such job", reason="neverExisted")
+    return job
+
+
+def may_see(call: Call, account_uuid: str, user_uuid: str) -> bool:
+    """An account sees its jobs, a system administrator's account all; a user the jobs it submitted."""
+    if isinstance(call.caller, AccountCaller):
+        return call.is_admin or account_uuid == call.account_uuid
+    return user_uuid == call.user_uuid
+
+
+async def job_after(means: Direct, call: Call, uuid: str, wait_s: float) -> JobView:
+    """The job as it stands at its end, or when the time to wait is over. Raises JobNotFound."""
+    job = await visible_job(means, call, uuid)
+    if job.state not in FINAL and wait_s > 0:
+        await call.services.watcher.wait(uuid, wait_s)
+        job = await visible_job(means, call, uuid)
+    return job
+
+
+async def events_of(means: Direct, call: Call, uuid: str, seen: int) -> AsyncIterator[JobEvent | None]:
+    """What happens to the job until its end, after the event `seen`; None each second without news.
+
+    Raises JobNotFound.
+    """
+    while True:
+        job = await visible_job(means, call, uuid)
+        news = [event for event in _events(job) if event.id > seen]
+        for event in news:
+            yield event
+            seen = event.id
+        if job.state in FINAL:
+            return
+        if not news:
+            yield None
+        await call.services.watcher.wait(uuid, 1.0)
+
+
+def _events(job: JobView) -> list[JobEvent]:
+    events = [JobEvent(0, "accepted", _json({"at": job.accepted_at}))]
+    if job.started_at is not None and job.epoch > 0:
+        events.append(
+            JobEvent(2 * job.epoch - 1, "running", _json({"at": job.started_at, "claim": job.epoch}))
+        )
+    if job.state in FINAL:
+        events.append(JobEvent(2 * job.epoch + 2, job.state, job.result or "{}"))
+    return events
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()

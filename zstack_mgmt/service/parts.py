@@ -1,0 +1,66 @@
+"""The parts of one process that answers calls, and their life."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from zstack_mgmt.auth.sessions import Sessions
+from zstack_mgmt.config import Settings
+from zstack_mgmt.core.registry import Services
+from zstack_mgmt.db import Pool
+from zstack_mgmt.engine.accept import Acceptor
+from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.watch import Watcher
+from zstack_mgmt.identity.audit.trail import Trail
+from zstack_mgmt.process import build_services, open_pool
+from zstack_mgmt.query.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the doors of one process share."""
+
+    settings: Settings
+    pool: Pool
+    services: Services
+    sessions: Sessions
+    acceptor: Acceptor
+    watcher: Watcher
+    bell: Bell
+    trail: Trail
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncGenerator[Service]:
+    """The parts, connected and at work until the block ends. Raises TimeoutError without a database."""
+    pool = await open_pool(settings, application="zstack-api")
+    services = build_services(settings)
+    sessions = Sessions(pool, services.sealer, settings.session_cache_s)
+    bell = Bell(settings)
+    watcher = Watcher(settings, pool)
+    services = replace(
+        services,
+        bell=bell,
+        watcher=watcher,
+        reader=Reader(pool, settings.time_zone),
+        forget_session=sessions.forget,
+    )
+    acceptor, trail = Acceptor(settings, bell), Trail(pool)
+    parts = (bell, acceptor, watcher, trail)
+    for part in parts:
+        part.start()
+    try:
+        yield Service(settings, pool, services, sessions, acceptor, watcher, bell, trail)
+    finally:
+        await watcher.stop()
+        await acceptor.stop()
+        await trail.stop()
+        await bell.stop()
+        try:
+            async with asyncio.timeout(3):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
