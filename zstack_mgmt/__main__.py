@@ -3,7 +3,8 @@
 run                      everything on this machine: databases if none are given, api, workers
 serve                    one API process
 worker jobs|webhooks     one worker process
-schema                   create or update the database's schema and the built-in admin
+schema [--before]        create or update the database's schema and the built-in admin; with --before
+                         only as far as the release before this one can work with it
 openapi                  print the OpenAPI document
 docs [DIR]               write the generated documentation pages
 """
@@ -49,8 +50,8 @@ def main(arguments: list[str]) -> int:
 
             settle_memory()
             uvloop.run(run_worker(settings, queue))
-        case ["schema"]:
-            return asyncio.run(_schema(settings))
+        case ["schema", *options] if set(options) <= {"--before"}:
+            return asyncio.run(_schema(settings, after="--before" not in options))
         case ["openapi"]:
             from zstack_mgmt.reference.openapi import render
 
@@ -89,19 +90,20 @@ def _serve(settings: Settings) -> None:
     )
 
 
-async def prepare_database(settings: Settings) -> str:
-    """Apply the schema and make the built-in admin if it is missing; returns a generated password, or
-    nothing.
+async def prepare_database(settings: Settings, *, after: bool = True) -> str:
+    """Bring the schema up to date and make the built-in admin if it is missing.
+
+    Returns: the password that was generated for the admin, or nothing.
     """
     import asyncpg
 
+    from zstack_mgmt import schema
     from zstack_mgmt.auth.passwords import PasswordService
     from zstack_mgmt.identity.accounts.store import insert_admin
-    from zstack_mgmt.schema import apply_schema
 
     conn = await asyncpg.connect(settings.database_url, timeout=10)
     try:
-        await apply_schema(conn)
+        await schema.apply(conn, after=after)
         generated = "" if settings.admin_password else secrets.token_urlsafe(16)
         password = settings.admin_password or generated
         made = await insert_admin(conn, await PasswordService(settings).hash(password))
@@ -110,8 +112,14 @@ async def prepare_database(settings: Settings) -> str:
     return generated if made else ""
 
 
-async def _schema(settings: Settings) -> int:
-    generated = await prepare_database(settings)
+async def _schema(settings: Settings, *, after: bool) -> int:
+    from zstack_mgmt.schema import SchemaError
+
+    try:
+        generated = await prepare_database(settings, after=after)
+    except SchemaError as error:
+        print(f"zstack-mgmt: {error}", file=sys.stderr)
+        return 1
     if generated:
         print(f"the account `admin` was made; its password, shown only now: {generated}", file=sys.stderr)
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 
 import asyncpg
@@ -32,7 +33,15 @@ else:  # at run time the classes take no parameters
     AnyPool = asyncpg.Pool
     RawConnection = asyncpg.Connection
 
-SCHEMA_VERSION = 1
+
+class Lock(IntEnum):
+    """The first half of each advisory lock's number: what is locked. `schema.sql` uses them too."""
+
+    SCHEMA = 7316001
+    JOB_KEYS = 7316002  # with the hash of a resource: the queue of its jobs
+    SESSIONS = 7316003  # with the hash of whom they belong to
+    LOGIN_FAILURES = 7316004  # with the hash of a name
+    WEBHOOK_SECRETS = 7316005  # with the hash of their account
 
 
 class Connection(Protocol):

@@ -9,7 +9,7 @@ import time
 import asyncpg
 import structlog
 
-from zstack_mgmt import db
+from zstack_mgmt import db, schema
 from zstack_mgmt.auth.passwords import PasswordService
 from zstack_mgmt.auth.secrets import Sealer, load_key
 from zstack_mgmt.config import Settings
@@ -43,19 +43,24 @@ async def open_pool(
     while True:
         try:
             pool = await db.create_pool(settings, application=application, size=size)
+            lacking = await _lacking(pool)
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-            log.info("waiting for the database", action="start", error=type(error).__name__)
+            reason = f"the database is away ({type(error).__name__})"
         else:
-            if await _has_schema(pool):
+            if not lacking:
                 return pool
+            reason = f"the schema lacks {lacking[0]}: run `python -m zstack_mgmt schema`"
             await pool.close()
+        log.info("waiting for the database", action="start", reason=reason)
         if time.monotonic() > until:
-            raise TimeoutError("the database or its schema did not come")
+            raise TimeoutError(reason)
         await asyncio.sleep(0.1)
 
 
-async def _has_schema(pool: db.Pool) -> bool:
+async def _lacking(pool: db.Pool) -> list[str]:
     try:
-        return await pool.fetchval("SELECT max(version) FROM schema_version") == db.SCHEMA_VERSION
-    except (*db.UNAVAILABLE, asyncpg.PostgresError):
-        return False
+        async with pool.acquire() as conn:
+            return await schema.missing(conn)
+    except BaseException:
+        pool.terminate()
+        raise

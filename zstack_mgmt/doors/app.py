@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from aiohttp import web
 
-from zstack_mgmt import db, metrics
+from zstack_mgmt import db, metrics, schema
 from zstack_mgmt.auth.sessions import Sessions
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import ApiError, BodyTooLarge, MethodNotAllowed, UnknownPath
@@ -180,11 +180,11 @@ async def readyz(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     try:
         async with asyncio.timeout(2), context.pool.acquire() as conn:
-            version = await conn.fetchval("SELECT max(version) FROM schema_version")
+            lacking = await schema.missing(conn)
     except (*db.UNAVAILABLE, asyncpg.PostgresError):
         return web.json_response({"status": "the database is away"}, status=503)
-    if version != db.SCHEMA_VERSION:
-        return web.json_response({"status": f"the schema is version {version}"}, status=503)
+    if lacking:
+        return web.json_response({"status": f"the schema lacks {', '.join(lacking)}"}, status=503)
     return web.json_response({"status": "ok"})
 
 
