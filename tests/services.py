@@ -77,16 +77,13 @@ class Owner:
     async def _start(self) -> Services:
         database_url = os.environ.get("DATABASE_URL", "")
         redis_url = os.environ.get("REDIS_URL", "")
-        if not (database_url and redis_url):
-            self._folder = Path(tempfile.mkdtemp(prefix="zstack-tests-"))
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="zstack-tests-"))
         if not database_url:
             major = os.environ.get("POSTGRES_MAJOR")
-            self._postgres = await start_postgres(
-                self._folder, settings=FAST, major=int(major) if major else None
-            )
+            self._postgres = await start_postgres(folder, settings=FAST, major=int(major) if major else None)
             database_url = self._postgres.server.url(self._postgres.port)
         if not redis_url:
-            self._redis = await start_redis(self._folder, settings={"appendonly": "no"})
+            self._redis = await start_redis(folder, settings={"appendonly": "no"})
             redis_url = self._redis.redis_url
         services = Services(database_url, redis_url)
         self._services = replace(services, template=await make_template(services))

@@ -35,8 +35,8 @@ UNREACHABLE = {
 }
 """Unique constraints and indexes that no call can breach, by the reason.
 
-A CHECK repeats what requests are validated for, or guards our own bookkeeping: a breach is a fault of ours, but
-for the capacity of a host.
+A CHECK repeats what requests are validated for, or guards our own bookkeeping: its breach is a fault of ours,
+but for the capacity of a host.
 """
 
 

@@ -19,7 +19,7 @@ from app import Client, Service
 from compute.world import World, build
 from scheduler.rows import insert_due
 from zstack_mgmt.config import Settings
-from zstack_mgmt.db import Lock
+from zstack_mgmt.db import Lock, fetch_one
 
 pytestmark = pytest.mark.faults
 
@@ -116,7 +116,7 @@ async def test_a_worker_is_killed_while_it_fires(cloud: tuple[Stack, World]) -> 
     jobs = await db.fetch("SELECT uuid FROM api_jobs WHERE remote = 'scheduler' AND state = 'succeeded'")
     assert len(jobs) == len(vms)
     audited = "SELECT count(*), count(DISTINCT job_uuid) FROM audits WHERE job_uuid = ANY ($1)"
-    assert tuple(await db.fetchrow(audited, [row["uuid"] for row in jobs])) == (len(vms), len(vms))
+    assert tuple(await fetch_one(db, audited, [row["uuid"] for row in jobs])) == (len(vms), len(vms))
     assert (
         await db.fetchval("SELECT count(*) FROM scheduler_job_triggers WHERE next_fire_at IS NOT NULL") == 0
     )

@@ -66,4 +66,4 @@ def test_a_value_that_does_not_parse_names_its_variable(variable, text):
 
 def test_settings_do_not_change():
     with pytest.raises(FrozenInstanceError):
-        Settings().port = 1
+        Settings().port = 1  # pyright: ignore[reportAttributeAccessIssue]
