@@ -15,6 +15,7 @@ from typing import LiteralString, cast
 import asyncpg
 import structlog
 
+from zstack_mgmt.config import ConfigError
 from zstack_mgmt.db import Connection, Lock
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ _PAUSE_S = 1.0
 _HELD_UP = (asyncpg.exceptions.LockNotAvailableError, asyncpg.exceptions.DeadlockDetectedError)
 
 
-class SchemaError(Exception):
+class SchemaError(ConfigError):
     """The schema could not be brought up to date; the message says what to do. Whole steps are in place."""
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from app import Service
 from zstack_mgmt import process
-from zstack_mgmt.config import Settings
+from zstack_mgmt.config import ConfigError, Settings
 
 ROOT = Path(__file__).parents[2]
 STEP = "0003_installation_before"
@@ -40,7 +40,7 @@ async def test_after_steps_may_wait(service: Service) -> None:
 
 async def test_a_process_waits_for_the_steps_and_says_so(settings: Settings, service: Service) -> None:
     await service.db.execute("DELETE FROM schema_steps WHERE name = $1", STEP)
-    with pytest.raises(TimeoutError, match=STEP):
+    with pytest.raises(ConfigError, match=STEP):
         await process.open_pool(settings, application="test", timeout_s=0.2)
 
 
