@@ -9,6 +9,7 @@ RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/zstack-mgmt z
 COPY --from=environment /opt/venv /opt/venv
 WORKDIR /opt/zstack-mgmt
 COPY schema.sql ./
+COPY migrations migrations
 COPY workers workers
 COPY zstack_mgmt zstack_mgmt
 # Written by root, run by another user: the service cannot change its own code.

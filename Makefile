@@ -38,6 +38,7 @@ check: $(STAMP)  ## style, types, imports and generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
+	$(BIN)/basedpyright -p tests
 	$(BIN)/lint-imports
 	@rm -rf build/docs && $(BIN)/python -m zstack_mgmt docs build/docs
 	@cd build/docs && find . -type f | sort | while read -r file; do \

@@ -1,13 +1,16 @@
--- The whole database, top to bottom. Applying it to a database that has it already changes nothing.
+-- The whole database, top to bottom, as a new one is made. `migrations/` has the steps that bring an older one here.
 -- Times are the database's own; a uuid is 32 lower-case hex digits.
 
-BEGIN;
-
-SELECT pg_advisory_xact_lock(7316001);  -- two processes that apply the schema at once take turns
-
-CREATE TABLE IF NOT EXISTS schema_version (
-    version     int PRIMARY KEY,
+-- The steps of `migrations/` that this database has.
+CREATE TABLE schema_steps (
+    name        text COLLATE "C" PRIMARY KEY,
     applied_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- Facts about this installation: `key` is the fingerprint of its SECRET_KEY.
+CREATE TABLE installation (
+    name   text COLLATE "C" PRIMARY KEY,
+    value  text NOT NULL
 );
 
 ------------------------------------------------------------------------------------------------------------------------
@@ -30,7 +33,7 @@ CREATE TABLE IF NOT EXISTS accounts (
 
 CREATE TABLE IF NOT EXISTS users (
     uuid           text COLLATE "C" PRIMARY KEY,
-    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    account_uuid   text COLLATE "C" NOT NULL CONSTRAINT users_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     name           text COLLATE "C" NOT NULL,
     description    text,
     password_hash  text NOT NULL,
@@ -54,7 +57,7 @@ CREATE TABLE IF NOT EXISTS password_history (
 
 CREATE TABLE IF NOT EXISTS user_groups (
     uuid           text COLLATE "C" PRIMARY KEY,
-    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    account_uuid   text COLLATE "C" NOT NULL CONSTRAINT user_groups_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     name           text COLLATE "C" NOT NULL,
     description    text,
     create_date    timestamptz NOT NULL DEFAULT now(),
@@ -65,7 +68,7 @@ CREATE INDEX IF NOT EXISTS user_groups_name_idx ON user_groups (name);
 
 CREATE TABLE IF NOT EXISTS policies (
     uuid           text COLLATE "C" PRIMARY KEY,
-    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    account_uuid   text COLLATE "C" NOT NULL CONSTRAINT policies_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     name           text COLLATE "C" NOT NULL,
     description    text,
     statements     jsonb NOT NULL,  -- in their wire form; never changed after the insert
@@ -75,22 +78,22 @@ CREATE INDEX IF NOT EXISTS policies_account_idx ON policies (account_uuid);
 CREATE INDEX IF NOT EXISTS policies_name_idx ON policies (name);
 
 CREATE TABLE IF NOT EXISTS group_members (
-    group_uuid  text COLLATE "C" NOT NULL REFERENCES user_groups (uuid) ON DELETE CASCADE,
-    user_uuid   text COLLATE "C" NOT NULL REFERENCES users (uuid) ON DELETE CASCADE,
+    group_uuid  text COLLATE "C" NOT NULL CONSTRAINT group_members_group_fkey REFERENCES user_groups (uuid) ON DELETE CASCADE,
+    user_uuid   text COLLATE "C" NOT NULL CONSTRAINT group_members_user_fkey REFERENCES users (uuid) ON DELETE CASCADE,
     PRIMARY KEY (group_uuid, user_uuid)
 );
 CREATE INDEX IF NOT EXISTS group_members_user_idx ON group_members (user_uuid);
 
 CREATE TABLE IF NOT EXISTS user_policies (
-    user_uuid    text COLLATE "C" NOT NULL REFERENCES users (uuid) ON DELETE CASCADE,
-    policy_uuid  text COLLATE "C" NOT NULL REFERENCES policies (uuid) ON DELETE CASCADE,
+    user_uuid    text COLLATE "C" NOT NULL CONSTRAINT user_policies_user_fkey REFERENCES users (uuid) ON DELETE CASCADE,
+    policy_uuid  text COLLATE "C" NOT NULL CONSTRAINT user_policies_policy_fkey REFERENCES policies (uuid) ON DELETE CASCADE,
     PRIMARY KEY (user_uuid, policy_uuid)
 );
 CREATE INDEX IF NOT EXISTS user_policies_policy_idx ON user_policies (policy_uuid);
 
 CREATE TABLE IF NOT EXISTS group_policies (
-    group_uuid   text COLLATE "C" NOT NULL REFERENCES user_groups (uuid) ON DELETE CASCADE,
-    policy_uuid  text COLLATE "C" NOT NULL REFERENCES policies (uuid) ON DELETE CASCADE,
+    group_uuid   text COLLATE "C" NOT NULL CONSTRAINT group_policies_group_fkey REFERENCES user_groups (uuid) ON DELETE CASCADE,
+    policy_uuid  text COLLATE "C" NOT NULL CONSTRAINT group_policies_policy_fkey REFERENCES policies (uuid) ON DELETE CASCADE,
     PRIMARY KEY (group_uuid, policy_uuid)
 );
 CREATE INDEX IF NOT EXISTS group_policies_policy_idx ON group_policies (policy_uuid);
@@ -110,7 +113,7 @@ ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS quotas (
     uuid           text COLLATE "C" PRIMARY KEY,
     name           text COLLATE "C" NOT NULL,
-    identity_uuid  text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    identity_uuid  text COLLATE "C" NOT NULL CONSTRAINT quotas_identity_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     identity_type  text NOT NULL DEFAULT 'AccountVO',
     value          bigint NOT NULL CONSTRAINT quotas_value_check CHECK (value >= 0),
     create_date    timestamptz NOT NULL DEFAULT now(),
@@ -132,7 +135,7 @@ CREATE INDEX IF NOT EXISTS login_failures_last_idx ON login_failures (last_at);
 -- One row per login. The token itself is never stored: `token_hash` is its keyed hash.
 CREATE TABLE IF NOT EXISTS sessions (
     token_hash    bytea PRIMARY KEY,
-    account_uuid  text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    account_uuid  text COLLATE "C" NOT NULL CONSTRAINT sessions_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     user_uuid     text COLLATE "C" NOT NULL,  -- the account's own uuid for an account session
     create_date   timestamptz NOT NULL DEFAULT now(),
     expired_date  timestamptz NOT NULL,
@@ -218,8 +221,8 @@ CREATE TABLE IF NOT EXISTS resource_shares (
     resource_uuid          text COLLATE "C" NOT NULL CONSTRAINT resource_shares_resource_fkey
                            REFERENCES resources (uuid) ON DELETE CASCADE,
     resource_type          text COLLATE "C" NOT NULL,
-    owner_account_uuid     text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
-    receiver_account_uuid  text COLLATE "C" REFERENCES accounts (uuid) ON DELETE CASCADE,
+    owner_account_uuid     text COLLATE "C" NOT NULL CONSTRAINT resource_shares_owner_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
+    receiver_account_uuid  text COLLATE "C" CONSTRAINT resource_shares_receiver_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     to_public              boolean NOT NULL DEFAULT false,
     create_date            timestamptz NOT NULL DEFAULT now(),
     last_op_date           timestamptz NOT NULL DEFAULT now(),
@@ -294,7 +297,6 @@ CREATE TABLE IF NOT EXISTS hosts (
     last_op_date               timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT hosts_capacity_check CHECK (available_cpu_capacity >= 0 AND available_memory_capacity >= 0)
 ) WITH (fillfactor = 50);
-ALTER TABLE hosts ADD COLUMN IF NOT EXISTS made_by text COLLATE "C";  -- in databases that had hosts before
 CREATE INDEX IF NOT EXISTS hosts_cluster_idx ON hosts (cluster_uuid);
 CREATE INDEX IF NOT EXISTS hosts_zone_idx ON hosts (zone_uuid);
 CREATE INDEX IF NOT EXISTS hosts_name_idx ON hosts (name);
@@ -495,12 +497,8 @@ CREATE OR REPLACE TRIGGER charge_host_change AFTER UPDATE OF host_uuid, cpu_num,
     EXECUTE FUNCTION charge_host();
 
 -- A number is taken once and never again, also not after its NIC is gone; installations start at different ones.
-DO $$ BEGIN
-    IF to_regclass('mac_numbers') IS NULL THEN
-        CREATE SEQUENCE mac_numbers MINVALUE 0 MAXVALUE 1099511627775 CYCLE;
-        PERFORM setval('mac_numbers', floor(random() * 1099511627775)::bigint);
-    END IF;
-END $$;
+CREATE SEQUENCE mac_numbers MINVALUE 0 MAXVALUE 1099511627775 CYCLE;
+SELECT setval('mac_numbers', floor(random() * 1099511627775)::bigint);
 
 CREATE TABLE IF NOT EXISTS vm_nics (
     uuid              text COLLATE "C" PRIMARY KEY,
@@ -1206,7 +1204,8 @@ CREATE OR REPLACE TRIGGER tell_scheduler_sooner AFTER UPDATE OF next_fire_at ON 
 CREATE TABLE IF NOT EXISTS scheduler_executions (
     id                      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_trigger_uuid        text COLLATE "C" NOT NULL,  -- the row of scheduler_job_triggers, which may be gone
-    scheduler_job_uuid      text COLLATE "C" NOT NULL REFERENCES scheduler_jobs (uuid) ON DELETE CASCADE,
+    scheduler_job_uuid      text COLLATE "C" NOT NULL CONSTRAINT scheduler_executions_job_fkey
+                            REFERENCES scheduler_jobs (uuid) ON DELETE CASCADE,
     scheduler_trigger_uuid  text COLLATE "C" NOT NULL,
     target_resource_uuid    text COLLATE "C" NOT NULL,
     due_at                  timestamptz NOT NULL,
@@ -1321,8 +1320,7 @@ SELECT resources_of('ldap_servers', 'LdapServerVO'), resources_of('ldap_bindings
 
 -- Who is behind a session that the directory opened: a member of a bound group has no binding of its own that could go.
 CREATE TABLE IF NOT EXISTS ldap_logins (
-    token_hash  bytea CONSTRAINT ldap_logins_pkey PRIMARY KEY REFERENCES sessions (token_hash) ON DELETE CASCADE,
+    token_hash  bytea CONSTRAINT ldap_logins_pkey PRIMARY KEY
+                CONSTRAINT ldap_logins_session_fkey REFERENCES sessions (token_hash) ON DELETE CASCADE,
     dn          text COLLATE "C" NOT NULL
 );
-
-COMMIT;

@@ -11,7 +11,8 @@ import asyncpg
 from aiohttp import web
 
 from workers.runner import run_worker
-from zstack_mgmt.__main__ import MAX_LINE_BYTES, prepare_database
+from zstack_mgmt.__main__ import MAX_LINE_BYTES
+from zstack_mgmt.bootstrap import prepare_database
 from zstack_mgmt.config import Settings
 from zstack_mgmt.doors.app import build_app
 

@@ -31,8 +31,11 @@ class DirectoryMissing(Exception):
 class Server(Protocol):
     """A program that serves the data of the tests."""
 
-    name: str
-    environment: Mapping[str, str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
 
     def prepare(self, folder: Path) -> None:
         """Write its settings and data beside server.crt, server.key and authority.pem."""

@@ -81,7 +81,8 @@ async def hanging(request: web.Request) -> web.StreamResponse:
 async def receiver(behaviour: Behaviour | None = None, port: int = 0) -> AsyncIterator[Receiver]:
     """A receiver that listens until the end of the block."""
     made = Receiver(behaviour=behaviour)
-    runner = web.ServerRunner(web.Server(made.answer), shutdown_timeout=0.1)
+    server = web.Server(made.answer)  # pyright: ignore[reportArgumentType]
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from zstack_mgmt import schema
 from zstack_mgmt.local.processes import LocalError
 from zstack_mgmt.local.servers import RunningPostgres, RunningRedis, start_postgres, start_redis
 
-SCHEMA = Path(__file__).parent.parent / "schema.sql"
 # Tests may lose their data in a power cut. The ones that kill servers start their own, which fsync.
 FAST: Mapping[str, str] = {
     "fsync": "off",
@@ -77,16 +77,13 @@ class Owner:
     async def _start(self) -> Services:
         database_url = os.environ.get("DATABASE_URL", "")
         redis_url = os.environ.get("REDIS_URL", "")
-        if not (database_url and redis_url):
-            self._folder = Path(tempfile.mkdtemp(prefix="zstack-tests-"))
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="zstack-tests-"))
         if not database_url:
             major = os.environ.get("POSTGRES_MAJOR")
-            self._postgres = await start_postgres(
-                self._folder, settings=FAST, major=int(major) if major else None
-            )
+            self._postgres = await start_postgres(folder, settings=FAST, major=int(major) if major else None)
             database_url = self._postgres.server.url(self._postgres.port)
         if not redis_url:
-            self._redis = await start_redis(self._folder, settings={"appendonly": "no"})
+            self._redis = await start_redis(folder, settings={"appendonly": "no"})
             redis_url = self._redis.redis_url
         services = Services(database_url, redis_url)
         self._services = replace(services, template=await make_template(services))
@@ -105,15 +102,10 @@ class Owner:
 
 async def make_template(services: Services) -> str:
     """Create a database with the whole schema, to be copied."""
-    name = f"zstack_test_{uuid.uuid4().hex}"
-    connection = await asyncpg.connect(services.database_url)
-    try:
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-    finally:
-        await connection.close()
+    name = await create_database(services, "template0")
     connection = await asyncpg.connect(services.url_of(name))
     try:
-        await connection.execute(SCHEMA.read_text())
+        await schema.apply(connection)
     finally:
         await connection.close()
     return name
@@ -121,12 +113,15 @@ async def make_template(services: Services) -> str:
 
 async def clone_template(services: Services) -> str:
     """Create a copy of the template; its name."""
+    return await create_database(services, services.template)
+
+
+async def create_database(services: Services, template: str) -> str:
+    """Create a copy of a database; its name."""
     name = f"zstack_test_{uuid.uuid4().hex}"
     connection = await asyncpg.connect(services.database_url)
     try:
-        await connection.execute(
-            f'CREATE DATABASE "{name}" TEMPLATE "{services.template}" STRATEGY FILE_COPY'
-        )
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
     finally:
         await connection.close()
     return name

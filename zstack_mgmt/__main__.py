@@ -4,6 +4,9 @@ run                      everything on this machine: databases if none are given
 serve                    one API process
 worker jobs|webhooks     one worker process
 schema                   create or update the database's schema and the built-in admin
+    --before             only as far as the release before this one can work with it
+    --default-password   a new admin gets the password `password` instead of a generated one
+admin-password           give the built-in admin the password ADMIN_PASSWORD, or a generated one
 openapi                  print the OpenAPI document
 docs [DIR]               write the generated documentation pages
 """
@@ -12,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -24,10 +26,13 @@ MAX_LINE_BYTES = 64 * 1024  # of a request line: some GETs name a thousand uuids
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status."""
     try:
-        settings = Settings.from_env()
+        return _run(arguments, Settings.from_env())
     except ConfigError as error:
         print(f"zstack-mgmt: {error}", file=sys.stderr)
         return 2
+
+
+def _run(arguments: list[str], settings: Settings) -> int:
     if settings.metrics_dir:
         Path(settings.metrics_dir).mkdir(parents=True, exist_ok=True)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = settings.metrics_dir
@@ -49,8 +54,10 @@ def main(arguments: list[str]) -> int:
 
             settle_memory()
             uvloop.run(run_worker(settings, queue))
-        case ["schema"]:
-            return asyncio.run(_schema(settings))
+        case ["schema", *options] if set(options) <= {"--before", "--default-password"}:
+            _prepare(settings, options)
+        case ["admin-password"]:
+            _reset_admin_password(settings)
         case ["openapi"]:
             from zstack_mgmt.reference.openapi import render
 
@@ -74,47 +81,39 @@ def _serve(settings: Settings) -> None:
 
     app = build_app(settings)
     settle_memory()
-    web.run_app(
-        app,
-        host=settings.host,
-        port=settings.port,
-        reuse_port=True,
-        access_log=None,
-        handle_signals=True,
-        shutdown_timeout=min(5.0, settings.stop_grace_s - 2),
-        keepalive_timeout=75,
-        max_line_size=MAX_LINE_BYTES,
-        print=None,
-        loop=uvloop.new_event_loop(),
-    )
-
-
-async def prepare_database(settings: Settings) -> str:
-    """Apply the schema and make the built-in admin if it is missing; returns a generated password, or
-    nothing.
-    """
-    import asyncpg
-
-    from zstack_mgmt.auth.passwords import PasswordService
-    from zstack_mgmt.identity.accounts.store import insert_admin
-    from zstack_mgmt.schema import apply_schema
-
-    conn = await asyncpg.connect(settings.database_url, timeout=10)
     try:
-        await apply_schema(conn)
-        generated = "" if settings.admin_password else secrets.token_urlsafe(16)
-        password = settings.admin_password or generated
-        made = await insert_admin(conn, await PasswordService(settings).hash(password))
-    finally:
-        await conn.close()
-    return generated if made else ""
+        web.run_app(
+            app,
+            host=settings.host,
+            port=settings.port,
+            reuse_port=True,
+            access_log=None,
+            handle_signals=True,
+            shutdown_timeout=min(5.0, settings.stop_grace_s - 2),
+            keepalive_timeout=75,
+            max_line_size=MAX_LINE_BYTES,
+            print=None,
+            loop=uvloop.new_event_loop(),
+        )
+    except OSError as error:
+        raise ConfigError(f"HOST={settings.host} PORT={settings.port} cannot be used: {error}") from error
 
 
-async def _schema(settings: Settings) -> int:
-    generated = await prepare_database(settings)
-    if generated:
-        print(f"the account `admin` was made; its password, shown only now: {generated}", file=sys.stderr)
-    return 0
+def _prepare(settings: Settings, options: list[str]) -> None:
+    from zstack_mgmt import bootstrap
+
+    default = bootstrap.WELL_KNOWN if "--default-password" in options else ""
+    after = "--before" not in options
+    for note in asyncio.run(bootstrap.prepare_database(settings, after=after, default_password=default)):
+        print(note, file=sys.stderr)
+
+
+def _reset_admin_password(settings: Settings) -> None:
+    from zstack_mgmt.bootstrap import reset_admin_password
+
+    generated = asyncio.run(reset_admin_password(settings))
+    shown = f"is now {generated}" if generated else "is now ADMIN_PASSWORD"
+    print(f"the password of the account `admin` {shown}; its sessions have ended", file=sys.stderr)
 
 
 if __name__ == "__main__":

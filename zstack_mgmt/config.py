@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 Network = IPv4Network | IPv6Network
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The numbers that a setting takes; by itself it takes none below 0."""
+
+    least: float
+    most: float = math.inf
+
+
+Count = Annotated[int, Within(1)]
+Duration = Annotated[float, Within(0.001)]
+
+KvmDriver = Literal["simulator", "libvirt"]
+VirtType = Literal["auto", "kvm", "qemu"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
 UTC_ZONE = ZoneInfo("UTC")
 
 
 class ConfigError(Exception):
-    """A setting cannot be used; the message names the variable and the accepted form."""
+    """The process cannot work as it is set; the message names the variable, in one line for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,37 +47,37 @@ class Settings:
         "zstack:"  # put before every Redis key and channel, so that installations can share a server
     )
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Annotated[int, Within(0, 65535)] = 8080
     data_dir: Path = Path(".data")
     public_url: str = ""  # scheme://host[:port] of `location`; empty: the host that the client used
     trusted_proxies: tuple[Network, ...] = ()  # peers whose X-Forwarded-* headers are believed
     time_zone: ZoneInfo = UTC_ZONE  # zone of the dates in zstack/v1 replies
 
-    api_processes: int = 1
+    api_processes: Count = 1
     worker_processes: int = 2
     webhook_processes: int = 1
 
-    db_pool_size: int = 10  # connections of one process, its dedicated ones not counted
-    statement_timeout_s: int = 10
-    max_queue_depth: int = 100_000  # queued jobs past which a POST answers 503 with Retry-After
-    max_body_bytes: int = 1024 * 1024
+    db_pool_size: Count = 10  # connections of one process, its dedicated ones not counted
+    statement_timeout_s: Count = 10
+    max_queue_depth: Count = 100_000  # queued jobs past which a POST answers 503 with Retry-After
+    max_body_bytes: Count = 1024 * 1024
 
-    worker_slots: int = 10  # jobs, or chunks of jobs, that one worker runs at the same time
-    claim_batch: int = 160
-    lease_s: float = 15.0
-    lease_renew_s: float = 5.0
-    max_claims: int = 3  # claims of a job that keeps killing its worker, then it fails
-    job_timeout_s: int = 1800  # X-API-Timeout replaces it for one call
+    worker_slots: Count = 10  # jobs, or chunks of jobs, that one worker runs at the same time
+    claim_batch: Count = 160
+    lease_s: Duration = 15.0
+    lease_renew_s: Duration = 5.0
+    max_claims: Count = 3  # claims of a job that keeps killing its worker, then it fails
+    job_timeout_s: Count = 1800  # X-API-Timeout replaces it for one call
     job_retention_s: int = 2 * 86400  # from completion
     tombstone_retention_s: int = 30 * 86400
-    stop_grace_s: float = 8.0
+    stop_grace_s: Annotated[float, Within(3)] = 8.0
 
-    session_timeout_s: int = 7200
-    session_max_concurrent: int = 500
+    session_timeout_s: Count = 7200
+    session_max_concurrent: Count = 500
     session_cache_s: float = 0.8
-    login_hash_concurrency: int = 2
-    password_time_cost: int = 2  # argon2id passes over the memory
-    password_memory_kib: int = 19 * 1024
+    login_hash_concurrency: Count = 2
+    password_time_cost: Count = 2  # argon2id passes over the memory
+    password_memory_kib: Annotated[int, Within(8)] = 19 * 1024
     login_free_failures: int = 5  # failures of one name from one address before the next must wait
     login_max_delay_s: int = 300
     login_forget_s: int = 3600
@@ -73,10 +91,10 @@ class Settings:
 
     webhook_allow: tuple[Network, ...] = ()  # loopback or private ranges that webhooks may reach
     webhook_ports: tuple[int, ...] = ()  # empty: every port
-    webhook_concurrency: int = 256  # deliveries in flight in one process
-    webhook_per_receiver: int = 4
-    webhook_connect_timeout_s: float = 3.0
-    webhook_total_timeout_s: float = 15.0
+    webhook_concurrency: Count = 256  # deliveries in flight in one process
+    webhook_per_receiver: Count = 4
+    webhook_connect_timeout_s: Duration = 3.0
+    webhook_total_timeout_s: Duration = 15.0
     webhook_schedule_s: tuple[float, ...] = (
         2,
         5,
@@ -92,57 +110,82 @@ class Settings:
         28800,
         28800,
     )
-    webhook_probe_s: float = 60.0
+    webhook_probe_s: Duration = 60.0
 
-    kvm_driver: str = "simulator"  # of KVM hosts: libvirt, or simulator, which contacts none and runs nothing
+    kvm_driver: KvmDriver = "simulator"  # of KVM hosts: libvirt; or simulator: contacts none, runs nothing
     libvirt_uri: str = "qemu+ssh://{username}@{ip}:{port}/system"  # of a KVM host, for the libvirt driver
-    libvirt_virt_type: str = "auto"  # of its VMs: kvm, qemu (emulation), or auto: the best on offer
-    driver_timeout_s: float = 60.0  # of one action on a hypervisor
-    host_check_s: float = 60.0  # between two questions to a host for a sign of life
+    libvirt_virt_type: VirtType = "auto"  # of its VMs: kvm, qemu (emulation), or auto: the best on offer
+    driver_timeout_s: Duration = 60.0  # of one action on a hypervisor
+    host_check_s: Duration = 60.0  # between two questions to a host for a sign of life
     simulator_latency_s: float = 0.0  # of each action of the simulator
 
     ldap_ca_file: str = ""  # PEM bundle of the authorities that vouch for directories; empty: the system's
-    ldap_timeout_s: int = 5  # to connect to the directory, and for each of its answers
-    ldap_concurrency: int = 4  # calls to the directory at the same time, in one process
-    ldap_login_rate: int = 50  # logins through the directory that one process starts in a second
+    ldap_timeout_s: Count = 5  # to connect to the directory, and for each of its answers
+    ldap_concurrency: Count = 4  # calls to the directory at the same time, in one process
+    ldap_login_rate: Count = 50  # logins through the directory that one process starts in a second
     ldap_entry_attributes: str = "member,uniqueMember,memberOf"  # what entries show beyond their names
 
-    log_level: str = "info"
+    log_level: LogLevel = "info"
     metrics_dir: str = ""  # shared by all processes of a machine; empty: this process alone
 
     given: frozenset[str] = frozenset()  # the settings that the environment has; not one of its variables
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings; raises ConfigError for a value that does not parse."""
+        """Read the settings; raises ConfigError for values that cannot be used, alone or together."""
         source = os.environ if env is None else env
         values: dict[str, object] = {}
-        for name, kind in cls.__annotations__.items():
+        for name, kind in get_type_hints(cls, include_extras=True).items():
             text = source.get(name.upper())
             if name != "given" and text is not None and text != "":
-                values[name] = _parse(name.upper(), str(kind), text)
+                values[name] = _parse(name.upper(), kind, text)
         values["given"] = frozenset(values)
-        return cls(**values)  # pyright: ignore[reportArgumentType]
+        settings = cls(**values)  # pyright: ignore[reportArgumentType]
+        complaint = _complaint(settings)
+        if complaint:
+            raise ConfigError(complaint)
+        return settings
 
 
-def _parse(name: str, kind: str, text: str) -> object:
+def _complaint(s: Settings) -> str:
+    """What is wrong with settings that each parse; empty: nothing."""
+    if urlsplit(s.database_url).scheme not in ("postgresql", "postgres"):
+        return "DATABASE_URL must begin with postgresql://"
+    if urlsplit(s.redis_url).scheme not in ("redis", "rediss", "unix"):
+        return "REDIS_URL must begin with redis://, rediss:// or unix://"
+    if s.public_url and urlsplit(s.public_url).scheme not in ("http", "https"):
+        return "PUBLIC_URL must begin with http:// or https://"
+    if s.lease_renew_s >= s.lease_s:
+        return "LEASE_RENEW_S must be less than LEASE_S: a lease must not end before it is renewed"
+    if s.webhook_connect_timeout_s > s.webhook_total_timeout_s:
+        return "WEBHOOK_CONNECT_TIMEOUT_S must not be more than WEBHOOK_TOTAL_TIMEOUT_S"
+    if s.webhook_per_receiver > s.webhook_concurrency:
+        return "WEBHOOK_PER_RECEIVER must not be more than WEBHOOK_CONCURRENCY"
+    return ""
+
+
+def _parse(name: str, kind: Any, text: str) -> object:
+    limits = Within(0)
+    if get_origin(kind) is Annotated:
+        kind, limits = get_args(kind)
     try:
-        match kind:
-            case "int":
-                return int(text)
-            case "float":
-                return float(text)
-            case "Path":
-                return Path(text)
-            case "ZoneInfo":
-                return ZoneInfo(text)
-            case "tuple[Network, ...]":
-                return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-            case "tuple[int, ...]":
-                return tuple(int(part) for part in text.split(",") if part.strip())
-            case "tuple[float, ...]":
-                return tuple(float(part) for part in text.split(",") if part.strip())
-            case _:
-                return text
+        if get_origin(kind) is Literal:
+            if text.lower() not in get_args(kind):
+                raise ValueError(f"it takes {', '.join(get_args(kind))}")
+            return text.lower()
+        if get_origin(kind) is tuple:
+            one = get_args(kind)[0]
+            return tuple(_one(one, part.strip(), limits) for part in text.split(",") if part.strip())
+        return _one(kind, text, limits)
     except (ValueError, ZoneInfoNotFoundError) as error:
         raise ConfigError(f"{name}={text!r} is not usable: {error}") from error
+
+
+def _one(kind: Any, text: str, limits: Within) -> object:
+    if kind in (int, float):
+        number = kind(text)
+        if not math.isfinite(number) or not limits.least <= number <= limits.most:
+            most = "" if limits.most == math.inf else f" and at most {limits.most:g}"
+            raise ValueError(f"it must be at least {limits.least:g}{most}")
+        return number
+    return ip_network(text) if kind == Network else kind(text)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 
 import asyncpg
@@ -32,7 +34,15 @@ else:  # at run time the classes take no parameters
     AnyPool = asyncpg.Pool
     RawConnection = asyncpg.Connection
 
-SCHEMA_VERSION = 1
+
+class Lock(IntEnum):
+    """The first half of each advisory lock's number: what is locked. `schema.sql` uses them too."""
+
+    SCHEMA = 7316001
+    JOB_KEYS = 7316002  # with the hash of a resource: the queue of its jobs
+    SESSIONS = 7316003  # with the hash of whom they belong to
+    LOGIN_FAILURES = 7316004  # with the hash of a name
+    WEBHOOK_SECRETS = 7316005  # with the hash of their account
 
 
 class Connection(Protocol):
@@ -69,39 +79,11 @@ async def fetch_one(conn: Connection, query: LiteralString, *args: Any) -> Recor
     return row
 
 
-_UUID_TAKEN = (DuplicateResource, "another resource has this uuid")
-
 CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
-    "resources_pkey": _UUID_TAKEN,
-    "accounts_pkey": _UUID_TAKEN,
-    "users_pkey": _UUID_TAKEN,
-    "user_groups_pkey": _UUID_TAKEN,
-    "policies_pkey": _UUID_TAKEN,
-    "zones_pkey": _UUID_TAKEN,
-    "scheduler_triggers_pkey": _UUID_TAKEN,
-    "scheduler_jobs_pkey": _UUID_TAKEN,
-    "prices_pkey": _UUID_TAKEN,
-    "scheduler_job_triggers_trigger_fkey": (InvalidArgument, "the trigger is still attached to a job"),
-    "scheduler_job_triggers_pair_key": (InvalidArgument, "the job is attached to the trigger already"),
-    "resource_owners_resource_key": _UUID_TAKEN,
-    "ldap_servers_pkey": _UUID_TAKEN,
-    "ldap_bindings_pkey": _UUID_TAKEN,
-    "ldap_servers_singleton_key": (OneDirectoryOnly, "delete the LDAP server that is there, or update it"),
-    "ldap_bindings_dn_key": (EntryBoundAlready, "the LDAP entry is bound to an account already"),
-    "clusters_pkey": _UUID_TAKEN,
-    "hosts_pkey": _UUID_TAKEN,
-    "images_pkey": _UUID_TAKEN,
-    "instance_offerings_pkey": _UUID_TAKEN,
-    "disk_offerings_pkey": _UUID_TAKEN,
-    "l2_networks_pkey": _UUID_TAKEN,
-    "l3_networks_pkey": _UUID_TAKEN,
-    "ip_ranges_pkey": _UUID_TAKEN,
-    "vm_instances_pkey": _UUID_TAKEN,
-    "vm_nics_pkey": _UUID_TAKEN,
-    "vips_pkey": _UUID_TAKEN,
-    "eips_pkey": _UUID_TAKEN,
-    "volumes_pkey": _UUID_TAKEN,
-    "volume_snapshots_pkey": _UUID_TAKEN,
+    "accounts_name_key": (InvalidArgument, "another account has this name"),
+    "users_account_name_key": (InvalidArgument, "another user of the account has this name"),
+    "user_groups_account_name_key": (InvalidArgument, "another group of the account has this name"),
+    "resource_owners_resource_key": (DuplicateResource, "another resource has this uuid"),
     "hosts_management_ip_key": (InvalidArgument, "another host has this managementIp"),
     "hosts_capacity_check": (OperationError, "the host has not enough free CPU or memory"),
     "l2_network_clusters_pkey": (InvalidArgument, "the L2 network is attached to the cluster already"),
@@ -109,11 +91,15 @@ CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
     "used_ips_address_key": (OperationError, "the address is in use"),
     "eips_vip_key": (InvalidArgument, "another EIP uses the VIP"),
     "eips_nic_key": (InvalidArgument, "another EIP is attached to the NIC"),
-    "accounts_name_key": (InvalidArgument, "another account has this name"),
-    "users_account_name_key": (InvalidArgument, "another user of the account has this name"),
-    "user_groups_account_name_key": (InvalidArgument, "another group of the account has this name"),
+    "scheduler_job_triggers_trigger_fkey": (InvalidArgument, "the trigger is still attached to a job"),
+    "scheduler_job_triggers_pair_key": (InvalidArgument, "the job is attached to the trigger already"),
+    "ldap_servers_singleton_key": (OneDirectoryOnly, "delete the LDAP server that is there, or update it"),
+    "ldap_bindings_dn_key": (EntryBoundAlready, "the LDAP entry is bound to an account already"),
 }
-"""What the breach of a constraint means. A test holds these names against the live schema."""
+"""What the breach of a constraint means, where `translate` has no rule for it.
+
+`tests/migration/test_constraints.py` holds these names against the live schema, and the schema against them.
+"""
 
 UNAVAILABLE = (
     OSError,
@@ -233,12 +219,36 @@ async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
 
 def translate(error: asyncpg.PostgresError) -> ApiError | None:
     """The catalogue error that a database error stands for; None when it is unforeseen."""
-    name = getattr(error, "constraint_name", None)
+    name = str(getattr(error, "constraint_name", None) or "")
     if name in CONSTRAINTS:
         kind, details = CONSTRAINTS[name]
         return kind(details)
+    if isinstance(error, asyncpg.exceptions.UniqueViolationError) and name.endswith("_pkey"):
+        return DuplicateResource("another resource has this uuid")
     if isinstance(error, asyncpg.exceptions.ForeignKeyViolationError):
-        return ResourceNotFound("a resource that the call refers to does not exist")
+        return _broken_reference(str(getattr(error, "detail", "")))
     if isinstance(error, asyncpg.exceptions.QueryCanceledError):
         return InternalError("the database took too long; narrow the request down")
     return None
+
+
+_KEY = re.compile(r"\((\w+)\)=\((\w+)\)")
+
+
+def _broken_reference(detail: str) -> ApiError:
+    """What the detail of a breach names: `Key (zone_uuid)=(...) is not present ...`, in any language.
+
+    The key is the referring column when what it refers to is missing, and `uuid` when that was to go.
+
+    >>> _broken_reference('Key (l3_network_uuid)=(1f) is not present in table "l3_networks".').details
+    'no l3 network has the uuid 1f'
+    >>> _broken_reference('Key (uuid)=(1f) is still referenced from table "vm_instances".').details
+    'the resource 1f is still in use'
+    """
+    found = _KEY.search(detail)
+    if found is None:
+        return ResourceNotFound("a resource that the call refers to does not exist")
+    column, uuid = found.groups()
+    if column == "uuid":
+        return OperationError(f"the resource {uuid} is still in use")
+    return ResourceNotFound(f"no {column.removesuffix('_uuid').replace('_', ' ')} has the uuid {uuid}")

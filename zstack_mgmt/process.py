@@ -9,10 +9,10 @@ import time
 import asyncpg
 import structlog
 
-from zstack_mgmt import db
+from zstack_mgmt import db, schema
 from zstack_mgmt.auth.passwords import PasswordService
-from zstack_mgmt.auth.secrets import Sealer, load_key
-from zstack_mgmt.config import Settings
+from zstack_mgmt.auth.secrets import Sealer, key_file, load_key
+from zstack_mgmt.config import ConfigError, Settings
 from zstack_mgmt.core.registry import Services
 
 log = structlog.get_logger()
@@ -36,26 +36,45 @@ def build_services(settings: Settings) -> Services:
 async def open_pool(
     settings: Settings, *, application: str, size: int | None = None, timeout_s: float = 60.0
 ) -> db.Pool:
-    """A pool on a database that has the schema; waits for both, and raises TimeoutError when they do not
-    come.
+    """A pool on a database that has the schema and knows our key; waits for the database and its schema.
+
+    Raises: ConfigError when they do not come, or when the database knows another key.
     """
     until = time.monotonic() + timeout_s
     while True:
         try:
             pool = await db.create_pool(settings, application=application, size=size)
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-            log.info("waiting for the database", action="start", error=type(error).__name__)
+            reason = f"the database is away ({type(error).__name__})"
         else:
-            if await _has_schema(pool):
-                return pool
-            await pool.close()
+            try:
+                async with pool.acquire() as conn:
+                    lacking = await schema.missing(conn)
+                    if not lacking:
+                        await _check_key(conn, settings)
+                        return pool
+                reason = f"the schema lacks {lacking[0]}: run `python -m zstack_mgmt schema`"
+            except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
+                reason = f"the database is away ({type(error).__name__})"
+            except BaseException:
+                pool.terminate()
+                raise
+            pool.terminate()
+        log.info("waiting for the database", action="start", reason=reason)
         if time.monotonic() > until:
-            raise TimeoutError("the database or its schema did not come")
+            raise ConfigError(f"DATABASE_URL: {reason}")
         await asyncio.sleep(0.1)
 
 
-async def _has_schema(pool: db.Pool) -> bool:
-    try:
-        return await pool.fetchval("SELECT max(version) FROM schema_version") == db.SCHEMA_VERSION
-    except (*db.UNAVAILABLE, asyncpg.PostgresError):
-        return False
+async def _check_key(conn: db.Connection, settings: Settings) -> None:
+    """Refuse a database whose secrets are sealed with another key; the first process leaves its mark."""
+    mark = Sealer(load_key(settings)).keyed_hash(b"", "fingerprint").hex()
+    known = await conn.fetchval("SELECT value FROM installation WHERE name = 'key'")
+    if known is None:
+        await conn.execute(
+            "INSERT INTO installation (name, value) VALUES ('key', $1) ON CONFLICT DO NOTHING", mark
+        )
+        known = await conn.fetchval("SELECT value FROM installation WHERE name = 'key'")
+    if known != mark:
+        where = "SECRET_KEY" if settings.secret_key else f"SECRET_KEY is not set, and {key_file(settings)}"
+        raise ConfigError(f"{where} is not the key with which this database was first used")

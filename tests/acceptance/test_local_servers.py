@@ -96,9 +96,8 @@ async def test_a_recorded_pid_that_went_to_another_program_does_not_matter(data_
     record = pid_file.read_text()
     postgres.process.kill()
     await exited(postgres.process)
-    other = subprocess.Popen(
-        ["sleep", "60"], **({"user": postgres.server.owner.uid} if postgres.server.owner else {})
-    )
+    owner = postgres.server.owner
+    other = subprocess.Popen(["sleep", "60"], user=owner.uid if owner else None)
     try:
         pid_file.write_text("\n".join([str(other.pid), *record.splitlines()[1:]]) + "\n")
         await postgres.restart()

@@ -238,7 +238,7 @@ def test_given_servers_are_used_and_none_is_started(start, database_url, service
 def test_the_well_known_password_is_warned_about(start):
     stack = start()
     stack.wait_ready()
-    assert any("ADMIN_PASSWORD" in line for line in stack.errors)
+    assert any("the password of the account `admin` is `password`" in line for line in stack.errors)
     stack.close()
     other = start(ADMIN_PASSWORD="a better one")
     other.wait_ready()

@@ -84,7 +84,8 @@ async def test_windows(service: Service, start: int, end: int, days: int) -> Non
 async def test_the_end_may_be_any_number(service: Service) -> None:
     await vm_prices(service)
     await Vm(service.db, ADMIN_UUID).tell("R 10 S")
-    for window in ({"dateEnd": 2**63 - 1}, {"dateStart": 0.0, "dateEnd": 1.8e12}, {}):
+    windows: list[dict[str, Any]] = [{"dateEnd": 2**63 - 1}, {"dateStart": 0.0, "dateEnd": 1.8e12}, {}]
+    for window in windows:
         assert (await spend(service.admin, **window))["total"] == pytest.approx(10 * VM_PER_DAY, abs=0.02)
     assert (await spend(service.admin, dateStart=2**63 - 1))["total"] == 0
 
@@ -215,7 +216,7 @@ async def test_many_stretches_are_added_up(service: Service, monkeypatch: pytest
     await price(service, "memory", 0.3, ORIGIN + 5)
     for cores in (1, 2, 3):
         await Vm(service.db, ADMIN_UUID, cores=cores).tell("R 1 S 1 " * 20)
-    window = {"dateStart": ORIGIN + DAY_MS // 3, "dateEnd": ORIGIN + 31 * DAY_MS + 17}
+    window: dict[str, Any] = {"dateStart": ORIGIN + DAY_MS // 3, "dateEnd": ORIGIN + 31 * DAY_MS + 17}
     exact = await spend(service.admin, **window)
     monkeypatch.setattr(spending, "MAX_PIECES", 10)
     rough = await spend(service.admin, **window)

@@ -253,13 +253,14 @@ async def test_a_vm_on_a_kvm_host(settings: Settings, on: Hypervisor) -> None:
         assert on.domain(vm["uuid"]).isActive()
         snapshot = await world.admin.create(f"/volumes/{vm['rootVolumeUuid']}/volume-snapshots", name="s")
         assert on.domain(vm["uuid"]).snapshotListNames(0) == [snapshot["uuid"]]
-        for action, params, state in (
+        steps: list[tuple[str, dict[str, Any], str]] = [
             ("rebootVmInstance", {}, "Running"),
             ("pauseVmInstance", {}, "Paused"),
             ("resumeVmInstance", {}, "Running"),
             ("stopVmInstance", {"type": "cold"}, "Stopped"),
             ("startVmInstance", {}, "Running"),
-        ):
+        ]
+        for action, params, state in steps:
             assert (await world.act(vm, action, **params)).inventory["state"] == state
         reconnected = await world.admin.job("PUT", f"/hosts/{world.host}/actions", {"reconnectHost": {}})
         assert reconnected.inventory["status"] == "Connected"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import libvirt
+import libvirt  # pyright: ignore[reportMissingImports]
 
 IMITATION, QEMU = "test:///default", "qemu:///system"
 BRIDGE = "br_eth0"  # of the small cloud's network

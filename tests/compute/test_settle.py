@@ -198,7 +198,7 @@ async def test_asking_a_host_costs_the_same_however_many_vms_it_runs(world: Worl
 
     @asynccontextmanager
     async def counting() -> AsyncIterator[Any]:
-        async with db.transaction(pool) as conn:
+        async with pool.acquire() as conn, conn.transaction():
             conn.add_query_logger(note)
             yield conn
             conn.remove_query_logger(note)

@@ -5,6 +5,7 @@ Sequential scans are allowed; the tables are just large enough to make them the 
 """
 
 from typing import Any
+from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -122,7 +123,7 @@ async def test_conditions(conn: Any, name: str, conditions: str, who: str) -> No
 @pytest.mark.parametrize("name", ["User", "UserGroup", "Policy", "Quota"])
 @pytest.mark.parametrize("more", ["", "limit=20", "limit=20&sort=-name", "limit=20&start=20&sort=name"])
 async def test_pages_of_one_account(conn: Any, name: str, more: str) -> None:
-    parameters = [tuple(part.split("=", 1)) for part in more.split("&") if part]
+    parameters = parse_qsl(more)
     query = parse_parameters(name, parameters)
     plan = make_plan(query, Scope(TENANT, sees_all=False), UTC)
     check(await explain(conn, list_sql(plan.select), *plan.values, plan.limit, plan.start))

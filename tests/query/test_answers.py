@@ -1,6 +1,7 @@
 """What links find and what answers show."""
 
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from query.asking import ALL, UTC, Conn, ask, keys
@@ -157,7 +158,8 @@ async def test_count_and_total(conn, rows):
     assert await ask(conn, "QtVm", count="TRUE") == {"total": len(rows["qt_vms"]), "schema": {}}
     page = await ask(conn, "QtVm", replyWithCount="true", limit="3", start="2")
     assert (len(page["inventories"]), page["total"]) == (3, len(rows["qt_vms"]))
-    for more in ({}, {"start": "2"}, {"start": "99"}, {"limit": str(len(rows["qt_vms"]))}):
+    pages: list[dict[str, Any]] = [{}, {"start": "2"}, {"start": "99"}, {"limit": str(len(rows["qt_vms"]))}]
+    for more in pages:
         assert (await ask(conn, "QtVm", replyWithCount="true", **more))["total"] == len(rows["qt_vms"])
     assert await ask(conn, "QtVm", limit="0", replyWithCount="true") == {
         "inventories": [],

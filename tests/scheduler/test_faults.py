@@ -19,12 +19,12 @@ from app import Client, Service
 from compute.world import World, build
 from scheduler.rows import insert_due
 from zstack_mgmt.config import Settings
+from zstack_mgmt.db import Lock, fetch_one
 
 pytestmark = pytest.mark.faults
 
 GROUPS, GROUP = 3, 100  # VMs: each group is due at one moment
 EARLY = datetime(2000, 1, 1, tzinfo=UTC)
-TARGET_LOCK = 7316002  # of a resource's queue, which a worker takes while it fires
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_a_worker_is_killed_while_it_fires(cloud: tuple[Stack, World]) -> 
             WHERE l.locktype = 'advisory' AND l.classid = $1 AND NOT l.granted
               AND a.application_name = 'zstack-jobs'
             """,
-            TARGET_LOCK,
+            Lock.JOB_KEYS,
         )
 
     async def one_stands_still() -> bool:
@@ -88,7 +88,7 @@ async def test_a_worker_is_killed_while_it_fires(cloud: tuple[Stack, World]) -> 
     # the middle of it, with the group's rows locked. At last both do, and whichever is killed was firing.
     async with gate.transaction():
         for vm in (vms[GROUP], vms[2 * GROUP]):
-            await gate.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", TARGET_LOCK, vm)
+            await gate.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", Lock.JOB_KEYS, vm)
         await make_due(db, vms[:GROUP])
         await eventually(lambda: db.fetchval(fired, GROUP), 10, "the first group is fired")
         assert await db.fetchval(late, EARLY) <= 2
@@ -116,7 +116,7 @@ async def test_a_worker_is_killed_while_it_fires(cloud: tuple[Stack, World]) -> 
     jobs = await db.fetch("SELECT uuid FROM api_jobs WHERE remote = 'scheduler' AND state = 'succeeded'")
     assert len(jobs) == len(vms)
     audited = "SELECT count(*), count(DISTINCT job_uuid) FROM audits WHERE job_uuid = ANY ($1)"
-    assert tuple(await db.fetchrow(audited, [row["uuid"] for row in jobs])) == (len(vms), len(vms))
+    assert tuple(await fetch_one(db, audited, [row["uuid"] for row in jobs])) == (len(vms), len(vms))
     assert (
         await db.fetchval("SELECT count(*) FROM scheduler_job_triggers WHERE next_fire_at IS NOT NULL") == 0
     )

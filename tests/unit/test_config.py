@@ -24,7 +24,9 @@ def test_the_process_environment_is_read_when_none_is_passed(monkeypatch):
     [
         ("DATABASE_URL", "postgresql://u:p@db/x", "postgresql://u:p@db/x"),
         ("PORT", "1234", 1234),
-        ("LEASE_S", "2.5", 2.5),
+        ("LEASE_S", "22.5", 22.5),
+        ("LOG_LEVEL", "Warning", "warning"),
+        ("KVM_DRIVER", "libvirt", "libvirt"),
         ("DATA_DIR", "/srv/data", Path("/srv/data")),
         ("TIME_ZONE", "Asia/Shanghai", ZoneInfo("Asia/Shanghai")),
         ("WEBHOOK_ALLOW", "127.0.0.0/8, ::1/128", (ip_network("127.0.0.0/8"), ip_network("::1/128"))),
@@ -57,6 +59,19 @@ def test_variables_of_others_are_passed_over():
         ("WEBHOOK_ALLOW", "10.0.0.1/8"),  # host bits set: the operator meant something else
         ("WEBHOOK_PORTS", "443,https"),
         ("TRUSTED_PROXIES", "proxy.example"),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("API_PROCESSES", "0"),
+        ("LEASE_S", "nan"),
+        ("LEASE_S", "inf"),
+        ("STOP_GRACE_S", "1"),
+        ("WEBHOOK_SCHEDULE_S", "5,-1"),
+        ("LOG_LEVEL", "loud"),
+        ("KVM_DRIVER", "xen"),
+        ("LIBVIRT_VIRT_TYPE", "lxc"),
+        ("DATABASE_URL", "mysql://db/x"),
+        ("REDIS_URL", "redis.example:6379"),
+        ("PUBLIC_URL", "cloud.example"),
     ],
 )
 def test_a_value_that_does_not_parse_names_its_variable(variable, text):
@@ -64,6 +79,26 @@ def test_a_value_that_does_not_parse_names_its_variable(variable, text):
         Settings.from_env({variable: text})
 
 
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"LEASE_S": "4"}, "LEASE_RENEW_S must be less than LEASE_S"),
+        ({"LEASE_RENEW_S": "15"}, "LEASE_RENEW_S must be less than LEASE_S"),
+        ({"WEBHOOK_CONNECT_TIMEOUT_S": "20"}, "WEBHOOK_TOTAL_TIMEOUT_S"),
+        ({"WEBHOOK_CONCURRENCY": "2"}, "WEBHOOK_PER_RECEIVER"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused_by_name(env, named):
+    with pytest.raises(ConfigError, match=named):
+        Settings.from_env(env)
+
+
+def test_a_refusal_shows_no_secret():
+    with pytest.raises(ConfigError) as refused:
+        Settings.from_env({"DATABASE_URL": "mysql://u:hidden@db/x"})
+    assert "hidden" not in str(refused.value)
+
+
 def test_settings_do_not_change():
     with pytest.raises(FrozenInstanceError):
-        Settings().port = 1
+        Settings().port = 1  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,5 +1,7 @@
 """Query APIs as declared: paths, request parsing, and the generic handler's place in the registry."""
 
+from typing import Any
+
 import pytest
 
 from query_world import WORLD
@@ -68,6 +70,6 @@ def test_malformed_text_is_refused_while_parsing(declared):
 
 def test_requests_of_two_apis_do_not_mix(declared):
     query_api(WORLD["QtNic"], http="GET /v1/qt/nics", access="user", java="x")
-    other = APIS.pop("QueryQtNic")
+    other: Any = APIS.pop("QueryQtNic")
     assert other.parse({"parameters": []}).query.inventory == "QtNic"
     assert declared.parse({"parameters": []}).query.inventory == "QtVm"

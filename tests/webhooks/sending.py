@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
-
 from receivers import Counts, Received
 from workers.deliver import DeliveryLoop
 from zstack_mgmt.auth.secrets import Sealer
@@ -22,7 +20,7 @@ FAST = (0.05,) * 13
 
 
 @asynccontextmanager
-async def sender(pool: asyncpg.Pool, settings: Settings, grace_s: float = 0.2) -> AsyncIterator[DeliveryLoop]:
+async def sender(pool: Any, settings: Settings, grace_s: float = 0.2) -> AsyncIterator[DeliveryLoop]:
     loop = DeliveryLoop(pool, settings, SEALER, Counts())
     running = asyncio.create_task(loop.run())
     try:
@@ -32,17 +30,17 @@ async def sender(pool: asyncpg.Pool, settings: Settings, grace_s: float = 0.2) -
         await running
 
 
-async def state_of(pool: asyncpg.Pool, delivery_id: str) -> Any:
+async def state_of(pool: Any, delivery_id: str) -> Any:
     return await pool.fetchrow("SELECT * FROM webhook_deliveries WHERE id = $1", delivery_id)
 
 
-async def log_of(pool: asyncpg.Pool, delivery_id: str) -> list[Any]:
+async def log_of(pool: Any, delivery_id: str) -> list[Any]:
     return await pool.fetch(
         "SELECT * FROM webhook_attempts WHERE delivery_id = $1 ORDER BY epoch", delivery_id
     )
 
 
-async def ended(pool: asyncpg.Pool, count: int, timeout_s: float = 15) -> Counter[str]:
+async def ended(pool: Any, count: int, timeout_s: float = 15) -> Counter[str]:
     """Wait until so many deliveries have ended; the states."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -53,7 +51,7 @@ async def ended(pool: asyncpg.Pool, count: int, timeout_s: float = 15) -> Counte
             await asyncio.sleep(0.02)
 
 
-async def secret_of(pool: asyncpg.Pool, account: str = ACCOUNT) -> str:
+async def secret_of(pool: Any, account: str = ACCOUNT) -> str:
     read = await secrets.read(pool, SEALER, account)
     assert read.secret is not None
     return read.secret

@@ -3,13 +3,15 @@
 import asyncio
 from dataclasses import replace
 
+import asyncpg
 import pytest
 
 from receivers import put, receiver
 from webhooks.sending import ACCOUNT, FAST, SEALER, check, ended, log_of, secret_of, sender
 from workers import deliver
 from zstack_mgmt.auth.secrets import Sealer
-from zstack_mgmt.webhooks import secrets
+from zstack_mgmt.db import Lock
+from zstack_mgmt.webhooks import secrets, store
 from zstack_mgmt.webhooks.signing import VerificationError
 
 
@@ -74,3 +76,13 @@ async def test_a_secret_sealed_with_a_lost_key_fails_its_account_alone(pool, set
         loop.wake()
         assert await ended(pool, 2) == {"delivered": 1, "dead": 1}
         assert (await log_of(pool, broken))[0]["error"] == "no-signing-key"
+
+
+async def test_a_rotation_does_not_wait_for_jobs_on_the_account(database_url):
+    """The queue of the account's jobs is locked meanwhile, as it is while a batch is being accepted."""
+    accepting, rotating = [await asyncpg.connect(database_url, command_timeout=5) for _ in range(2)]
+    async with accepting.transaction():
+        await accepting.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", Lock.JOB_KEYS, ACCOUNT)
+        async with rotating.transaction():
+            await store.lock_secrets(rotating, ACCOUNT)
+    await asyncio.gather(accepting.close(), rotating.close())

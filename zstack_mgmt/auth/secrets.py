@@ -92,14 +92,23 @@ def load_key(settings: Settings) -> bytes:
     Processes that start at once all get the same key: the file appears whole or not at all, and the first
     one stays.
 
-    Raises: ConfigError when the setting or the file does not hold 64 hex digits; nothing was written.
+    Raises: ConfigError when the setting or the file does not hold 64 hex digits, or the file cannot be had.
     """
     if settings.secret_key:
         return _parsed(settings.secret_key, "SECRET_KEY")
-    path = settings.data_dir / "secret.key"
-    if not path.exists():
-        _create(path)
-    return _parsed(path.read_text().strip(), str(path))
+    path = key_file(settings)
+    try:
+        if not path.exists():
+            _create(path)
+        text = path.read_text()
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR: {path} can be neither read nor made: {error}") from error
+    return _parsed(text.strip(), str(path))
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the key is when SECRET_KEY is not set."""
+    return settings.data_dir / "secret.key"
 
 
 def _create(path: Path) -> None:

@@ -10,7 +10,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import Sealer
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import Connection, Lock
 
 
 def subject_of(sealer: Sealer, kind: str, *names: str) -> bytes:
@@ -33,7 +33,9 @@ def network_of(address: str) -> str:
 
 async def take_turn(conn: Connection, subject: bytes) -> None:
     """Let the attempts for one name be judged one after the other, until the transaction ends."""
-    await conn.execute("SELECT pg_advisory_xact_lock(7316004, hashtext(encode($1, 'hex')))", subject)
+    await conn.execute(
+        "SELECT pg_advisory_xact_lock($1, hashtext(encode($2, 'hex')))", Lock.LOGIN_FAILURES, subject
+    )
 
 
 async def is_blocked(conn: Connection, subject: bytes, address: str) -> bool:

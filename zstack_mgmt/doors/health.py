@@ -7,7 +7,7 @@ import asyncio
 import asyncpg
 from aiohttp import web
 
-from zstack_mgmt import db, metrics
+from zstack_mgmt import db, metrics, schema
 from zstack_mgmt.doors.trace import SERVICE
 from zstack_mgmt.engine import store
 
@@ -22,11 +22,11 @@ async def readyz(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     try:
         async with asyncio.timeout(2), service.pool.acquire() as conn:
-            version = await conn.fetchval("SELECT max(version) FROM schema_version")
+            lacking = await schema.missing(conn)
     except (*db.UNAVAILABLE, asyncpg.PostgresError):
         return web.json_response({"status": "the database is away"}, status=503)
-    if version != db.SCHEMA_VERSION:
-        return web.json_response({"status": f"the schema is version {version}"}, status=503)
+    if lacking:
+        return web.json_response({"status": f"the schema lacks {', '.join(lacking)}"}, status=503)
     return web.json_response({"status": "ok"})
 
 

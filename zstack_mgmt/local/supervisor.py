@@ -197,18 +197,10 @@ class Supervisor:
         }
         if "webhook_allow" not in given:  # the manual's own examples receive webhooks on the same machine
             env["WEBHOOK_ALLOW"] = "127.0.0.0/8,::1/128"
-        if "admin_password" not in given:
-            env["ADMIN_PASSWORD"] = "password"  # noqa: S105 (the well-known one, and we say so)
-            print(
-                "warning: the account `admin` is made with the password `password`; "
-                "set ADMIN_PASSWORD before the first start of a server that others can reach",
-                file=sys.stderr,
-                flush=True,
-            )
         return env
 
     async def _apply_schema(self, env: dict[str, str]) -> None:
-        process = _spawn_service(("schema",), env)
+        process = _spawn_service(("schema", "--default-password"), env)
         try:
             code = await exited(process)
         except BaseException:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import Connection, Lock
 from zstack_mgmt.scheduler.timing import Timing
 
 
@@ -71,12 +71,13 @@ async def lock_targets(conn: Connection, uuids: Sequence[str]) -> None:
     """Lock the resources of these jobs as accept_jobs does, in its order: nothing else joins their queues."""
     await conn.execute(
         """
-        SELECT pg_advisory_xact_lock(7316002, k.hash) FROM (
+        SELECT pg_advisory_xact_lock($2, k.hash) FROM (
             SELECT DISTINCT hashtext(j.target_resource_uuid) AS hash
             FROM scheduler_job_triggers r JOIN scheduler_jobs j ON j.uuid = r.scheduler_job_uuid
             WHERE r.uuid = ANY ($1) ORDER BY 1) k
         """,
         uuids,
+        Lock.JOB_KEYS,
     )
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import Connection, Lock
 from zstack_mgmt.webhooks.model import WebhookAttempt
-
-_SECRETS_LOCK = 7316002  # the advisory locks under which an account's secrets are replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ async def live_secrets(conn: Connection, accounts: Sequence[str]) -> list[Secret
 
 async def lock_secrets(conn: Connection, account_uuid: str) -> None:
     """Let one transaction at a time replace this account's secrets."""
-    await conn.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", _SECRETS_LOCK, account_uuid)
+    await conn.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", Lock.WEBHOOK_SECRETS, account_uuid)
 
 
 async def insert_secret(conn: Connection, uuid: str, account_uuid: str, sealed: str, *, read: bool) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from zstack_mgmt.compute.networks import vips
 from zstack_mgmt.compute.networks.store import get_l3
 from zstack_mgmt.core.errors import OperationError
@@ -41,6 +39,6 @@ async def move_l3(conn: Connection, uuid: str, account_uuid: str) -> list[str]:
 
 
 @mover("IpRangeVO")
-async def refuse_range(_conn: Any, _uuid: str, _account_uuid: str) -> list[str]:
+async def refuse_range(_conn: Connection, _uuid: str, _account_uuid: str) -> list[str]:
     """A range moves with its network only."""
     raise OperationError("a range belongs to the owner of its L3 network; change that one's owner")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from zstack_mgmt.compute.vms import store
 from zstack_mgmt.compute.vms.events import tell
@@ -52,6 +51,6 @@ async def move_vm(conn: Connection, uuid: str, account_uuid: str) -> list[str]:
 
 
 @mover("VmNicVO")
-async def refuse_nic(_conn: Any, _uuid: str, _account_uuid: str) -> list[str]:
+async def refuse_nic(_conn: Connection, _uuid: str, _account_uuid: str) -> list[str]:
     """A NIC moves with its VM only."""
     raise OperationError("a NIC belongs to the owner of its VM; change that one's owner")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from zstack_mgmt.compute.volumes import snapshots, store
 from zstack_mgmt.compute.volumes.events import SnapshotChange, tell_snapshot, tell_volume
@@ -54,6 +53,6 @@ async def move_volume(conn: Connection, uuid: str, account_uuid: str) -> list[st
 
 
 @mover("VolumeSnapshotVO")
-async def refuse_snapshot(_conn: Any, _uuid: str, _account_uuid: str) -> list[str]:
+async def refuse_snapshot(_conn: Connection, _uuid: str, _account_uuid: str) -> list[str]:
     """A snapshot moves with its volume only."""
     raise OperationError("a snapshot belongs to the owner of its volume; change that one's owner")

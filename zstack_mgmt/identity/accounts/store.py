@@ -118,3 +118,14 @@ async def insert_admin(conn: Connection, password_hash: str) -> bool:
         password_hash,
     )
     return bool(made)
+
+
+async def note_password_reset(conn: Connection, uuid: str) -> None:
+    """An audit line: the operator has set the password, without an API."""
+    await conn.execute(
+        """
+        INSERT INTO audits (account_uuid, user_uuid, api, target, outcome)
+        VALUES ($1, $1, 'admin-password', $1, 'succeeded')
+        """,
+        uuid,
+    )

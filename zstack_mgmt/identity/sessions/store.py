@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import Connection, Lock
 
 
 async def find_account(conn: Connection, name: str) -> Any:
@@ -62,7 +62,7 @@ async def insert_session(
 
     Logins of one user take turns.
     """
-    await conn.execute("SELECT pg_advisory_xact_lock(7316003, hashtext($1))", user_uuid)
+    await conn.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", Lock.SESSIONS, user_uuid)
     return await conn.fetchrow(
         """
         INSERT INTO sessions (token_hash, account_uuid, user_uuid, expired_date)

@@ -69,6 +69,6 @@ async def move_policy(conn: Connection, uuid: str, account_uuid: str) -> list[st
 
 
 @mover("QuotaVO")
-async def refuse_quota(_conn: Any, _uuid: str, _account_uuid: str) -> list[str]:
+async def refuse_quota(_conn: Connection, _uuid: str, _account_uuid: str) -> list[str]:
     """A quota belongs to its account for good."""
     raise OperationError("a quota cannot change its owner")

@@ -1,0 +1,1321 @@
+-- What the first databases have, as their own release made it. It brings even older ones to the same state.
+
+CREATE TABLE IF NOT EXISTS schema_version (
+    version     int PRIMARY KEY,
+    applied_at  timestamptz NOT NULL DEFAULT now()
+);
+
+------------------------------------------------------------------------------------------------------------------------
+-- Identity
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS accounts (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    name           text COLLATE "C" NOT NULL CONSTRAINT accounts_name_key UNIQUE,
+    description    text,
+    type           text NOT NULL CONSTRAINT accounts_type_check CHECK (type IN ('SystemAdmin', 'Normal')),
+    password_hash  text NOT NULL,  -- argon2id of the canonical password
+    password_expires_at  timestamptz,
+    enabled        boolean NOT NULL DEFAULT true,
+    email          text,
+    options        jsonb NOT NULL DEFAULT '{}',  -- of the account as a login, for the Keystone facade
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE IF NOT EXISTS users (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    name           text COLLATE "C" NOT NULL,
+    description    text,
+    password_hash  text NOT NULL,
+    password_expires_at  timestamptz,
+    enabled        boolean NOT NULL DEFAULT true,
+    email          text,
+    options        jsonb NOT NULL DEFAULT '{}',
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT users_account_name_key UNIQUE (account_uuid, name)
+);
+CREATE INDEX IF NOT EXISTS users_name_idx ON users (name);
+
+-- Earlier password hashes of an account or user, the newest first, for reuse rules.
+CREATE TABLE IF NOT EXISTS password_history (
+    owner_uuid     text COLLATE "C" NOT NULL,
+    password_hash  text NOT NULL,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (owner_uuid, created_at)
+);
+
+CREATE TABLE IF NOT EXISTS user_groups (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    name           text COLLATE "C" NOT NULL,
+    description    text,
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT user_groups_account_name_key UNIQUE (account_uuid, name)
+);
+CREATE INDEX IF NOT EXISTS user_groups_name_idx ON user_groups (name);
+
+CREATE TABLE IF NOT EXISTS policies (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    name           text COLLATE "C" NOT NULL,
+    description    text,
+    statements     jsonb NOT NULL,  -- in their wire form; never changed after the insert
+    create_date    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS policies_account_idx ON policies (account_uuid);
+CREATE INDEX IF NOT EXISTS policies_name_idx ON policies (name);
+
+CREATE TABLE IF NOT EXISTS group_members (
+    group_uuid  text COLLATE "C" NOT NULL REFERENCES user_groups (uuid) ON DELETE CASCADE,
+    user_uuid   text COLLATE "C" NOT NULL REFERENCES users (uuid) ON DELETE CASCADE,
+    PRIMARY KEY (group_uuid, user_uuid)
+);
+CREATE INDEX IF NOT EXISTS group_members_user_idx ON group_members (user_uuid);
+
+CREATE TABLE IF NOT EXISTS user_policies (
+    user_uuid    text COLLATE "C" NOT NULL REFERENCES users (uuid) ON DELETE CASCADE,
+    policy_uuid  text COLLATE "C" NOT NULL REFERENCES policies (uuid) ON DELETE CASCADE,
+    PRIMARY KEY (user_uuid, policy_uuid)
+);
+CREATE INDEX IF NOT EXISTS user_policies_policy_idx ON user_policies (policy_uuid);
+
+CREATE TABLE IF NOT EXISTS group_policies (
+    group_uuid   text COLLATE "C" NOT NULL REFERENCES user_groups (uuid) ON DELETE CASCADE,
+    policy_uuid  text COLLATE "C" NOT NULL REFERENCES policies (uuid) ON DELETE CASCADE,
+    PRIMARY KEY (group_uuid, policy_uuid)
+);
+CREATE INDEX IF NOT EXISTS group_policies_policy_idx ON group_policies (policy_uuid);
+
+-- The value that a new account starts with. Changing a default leaves existing accounts alone.
+CREATE TABLE IF NOT EXISTS quota_defaults (
+    name   text COLLATE "C" PRIMARY KEY,
+    value  bigint NOT NULL CONSTRAINT quota_defaults_value_check CHECK (value >= 0)
+);
+INSERT INTO quota_defaults (name, value) VALUES
+    ('vm.totalNum', 20), ('vm.num', 20), ('vm.cpuNum', 80), ('vm.memorySize', 85899345920),
+    ('volume.data.num', 40), ('volume.capacity', 10995116277760), ('image.num', 20), ('image.size', 10995116277760),
+    ('snapshot.volume.num', 200), ('securityGroup.num', 20), ('l3.num', 20), ('loadBalancer.num', 20), ('eip.num', 20),
+    ('portForwarding.num', 20), ('vip.num', 20), ('vxlan.num', 8)
+ON CONFLICT DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS quotas (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    name           text COLLATE "C" NOT NULL,
+    identity_uuid  text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    identity_type  text NOT NULL DEFAULT 'AccountVO',
+    value          bigint NOT NULL CONSTRAINT quotas_value_check CHECK (value >= 0),
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT quotas_identity_name_key UNIQUE (identity_uuid, name)
+);
+
+-- Failed logins of one name from one address. Both logins and the Keystone facade count here.
+CREATE TABLE IF NOT EXISTS login_failures (
+    subject        bytea NOT NULL,  -- keyed hash of kind, account and name, whether or not they exist
+    address        text NOT NULL,   -- empty: from all addresses, for the lockout
+    failures       int NOT NULL,
+    last_at        timestamptz NOT NULL DEFAULT now(),
+    blocked_until  timestamptz NOT NULL DEFAULT '-infinity',
+    PRIMARY KEY (subject, address)
+);
+CREATE INDEX IF NOT EXISTS login_failures_last_idx ON login_failures (last_at);
+
+-- One row per login. The token itself is never stored: `token_hash` is its keyed hash.
+CREATE TABLE IF NOT EXISTS sessions (
+    token_hash    bytea PRIMARY KEY,
+    account_uuid  text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    user_uuid     text COLLATE "C" NOT NULL,  -- the account's own uuid for an account session
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    expired_date  timestamptz NOT NULL,
+    -- What a Keystone token knows besides; a ZStack session is scoped to its account.
+    origin        text NOT NULL DEFAULT 'zstack' CONSTRAINT sessions_origin_check CHECK (origin IN ('zstack', 'keystone', 'ldap')),
+    renewable     boolean NOT NULL DEFAULT true,
+    scope_kind    text,
+    scope_uuid    text COLLATE "C",
+    methods       text[] NOT NULL DEFAULT '{password}',
+    audit_id      text,
+    parent_audit_id  text
+);
+CREATE INDEX IF NOT EXISTS sessions_user_idx ON sessions (account_uuid, user_uuid);
+CREATE INDEX IF NOT EXISTS sessions_login_idx ON sessions (user_uuid);  -- to end those of a user
+CREATE INDEX IF NOT EXISTS sessions_expired_idx ON sessions (expired_date);
+
+------------------------------------------------------------------------------------------------------------------------
+-- Resources: uuid, name and type of each; tags, owners and shares, which go with them
+------------------------------------------------------------------------------------------------------------------------
+
+-- Kept by triggers on the tables of the resources, so that a uuid is used once over all types.
+CREATE TABLE IF NOT EXISTS resources (
+    uuid           text COLLATE "C" CONSTRAINT resources_pkey PRIMARY KEY,
+    resource_name  text,
+    resource_type  text COLLATE "C" NOT NULL,  -- the concrete type, `UserVO`
+    base_type      text COLLATE "C" NOT NULL   -- what ownership rows show
+);
+
+CREATE OR REPLACE FUNCTION note_resource() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO resources (uuid, resource_name, resource_type, base_type)
+        VALUES (NEW.uuid, to_jsonb(NEW) ->> 'name', TG_ARGV[0], coalesce(TG_ARGV[1], TG_ARGV[0]));
+    ELSIF TG_OP = 'UPDATE' THEN
+        UPDATE resources SET resource_name = NEW.name WHERE uuid = NEW.uuid;
+    ELSE
+        DELETE FROM resources WHERE uuid = OLD.uuid;
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Declares that the rows of a table are resources of a type.
+CREATE OR REPLACE FUNCTION resources_of(p_table text, p_type text, p_base text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE TRIGGER note_resource AFTER INSERT OR DELETE ON %I
+                    FOR EACH ROW EXECUTE FUNCTION note_resource(%L, %L)', p_table, p_type, coalesce(p_base, p_type));
+    IF EXISTS (SELECT FROM information_schema.columns
+               WHERE table_schema = current_schema() AND table_name = p_table AND column_name = 'name') THEN
+        EXECUTE format('CREATE OR REPLACE TRIGGER note_resource_name AFTER UPDATE OF name ON %I
+                        FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name)
+                        EXECUTE FUNCTION note_resource(%L, %L)', p_table, p_type, coalesce(p_base, p_type));
+    END IF;
+END $$;
+
+CREATE TABLE IF NOT EXISTS tags (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    resource_uuid  text COLLATE "C" NOT NULL CONSTRAINT tags_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
+    resource_type  text COLLATE "C" NOT NULL,
+    tag            text COLLATE "C" NOT NULL,
+    type           text NOT NULL CONSTRAINT tags_type_check CHECK (type IN ('System', 'User')),
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT tags_resource_tag_key UNIQUE (resource_uuid, type, tag)
+);
+CREATE INDEX IF NOT EXISTS tags_tag_idx ON tags (resource_type, type, tag);
+
+-- The owner of each resource of an owned type.
+CREATE TABLE IF NOT EXISTS resource_owners (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    resource_uuid  text COLLATE "C" NOT NULL CONSTRAINT resource_owners_resource_key UNIQUE
+                   CONSTRAINT resource_owners_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
+    resource_type  text COLLATE "C" NOT NULL,
+    account_uuid   text COLLATE "C" NOT NULL CONSTRAINT resource_owners_account_fkey REFERENCES accounts (uuid),
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS resource_owners_account_idx ON resource_owners (account_uuid, resource_type);
+
+-- A share without a receiver is to the public.
+CREATE TABLE IF NOT EXISTS resource_shares (
+    id                     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    resource_uuid          text COLLATE "C" NOT NULL CONSTRAINT resource_shares_resource_fkey
+                           REFERENCES resources (uuid) ON DELETE CASCADE,
+    resource_type          text COLLATE "C" NOT NULL,
+    owner_account_uuid     text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
+    receiver_account_uuid  text COLLATE "C" REFERENCES accounts (uuid) ON DELETE CASCADE,
+    to_public              boolean NOT NULL DEFAULT false,
+    create_date            timestamptz NOT NULL DEFAULT now(),
+    last_op_date           timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT resource_shares_receiver_check CHECK (to_public = (receiver_account_uuid IS NULL)),
+    CONSTRAINT resource_shares_key UNIQUE NULLS NOT DISTINCT (resource_uuid, owner_account_uuid, receiver_account_uuid)
+);
+CREATE INDEX IF NOT EXISTS resource_shares_owner_idx ON resource_shares (owner_account_uuid);
+CREATE INDEX IF NOT EXISTS resource_shares_receiver_idx ON resource_shares (receiver_account_uuid, resource_uuid);
+
+SELECT resources_of('accounts', 'AccountVO'), resources_of('users', 'UserVO'), resources_of('user_groups', 'UserGroupVO'),
+       resources_of('policies', 'PolicyVO'), resources_of('quotas', 'QuotaVO');
+
+-- The quota of an account is checked and used up by one transaction at a time: its row is locked until the commit.
+CREATE OR REPLACE FUNCTION lock_quota(p_account text, p_name text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT value FROM quotas WHERE identity_uuid = p_account AND name = p_name FOR UPDATE
+$$;
+
+------------------------------------------------------------------------------------------------------------------------
+-- Compute inventory
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS zones (
+    uuid          text COLLATE "C" PRIMARY KEY,
+    name          text COLLATE "C" NOT NULL,
+    description   text,
+    state         text NOT NULL DEFAULT 'Enabled' CONSTRAINT zones_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    type          text NOT NULL DEFAULT 'zstack',
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    last_op_date  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS zones_name_idx ON zones (name);
+SELECT resources_of('zones', 'ZoneVO');
+
+CREATE TABLE IF NOT EXISTS clusters (
+    uuid             text COLLATE "C" PRIMARY KEY,
+    name             text COLLATE "C" NOT NULL,
+    description      text,
+    state            text NOT NULL DEFAULT 'Enabled' CONSTRAINT clusters_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    hypervisor_type  text NOT NULL CONSTRAINT clusters_hypervisor_check CHECK (hypervisor_type IN ('KVM', 'Simulator')),
+    zone_uuid        text COLLATE "C" NOT NULL CONSTRAINT clusters_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
+    type             text NOT NULL DEFAULT 'zstack',
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    last_op_date     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS clusters_zone_idx ON clusters (zone_uuid);
+CREATE INDEX IF NOT EXISTS clusters_name_idx ON clusters (name);
+
+-- available_*: the total minus what the VMs with this host_uuid have; kept by the trigger charge_host alone.
+CREATE TABLE IF NOT EXISTS hosts (
+    uuid                       text COLLATE "C" PRIMARY KEY,
+    name                       text COLLATE "C" NOT NULL,
+    description                text,
+    zone_uuid                  text COLLATE "C" NOT NULL CONSTRAINT hosts_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
+    cluster_uuid               text COLLATE "C" NOT NULL CONSTRAINT hosts_cluster_fkey REFERENCES clusters (uuid) ON DELETE CASCADE,
+    management_ip              text COLLATE "C" NOT NULL CONSTRAINT hosts_management_ip_key UNIQUE,
+    hypervisor_type            text NOT NULL CONSTRAINT hosts_hypervisor_check CHECK (hypervisor_type IN ('KVM', 'Simulator')),
+    state                      text NOT NULL DEFAULT 'Enabled' CONSTRAINT hosts_state_check
+                               CHECK (state IN ('Enabled', 'Disabled', 'PreMaintenance', 'Maintenance')),
+    status                     text NOT NULL CONSTRAINT hosts_status_check CHECK (status IN ('Connecting', 'Connected', 'Disconnected')),
+    cpu_sockets                int NOT NULL DEFAULT 1,
+    cpu_num                    int NOT NULL DEFAULT 1,
+    total_cpu_capacity         bigint NOT NULL,  -- virtual CPUs that VMs may have in all
+    available_cpu_capacity     bigint NOT NULL,
+    total_memory_capacity      bigint NOT NULL,  -- bytes
+    available_memory_capacity  bigint NOT NULL,
+    username                   text,
+    password                   text,             -- sealed
+    ssh_port                   int,
+    asked_at                   timestamptz NOT NULL DEFAULT now(),  -- for a sign of life
+    made_by                    text COLLATE "C",  -- the job, so that its second run finds what the first one did
+    create_date                timestamptz NOT NULL DEFAULT now(),
+    last_op_date               timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT hosts_capacity_check CHECK (available_cpu_capacity >= 0 AND available_memory_capacity >= 0)
+) WITH (fillfactor = 50);
+ALTER TABLE hosts ADD COLUMN IF NOT EXISTS made_by text COLLATE "C";  -- in databases that had hosts before
+CREATE INDEX IF NOT EXISTS hosts_cluster_idx ON hosts (cluster_uuid);
+CREATE INDEX IF NOT EXISTS hosts_zone_idx ON hosts (zone_uuid);
+CREATE INDEX IF NOT EXISTS hosts_name_idx ON hosts (name);
+
+CREATE TABLE IF NOT EXISTS images (
+    uuid            text COLLATE "C" PRIMARY KEY,
+    name            text COLLATE "C" NOT NULL,
+    description     text,
+    state           text NOT NULL DEFAULT 'Enabled' CONSTRAINT images_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    status          text NOT NULL DEFAULT 'Ready' CONSTRAINT images_status_check
+                    CHECK (status IN ('Creating', 'Downloading', 'Ready', 'Error', 'Deleted', 'Migrating')),
+    size            bigint NOT NULL,  -- bytes, as a guest sees it
+    actual_size     bigint NOT NULL,
+    md5_sum         text,
+    url             text NOT NULL,
+    media_type      text NOT NULL CONSTRAINT images_media_type_check
+                    CHECK (media_type IN ('RootVolumeTemplate', 'DataVolumeTemplate', 'ISO')),
+    guest_os_type   text,
+    type            text NOT NULL DEFAULT 'zstack',
+    platform        text NOT NULL,
+    format          text NOT NULL,
+    system          boolean NOT NULL,
+    export_url      text,
+    export_md5_sum  text,
+    create_date     timestamptz NOT NULL DEFAULT now(),
+    last_op_date    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS images_name_idx ON images (name);
+
+-- The storage is named, not kept: nothing here moves image data.
+CREATE TABLE IF NOT EXISTS image_backup_storages (
+    id                   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    image_uuid           text COLLATE "C" NOT NULL CONSTRAINT image_backup_storages_image_fkey REFERENCES images (uuid) ON DELETE CASCADE,
+    backup_storage_uuid  text COLLATE "C" NOT NULL,
+    install_path         text NOT NULL,
+    status               text NOT NULL DEFAULT 'Ready',
+    create_date          timestamptz NOT NULL DEFAULT now(),
+    last_op_date         timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT image_backup_storages_key UNIQUE (image_uuid, backup_storage_uuid)
+);
+
+CREATE TABLE IF NOT EXISTS instance_offerings (
+    uuid                text COLLATE "C" PRIMARY KEY,
+    name                text COLLATE "C" NOT NULL,
+    description         text,
+    cpu_num             int NOT NULL,
+    cpu_speed           int NOT NULL DEFAULT 0,
+    memory_size         bigint NOT NULL,  -- bytes
+    type                text NOT NULL DEFAULT 'UserVm',
+    allocator_strategy  text NOT NULL,
+    sort_key            int NOT NULL DEFAULT 0,
+    state               text NOT NULL DEFAULT 'Enabled' CONSTRAINT instance_offerings_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    create_date         timestamptz NOT NULL DEFAULT now(),
+    last_op_date        timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS instance_offerings_name_idx ON instance_offerings (name);
+
+CREATE TABLE IF NOT EXISTS disk_offerings (
+    uuid                text COLLATE "C" PRIMARY KEY,
+    name                text COLLATE "C" NOT NULL,
+    description         text,
+    disk_size           bigint NOT NULL,  -- bytes
+    sort_key            int NOT NULL DEFAULT 0,
+    state               text NOT NULL DEFAULT 'Enabled' CONSTRAINT disk_offerings_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    type                text NOT NULL DEFAULT 'DefaultDiskOfferingType',
+    allocator_strategy  text NOT NULL,
+    create_date         timestamptz NOT NULL DEFAULT now(),
+    last_op_date        timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS disk_offerings_name_idx ON disk_offerings (name);
+
+CREATE TABLE IF NOT EXISTS l2_networks (
+    uuid                text COLLATE "C" PRIMARY KEY,
+    name                text COLLATE "C" NOT NULL,
+    description         text,
+    zone_uuid           text COLLATE "C" NOT NULL CONSTRAINT l2_networks_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
+    physical_interface  text NOT NULL,
+    type                text NOT NULL CONSTRAINT l2_networks_type_check CHECK (type IN ('L2NoVlanNetwork', 'L2VlanNetwork')),
+    vlan                int,
+    create_date         timestamptz NOT NULL DEFAULT now(),
+    last_op_date        timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT l2_networks_vlan_check CHECK ((type = 'L2VlanNetwork') = (vlan IS NOT NULL))
+);
+CREATE INDEX IF NOT EXISTS l2_networks_zone_idx ON l2_networks (zone_uuid);
+CREATE INDEX IF NOT EXISTS l2_networks_name_idx ON l2_networks (name);
+CREATE OR REPLACE VIEW l2_vlan_networks AS SELECT * FROM l2_networks WHERE type = 'L2VlanNetwork';
+
+CREATE TABLE IF NOT EXISTS l2_network_clusters (
+    l2_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l2_network_clusters_l2_fkey REFERENCES l2_networks (uuid) ON DELETE CASCADE,
+    cluster_uuid     text COLLATE "C" NOT NULL CONSTRAINT l2_network_clusters_cluster_fkey REFERENCES clusters (uuid) ON DELETE CASCADE,
+    CONSTRAINT l2_network_clusters_pkey PRIMARY KEY (l2_network_uuid, cluster_uuid)
+);
+CREATE INDEX IF NOT EXISTS l2_network_clusters_cluster_idx ON l2_network_clusters (cluster_uuid);
+
+CREATE TABLE IF NOT EXISTS l3_networks (
+    uuid             text COLLATE "C" PRIMARY KEY,
+    name             text COLLATE "C" NOT NULL,
+    description      text,
+    type             text NOT NULL DEFAULT 'L3BasicNetwork',
+    zone_uuid        text COLLATE "C" NOT NULL CONSTRAINT l3_networks_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
+    l2_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l3_networks_l2_fkey REFERENCES l2_networks (uuid) ON DELETE CASCADE,
+    state            text NOT NULL DEFAULT 'Enabled' CONSTRAINT l3_networks_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    dns_domain       text,
+    system           boolean NOT NULL DEFAULT false,
+    category         text NOT NULL DEFAULT 'Private' CONSTRAINT l3_networks_category_check
+                     CHECK (category IN ('Public', 'Private', 'System')),
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    last_op_date     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS l3_networks_l2_idx ON l3_networks (l2_network_uuid);
+CREATE INDEX IF NOT EXISTS l3_networks_zone_idx ON l3_networks (zone_uuid);
+CREATE INDEX IF NOT EXISTS l3_networks_name_idx ON l3_networks (name);
+
+CREATE TABLE IF NOT EXISTS l3_network_dns (
+    id               bigint GENERATED ALWAYS AS IDENTITY,
+    l3_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l3_network_dns_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
+    dns              text COLLATE "C" NOT NULL,
+    CONSTRAINT l3_network_dns_pkey PRIMARY KEY (l3_network_uuid, dns)
+);
+
+-- Whoever takes an address locks the row of the range. All addresses below next_value are taken, so the search for a gap
+-- begins there; the trigger free_address moves it back.
+CREATE TABLE IF NOT EXISTS ip_ranges (
+    uuid             text COLLATE "C" PRIMARY KEY,
+    name             text COLLATE "C" NOT NULL,
+    description      text,
+    l3_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT ip_ranges_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
+    start_ip         text COLLATE "C" NOT NULL,
+    end_ip           text COLLATE "C" NOT NULL,
+    netmask          text NOT NULL,
+    gateway          text NOT NULL,
+    network_cidr     text NOT NULL,
+    start_value      bigint NOT NULL,  -- the addresses as numbers
+    end_value        bigint NOT NULL,
+    next_value       bigint NOT NULL,
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    last_op_date     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT ip_ranges_order_check CHECK (start_value <= end_value)
+) WITH (fillfactor = 50);
+CREATE INDEX IF NOT EXISTS ip_ranges_l3_idx ON ip_ranges (l3_network_uuid);
+
+-- driver work: job_uuid names the job that changed the state last, so that its second run knows its own traces.
+CREATE TABLE IF NOT EXISTS vm_instances (
+    uuid                    text COLLATE "C" PRIMARY KEY,
+    name                    text COLLATE "C" NOT NULL,
+    description             text,
+    zone_uuid               text COLLATE "C" CONSTRAINT vm_instances_zone_fkey REFERENCES zones (uuid),
+    cluster_uuid            text COLLATE "C" CONSTRAINT vm_instances_cluster_fkey REFERENCES clusters (uuid) ON DELETE SET NULL,
+    image_uuid              text COLLATE "C" CONSTRAINT vm_instances_image_fkey REFERENCES images (uuid) ON DELETE SET NULL,
+    host_uuid               text COLLATE "C" CONSTRAINT vm_instances_host_fkey REFERENCES hosts (uuid),
+    last_host_uuid          text COLLATE "C" CONSTRAINT vm_instances_last_host_fkey REFERENCES hosts (uuid) ON DELETE SET NULL,
+    instance_offering_uuid  text COLLATE "C" CONSTRAINT vm_instances_offering_fkey
+                            REFERENCES instance_offerings (uuid) ON DELETE SET NULL,
+    root_volume_uuid        text COLLATE "C",
+    platform                text NOT NULL,
+    default_l3_network_uuid text COLLATE "C" CONSTRAINT vm_instances_default_l3_fkey REFERENCES l3_networks (uuid) ON DELETE SET NULL,
+    type                    text NOT NULL DEFAULT 'UserVm',
+    hypervisor_type         text,
+    memory_size             bigint NOT NULL,  -- bytes
+    cpu_num                 int NOT NULL,
+    cpu_speed               int NOT NULL DEFAULT 0,
+    allocator_strategy      text,
+    state                   text NOT NULL CONSTRAINT vm_instances_state_check CHECK (state IN (
+                                'Created', 'Starting', 'Running', 'Stopping', 'Stopped', 'Rebooting', 'Destroying', 'Destroyed',
+                                'Migrating', 'Expunging', 'Pausing', 'Paused', 'Resuming', 'VolumeMigrating', 'Unknown')),
+    job_uuid                text COLLATE "C",
+    create_date             timestamptz NOT NULL DEFAULT now(),
+    last_op_date            timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT vm_instances_host_check CHECK (host_uuid IS NOT NULL OR state NOT IN ('Running', 'Paused'))
+) WITH (fillfactor = 70);
+CREATE INDEX IF NOT EXISTS vm_instances_name_idx ON vm_instances (name);
+CREATE INDEX IF NOT EXISTS vm_instances_host_idx ON vm_instances (host_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_last_host_idx ON vm_instances (last_host_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_cluster_idx ON vm_instances (cluster_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_zone_idx ON vm_instances (zone_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_image_idx ON vm_instances (image_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_offering_idx ON vm_instances (instance_offering_uuid);
+CREATE INDEX IF NOT EXISTS vm_instances_default_l3_idx ON vm_instances (default_l3_network_uuid);
+-- VMs on their way to another state; those whose job is gone are settled.
+CREATE INDEX IF NOT EXISTS vm_instances_transit_idx ON vm_instances (last_op_date)
+    WHERE state IN ('Starting', 'Stopping', 'Rebooting', 'Destroying', 'Pausing', 'Resuming', 'Expunging');
+
+CREATE OR REPLACE FUNCTION charge_host() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP <> 'INSERT' AND OLD.host_uuid IS NOT NULL THEN
+        UPDATE hosts SET available_cpu_capacity = available_cpu_capacity + OLD.cpu_num,
+               available_memory_capacity = available_memory_capacity + OLD.memory_size WHERE uuid = OLD.host_uuid;
+    END IF;
+    IF TG_OP <> 'DELETE' AND NEW.host_uuid IS NOT NULL THEN
+        UPDATE hosts SET available_cpu_capacity = available_cpu_capacity - NEW.cpu_num,
+               available_memory_capacity = available_memory_capacity - NEW.memory_size WHERE uuid = NEW.host_uuid;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER charge_host_row AFTER INSERT OR DELETE ON vm_instances FOR EACH ROW EXECUTE FUNCTION charge_host();
+CREATE OR REPLACE TRIGGER charge_host_change AFTER UPDATE OF host_uuid, cpu_num, memory_size ON vm_instances FOR EACH ROW
+    WHEN (OLD.host_uuid IS DISTINCT FROM NEW.host_uuid OR OLD.cpu_num <> NEW.cpu_num OR OLD.memory_size <> NEW.memory_size)
+    EXECUTE FUNCTION charge_host();
+
+-- A number is taken once and never again, also not after its NIC is gone; installations start at different ones.
+DO $$ BEGIN
+    IF to_regclass('mac_numbers') IS NULL THEN
+        CREATE SEQUENCE mac_numbers MINVALUE 0 MAXVALUE 1099511627775 CYCLE;
+        PERFORM setval('mac_numbers', floor(random() * 1099511627775)::bigint);
+    END IF;
+END $$;
+
+CREATE TABLE IF NOT EXISTS vm_nics (
+    uuid              text COLLATE "C" PRIMARY KEY,
+    vm_instance_uuid  text COLLATE "C" NOT NULL CONSTRAINT vm_nics_vm_fkey REFERENCES vm_instances (uuid) ON DELETE CASCADE,
+    l3_network_uuid   text COLLATE "C" NOT NULL CONSTRAINT vm_nics_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
+    ip                text COLLATE "C" NOT NULL,
+    mac               text COLLATE "C" NOT NULL CONSTRAINT vm_nics_mac_key UNIQUE,
+    netmask           text NOT NULL,
+    gateway           text NOT NULL,
+    meta_data         text,
+    device_id         int NOT NULL,
+    create_date       timestamptz NOT NULL DEFAULT now(),
+    last_op_date      timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT vm_nics_device_key UNIQUE (vm_instance_uuid, device_id)
+);
+CREATE INDEX IF NOT EXISTS vm_nics_l3_idx ON vm_nics (l3_network_uuid);
+CREATE INDEX IF NOT EXISTS vm_nics_ip_idx ON vm_nics (ip);
+
+-- The default network of a VM is one that it has a NIC on; the first NIC's when the one it was is gone.
+CREATE OR REPLACE FUNCTION renew_default_l3() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE vm_instances v SET default_l3_network_uuid = (
+        SELECT n.l3_network_uuid FROM vm_nics n JOIN l3_networks l ON l.uuid = n.l3_network_uuid
+        WHERE n.vm_instance_uuid = v.uuid ORDER BY n.device_id LIMIT 1)
+    WHERE v.uuid = OLD.vm_instance_uuid
+      AND coalesce(v.default_l3_network_uuid, OLD.l3_network_uuid) = OLD.l3_network_uuid;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER renew_default_l3 AFTER DELETE ON vm_nics FOR EACH ROW EXECUTE FUNCTION renew_default_l3();
+
+CREATE TABLE IF NOT EXISTS vips (
+    uuid                   text COLLATE "C" PRIMARY KEY,
+    name                   text COLLATE "C" NOT NULL,
+    description            text,
+    l3_network_uuid        text COLLATE "C" NOT NULL CONSTRAINT vips_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
+    ip                     text COLLATE "C" NOT NULL,
+    state                  text NOT NULL DEFAULT 'Enabled' CONSTRAINT vips_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    gateway                text NOT NULL,
+    netmask                text NOT NULL,
+    service_provider       text,
+    peer_l3_network_uuid   text COLLATE "C" CONSTRAINT vips_peer_l3_fkey REFERENCES l3_networks (uuid) ON DELETE SET NULL,
+    use_for                text,
+    create_date            timestamptz NOT NULL DEFAULT now(),
+    last_op_date           timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS vips_l3_idx ON vips (l3_network_uuid);
+CREATE INDEX IF NOT EXISTS vips_peer_l3_idx ON vips (peer_l3_network_uuid);
+CREATE INDEX IF NOT EXISTS vips_ip_idx ON vips (ip);
+
+CREATE TABLE IF NOT EXISTS eips (
+    uuid          text COLLATE "C" PRIMARY KEY,
+    name          text COLLATE "C" NOT NULL,
+    description   text,
+    vm_nic_uuid   text COLLATE "C" CONSTRAINT eips_nic_key UNIQUE CONSTRAINT eips_nic_fkey REFERENCES vm_nics (uuid) ON DELETE SET NULL,
+    vip_uuid      text COLLATE "C" NOT NULL CONSTRAINT eips_vip_key UNIQUE CONSTRAINT eips_vip_fkey REFERENCES vips (uuid) ON DELETE CASCADE,
+    state         text NOT NULL DEFAULT 'Enabled' CONSTRAINT eips_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    vip_ip        text COLLATE "C" NOT NULL,
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    last_op_date  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS eips_vip_ip_idx ON eips (vip_ip);
+
+-- A VIP knows what it is used for, and the network of the guests behind it.
+CREATE OR REPLACE FUNCTION note_use() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        UPDATE vips SET use_for = NULL, peer_l3_network_uuid = NULL, last_op_date = now() WHERE uuid = OLD.vip_uuid;
+    ELSE
+        UPDATE vips SET use_for = 'Eip', last_op_date = now(), peer_l3_network_uuid = (
+            SELECT n.l3_network_uuid FROM vm_nics n WHERE n.uuid = NEW.vm_nic_uuid) WHERE uuid = NEW.vip_uuid;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER note_use AFTER INSERT OR DELETE OR UPDATE OF vm_nic_uuid ON eips
+    FOR EACH ROW EXECUTE FUNCTION note_use();
+
+-- Every address that is taken, by a NIC or by a VIP.
+CREATE TABLE IF NOT EXISTS used_ips (
+    l3_network_uuid  text COLLATE "C" NOT NULL,
+    value            bigint NOT NULL,
+    ip_range_uuid    text COLLATE "C" NOT NULL CONSTRAINT used_ips_range_fkey REFERENCES ip_ranges (uuid) ON DELETE CASCADE,
+    vm_nic_uuid      text COLLATE "C" CONSTRAINT used_ips_nic_key UNIQUE CONSTRAINT used_ips_nic_fkey
+                     REFERENCES vm_nics (uuid) ON DELETE CASCADE,
+    vip_uuid         text COLLATE "C" CONSTRAINT used_ips_vip_key UNIQUE CONSTRAINT used_ips_vip_fkey
+                     REFERENCES vips (uuid) ON DELETE CASCADE,
+    CONSTRAINT used_ips_address_key UNIQUE (l3_network_uuid, value),
+    CONSTRAINT used_ips_holder_check CHECK (num_nonnulls(vm_nic_uuid, vip_uuid) = 1)
+);
+CREATE INDEX IF NOT EXISTS used_ips_range_idx ON used_ips (ip_range_uuid, value);
+
+CREATE OR REPLACE FUNCTION free_address() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE ip_ranges SET next_value = least(next_value, OLD.value) WHERE uuid = OLD.ip_range_uuid;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER free_address AFTER DELETE ON used_ips FOR EACH ROW EXECUTE FUNCTION free_address();
+
+-- The lowest free address of a range, whose row the caller has locked; NULL when none is left.
+CREATE OR REPLACE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT coalesce(
+        (SELECT p_next WHERE p_next <= p_end
+                AND NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_next)),
+        (SELECT u.value + 1 FROM used_ips u
+         WHERE u.l3_network_uuid = p_l3 AND u.value >= p_next AND u.value < p_end
+           AND NOT EXISTS (SELECT FROM used_ips n WHERE n.l3_network_uuid = p_l3 AND n.value = u.value + 1)
+         ORDER BY u.value LIMIT 1))
+$$;
+
+CREATE TABLE IF NOT EXISTS volumes (
+    uuid                  text COLLATE "C" PRIMARY KEY,
+    name                  text COLLATE "C" NOT NULL,
+    description           text,
+    primary_storage_uuid  text COLLATE "C",
+    vm_instance_uuid      text COLLATE "C" CONSTRAINT volumes_vm_fkey REFERENCES vm_instances (uuid),
+    disk_offering_uuid    text COLLATE "C" CONSTRAINT volumes_offering_fkey REFERENCES disk_offerings (uuid) ON DELETE SET NULL,
+    root_image_uuid       text COLLATE "C" CONSTRAINT volumes_image_fkey REFERENCES images (uuid) ON DELETE SET NULL,
+    install_path          text,
+    type                  text NOT NULL CONSTRAINT volumes_type_check CHECK (type IN ('Root', 'Data')),
+    format                text,
+    size                  bigint NOT NULL,  -- bytes
+    actual_size           bigint NOT NULL DEFAULT 0,
+    device_id             int,
+    state                 text NOT NULL DEFAULT 'Enabled' CONSTRAINT volumes_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    status                text NOT NULL CONSTRAINT volumes_status_check
+                          CHECK (status IN ('Creating', 'Ready', 'NotInstantiated', 'Deleted', 'Migrating')),
+    is_shareable          boolean NOT NULL DEFAULT false,
+    job_uuid              text COLLATE "C",
+    create_date           timestamptz NOT NULL DEFAULT now(),
+    last_op_date          timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT volumes_device_key UNIQUE (vm_instance_uuid, device_id)
+);
+CREATE INDEX IF NOT EXISTS volumes_name_idx ON volumes (name);
+CREATE INDEX IF NOT EXISTS volumes_offering_idx ON volumes (disk_offering_uuid);
+CREATE INDEX IF NOT EXISTS volumes_image_idx ON volumes (root_image_uuid);
+
+CREATE TABLE IF NOT EXISTS volume_snapshots (
+    uuid                          text COLLATE "C" PRIMARY KEY,
+    name                          text COLLATE "C" NOT NULL,
+    description                   text,
+    type                          text NOT NULL DEFAULT 'Hypervisor',
+    volume_uuid                   text COLLATE "C" CONSTRAINT volume_snapshots_volume_fkey REFERENCES volumes (uuid) ON DELETE SET NULL,
+    tree_uuid                     text COLLATE "C" NOT NULL,
+    parent_uuid                   text COLLATE "C" CONSTRAINT volume_snapshots_parent_fkey
+                                  REFERENCES volume_snapshots (uuid) ON DELETE SET NULL,
+    primary_storage_uuid          text COLLATE "C",
+    primary_storage_install_path  text,
+    volume_type                   text NOT NULL,
+    format                        text,
+    latest                        boolean NOT NULL,
+    size                          bigint NOT NULL,  -- bytes
+    state                         text NOT NULL DEFAULT 'Enabled' CONSTRAINT volume_snapshots_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    status                        text NOT NULL CONSTRAINT volume_snapshots_status_check CHECK (status IN ('Creating', 'Ready', 'Deleting')),
+    job_uuid                      text COLLATE "C",
+    create_date                   timestamptz NOT NULL DEFAULT now(),
+    last_op_date                  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS volume_snapshots_volume_idx ON volume_snapshots (volume_uuid);
+CREATE INDEX IF NOT EXISTS volume_snapshots_parent_idx ON volume_snapshots (parent_uuid);
+CREATE UNIQUE INDEX IF NOT EXISTS volume_snapshots_latest_key ON volume_snapshots (volume_uuid) WHERE latest;
+CREATE INDEX IF NOT EXISTS volume_snapshots_transit_idx ON volume_snapshots (last_op_date) WHERE status <> 'Ready';
+
+SELECT resources_of('clusters', 'ClusterVO'), resources_of('hosts', 'HostVO'), resources_of('images', 'ImageVO'),
+       resources_of('instance_offerings', 'InstanceOfferingVO'), resources_of('disk_offerings', 'DiskOfferingVO'),
+       resources_of('l2_networks', 'L2NetworkVO'), resources_of('l3_networks', 'L3NetworkVO'),
+       resources_of('ip_ranges', 'IpRangeVO'), resources_of('vm_instances', 'VmInstanceVO'), resources_of('vm_nics', 'VmNicVO'),
+       resources_of('vips', 'VipVO'), resources_of('eips', 'EipVO'), resources_of('volumes', 'VolumeVO'),
+       resources_of('volume_snapshots', 'VolumeSnapshotVO');
+
+-- Domains that a host may still run although their VM has no place here any more: its host was deleted or did not
+-- answer. A periodic task has the driver destroy them. The host's address stays with the row, since the host may be gone.
+CREATE TABLE IF NOT EXISTS stray_domains (
+    vm_uuid          text COLLATE "C" NOT NULL,
+    host_uuid        text COLLATE "C" NOT NULL,
+    hypervisor_type  text NOT NULL,
+    management_ip    text NOT NULL,
+    username         text,
+    password         text,  -- sealed
+    ssh_port         int,
+    attempts         int NOT NULL DEFAULT 0,
+    next_at          timestamptz NOT NULL DEFAULT now(),
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT stray_domains_pkey PRIMARY KEY (vm_uuid, host_uuid)
+);
+CREATE INDEX IF NOT EXISTS stray_domains_next_idx ON stray_domains (next_at);
+
+-- What the simulator's hosts run. It stands for the memory of real hypervisors, so nothing here refers to our own rows.
+CREATE TABLE IF NOT EXISTS simulator_domains (
+    host_uuid    text COLLATE "C" NOT NULL,
+    vm_uuid      text COLLATE "C" NOT NULL,
+    name         text NOT NULL,
+    cpu_num      int NOT NULL,
+    memory_size  bigint NOT NULL,
+    disks        text[] NOT NULL DEFAULT '{}',
+    nics         text[] NOT NULL DEFAULT '{}',
+    power        text NOT NULL DEFAULT 'Stopped' CONSTRAINT simulator_domains_power_check CHECK (power IN ('Running', 'Paused', 'Stopped')),
+    starts       int NOT NULL DEFAULT 0,  -- how often it was really powered on
+    token        text COLLATE "C",        -- of the last reboot
+    CONSTRAINT simulator_domains_pkey PRIMARY KEY (host_uuid, vm_uuid)
+);
+CREATE TABLE IF NOT EXISTS simulator_snapshots (
+    snapshot_uuid  text COLLATE "C" CONSTRAINT simulator_snapshots_pkey PRIMARY KEY,
+    volume_uuid    text COLLATE "C" NOT NULL
+);
+-- Faults on purpose: a NULL matches everything; a row with `remaining` is used up.
+CREATE TABLE IF NOT EXISTS simulator_faults (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action     text,
+    host_uuid  text COLLATE "C",
+    vm_uuid    text COLLATE "C",
+    latency_s  float8 NOT NULL DEFAULT 0,
+    error      text,                          -- NULL: only the latency
+    lost       boolean NOT NULL DEFAULT false,  -- the host does not answer at all
+    remaining  int
+);
+
+-- The faults that hit an action; those with a number of times left have one less.
+CREATE OR REPLACE FUNCTION simulator_faults_for(p_action text, p_host text, p_vm text)
+RETURNS TABLE (latency_s float8, error text, lost boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT EXISTS (SELECT FROM simulator_faults) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY WITH hit AS (
+        SELECT f.id FROM simulator_faults f
+        WHERE (f.action IS NULL OR f.action = p_action) AND (f.host_uuid IS NULL OR f.host_uuid = p_host)
+          AND (f.vm_uuid IS NULL OR f.vm_uuid = p_vm) AND (f.remaining IS NULL OR f.remaining > 0)
+    ), used AS (
+        UPDATE simulator_faults f SET remaining = f.remaining - 1 FROM hit h WHERE f.id = h.id AND f.remaining > 0
+        RETURNING f.id, f.latency_s, f.error, f.lost
+    )
+    SELECT u.latency_s, u.error, u.lost FROM used u
+    UNION ALL
+    SELECT f.latency_s, f.error, f.lost FROM simulator_faults f JOIN hit h ON h.id = f.id WHERE f.remaining IS NULL;
+END $$;
+
+------------------------------------------------------------------------------------------------------------------------
+-- API jobs: the ledger. Redis only rings; every truth about a job is here.
+------------------------------------------------------------------------------------------------------------------------
+
+-- state: queued     accepted; `waits_for` names the job before it on one of its resources, once a claim has found it
+--        running    claimed by `owner` until `lease_until`; `epoch` counts the claims
+--        succeeded, failed, canceled    final; `result` is the body that the poll and the webhook show
+--        expired    a final job whose result is no longer kept
+CREATE TABLE IF NOT EXISTS api_jobs (
+    seq           bigint GENERATED ALWAYS AS IDENTITY,
+    uuid          text COLLATE "C" PRIMARY KEY,
+    account_uuid  text COLLATE "C" NOT NULL,
+    user_uuid     text COLLATE "C" NOT NULL,
+    is_admin      boolean NOT NULL,
+    api           text NOT NULL,
+    fingerprint   bytea NOT NULL,   -- keyed hash of method, path and body: tells a repeat from another request
+    request       text,             -- the validated request as JSON, secrets hashed or sealed
+    request_id    text,
+    remote        text,             -- address of the client
+    target        text,             -- uuid in the path
+    keyed         boolean NOT NULL, -- it has rows in api_job_keys
+    outside       boolean NOT NULL, -- it acts outside the database
+    with_schema   boolean NOT NULL DEFAULT false,
+    web_hook      text,
+    state         text NOT NULL DEFAULT 'queued' CONSTRAINT api_jobs_state_check
+                  CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'canceled', 'expired')),
+    epoch         int NOT NULL DEFAULT 0,
+    claims        int NOT NULL DEFAULT 0,
+    waits_for     text COLLATE "C",
+    owner         text,
+    lease_until   timestamptz,
+    cancel_asked  boolean NOT NULL DEFAULT false,
+    accepted_at   timestamptz NOT NULL DEFAULT now(),
+    deadline_at   timestamptz NOT NULL,
+    started_at    timestamptz,
+    finished_at   timestamptz,
+    expires_at    timestamptz,
+    result        text
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+
+CREATE INDEX IF NOT EXISTS api_jobs_runnable_idx ON api_jobs (seq) WHERE state = 'queued' AND waits_for IS NULL;
+CREATE INDEX IF NOT EXISTS api_jobs_suspect_idx ON api_jobs (seq) WHERE state = 'queued' AND claims > 0;
+CREATE INDEX IF NOT EXISTS api_jobs_waiting_idx ON api_jobs (waits_for) WHERE waits_for IS NOT NULL;
+CREATE INDEX IF NOT EXISTS api_jobs_lease_idx ON api_jobs (lease_until) WHERE state = 'running';
+CREATE INDEX IF NOT EXISTS api_jobs_account_idx ON api_jobs (account_uuid, seq);
+CREATE INDEX IF NOT EXISTS api_jobs_seq_idx ON api_jobs (seq);
+CREATE INDEX IF NOT EXISTS api_jobs_expires_idx ON api_jobs (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Who changed what, from where, and how it ended: every mutating call, also those refused for want of permission.
+CREATE TABLE IF NOT EXISTS audits (
+    id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    account_uuid  text COLLATE "C",
+    user_uuid     text COLLATE "C",
+    api           text COLLATE "C" NOT NULL,
+    target        text COLLATE "C",
+    job_uuid      text COLLATE "C",
+    request_id    text COLLATE "C",
+    remote        text,
+    outcome       text NOT NULL,
+    error_code    text
+);
+CREATE INDEX IF NOT EXISTS audits_date_idx ON audits (create_date);
+CREATE INDEX IF NOT EXISTS audits_account_idx ON audits (account_uuid, id);
+CREATE INDEX IF NOT EXISTS audits_target_idx ON audits (target) WHERE target IS NOT NULL;
+
+-- The resources that an unfinished job names. Jobs with a shared row run beside each other; any other pair in order of seq.
+CREATE TABLE IF NOT EXISTS api_job_keys (
+    key       text COLLATE "C" NOT NULL,
+    seq       bigint NOT NULL,
+    shared    boolean NOT NULL,
+    job_uuid  text COLLATE "C" NOT NULL,
+    PRIMARY KEY (key, seq)
+);
+CREATE INDEX IF NOT EXISTS api_job_keys_seq_idx ON api_job_keys (seq);
+
+-- Stores a batch of jobs in one transaction. The keys of one job are joined by spaces; a shared one starts with '~'.
+-- Returns the rows that were there before under one of the uuids, for the caller to compare.
+-- The lock per key makes the order of seq the order of commit: whoever sees a job sees all earlier jobs on its keys.
+CREATE OR REPLACE FUNCTION accept_jobs(
+    p_uuids text[], p_accounts text[], p_users text[], p_admins boolean[], p_apis text[], p_fingerprints bytea[],
+    p_requests text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[], p_hooks text[],
+    p_timeouts_s int[], p_remotes text[], p_targets text[]
+) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_made bigint[];
+    v_keyed boolean := array_remove(p_keys, NULL) <> '{}';
+BEGIN
+    IF v_keyed THEN
+        PERFORM pg_advisory_xact_lock(7316002, k.hash) FROM (
+            SELECT DISTINCT hashtext(ltrim(key, '~')) AS hash
+            FROM unnest(p_keys) AS job_keys, string_to_table(job_keys, ' ') AS key ORDER BY 1) k;
+    END IF;
+    WITH made AS (
+        INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, request_id, keyed,
+                              outside, with_schema, web_hook, deadline_at, remote, target)
+        SELECT n.uuid, n.account, n.usr, n.is_admin, n.api, n.fingerprint, n.request, n.request_id, n.keys IS NOT NULL,
+               n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target
+        FROM unnest(p_uuids, p_accounts, p_users, p_admins, p_apis, p_fingerprints, p_requests, p_request_ids, p_keys,
+                    p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets)
+             AS n (uuid, account, usr, is_admin, api, fingerprint, request, request_id, keys, outside, with_schema,
+                   hook, timeout_s, remote, target)
+        ON CONFLICT DO NOTHING
+        RETURNING seq
+    )
+    SELECT array_agg(seq) INTO v_made FROM made;
+    IF v_keyed THEN
+        INSERT INTO api_job_keys (key, seq, shared, job_uuid)
+        SELECT ltrim(key, '~'), j.seq, bool_and(left(key, 1) = '~'), j.uuid
+        FROM unnest(p_uuids, p_keys) AS n (uuid, keys) JOIN api_jobs j ON j.uuid = n.uuid AND j.seq = ANY (v_made),
+             string_to_table(n.keys, ' ') AS key
+        GROUP BY ltrim(key, '~'), j.seq, j.uuid;
+    END IF;
+    IF coalesce(cardinality(v_made), 0) < cardinality(p_uuids) THEN
+        RETURN QUERY SELECT j.uuid, j.account_uuid, j.fingerprint FROM api_jobs j WHERE j.uuid = ANY (p_uuids);
+    END IF;
+END $$;
+
+-- Claims up to p_limit jobs that no earlier unfinished job on one of their resources holds back.
+-- With p_suspects, one job that has lost a worker before; it should run alone, so that it can take only itself down.
+CREATE OR REPLACE FUNCTION claim_jobs(p_owner text, p_limit int, p_lease_s float8, p_suspects boolean)
+RETURNS TABLE (uuid text, epoch int, api text, request text, account_uuid text, user_uuid text, is_admin boolean,
+               request_id text, outside boolean, with_schema boolean, keyed boolean, claims int, accepted_at timestamptz,
+               remaining_s float8) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_free text[];
+    v_keyed bigint[];
+    v_outside boolean;
+    v_held text[];
+    v_blockers text[];
+BEGIN
+    SELECT array_agg(c.uuid), array_agg(c.seq) FILTER (WHERE c.keyed), bool_or(c.outside)
+    INTO v_free, v_keyed, v_outside FROM (
+        SELECT j.uuid, j.seq, j.keyed, j.outside FROM api_jobs j
+        WHERE j.state = 'queued' AND j.waits_for IS NULL AND (j.claims > 0) = p_suspects
+        ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) c;
+    IF v_free IS NULL THEN
+        RETURN;
+    END IF;
+
+    -- A claim that a crash of the database undoes is only made again: what is done under it ends the job in the same
+    -- transaction, so it cannot be done twice. Only work outside needs the claim on disk before it begins.
+    IF NOT v_outside THEN
+        PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
+
+    -- A held-back job leaves the index of runnable ones until its blocker ends. The blocker's row is locked and looked at
+    -- again, so that it cannot end in between; if it is locked or has ended, the job simply stays runnable.
+    IF v_keyed IS NOT NULL THEN
+        SELECT array_agg(h.uuid), array_agg(h.blocker) INTO v_held, v_blockers FROM (
+            SELECT j.uuid, (
+                SELECT before.job_uuid FROM api_job_keys mine
+                JOIN api_job_keys before ON before.key = mine.key AND before.seq < mine.seq
+                                            AND NOT (before.shared AND mine.shared)
+                WHERE mine.seq = j.seq ORDER BY before.seq DESC LIMIT 1) AS blocker
+            FROM api_jobs j WHERE j.seq = ANY (v_keyed)) h
+        WHERE h.blocker IS NOT NULL;
+    END IF;
+    IF v_held IS NOT NULL THEN
+        v_free := ARRAY(SELECT unnest(v_free) EXCEPT SELECT unnest(v_held));
+        WITH alive AS MATERIALIZED (
+            SELECT j.uuid FROM api_jobs j WHERE j.uuid = ANY (v_blockers) AND j.state IN ('queued', 'running')
+            FOR UPDATE SKIP LOCKED
+        )
+        UPDATE api_jobs j SET waits_for = h.blocker
+        FROM unnest(v_held, v_blockers) AS h (uuid, blocker) JOIN alive a ON a.uuid = h.blocker
+        WHERE j.uuid = h.uuid;
+    END IF;
+
+    RETURN QUERY WITH claimed AS (
+        UPDATE api_jobs j SET state = 'running', epoch = j.epoch + 1, claims = j.claims + 1, owner = p_owner,
+               lease_until = now() + make_interval(secs => p_lease_s), started_at = coalesce(j.started_at, now())
+        WHERE j.uuid = ANY (v_free) RETURNING j.*
+    )
+    SELECT c.uuid, c.epoch, c.api, c.request, c.account_uuid, c.user_uuid, c.is_admin, c.request_id, c.outside,
+           c.with_schema, c.keyed, c.claims, c.accepted_at,
+           extract(epoch FROM c.deadline_at - now())::float8
+    FROM claimed c ORDER BY c.seq;
+END $$;
+
+-- Ends jobs: state, result, audit line, webhook delivery, and their resources pass on, in the caller's transaction.
+-- Raises ZS001 when one of them is not in the state p_from under its epoch; the caller must then roll back.
+-- Returns whether a webhook is now due.
+CREATE OR REPLACE FUNCTION finish_jobs(
+    p_from text, p_uuids text[], p_epochs int[], p_states text[], p_results text[], p_retention_s float8
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    v_count int;
+    v_keyed bigint[];
+    v_hooked boolean;
+BEGIN
+    WITH ended AS (
+        UPDATE api_jobs j SET state = e.state, result = e.result, finished_at = clock_timestamp(), owner = NULL,
+               lease_until = NULL, waits_for = NULL, expires_at = now() + make_interval(secs => p_retention_s)
+        FROM unnest(p_uuids, p_epochs, p_states, p_results) AS e (uuid, epoch, state, result)
+        WHERE j.uuid = e.uuid AND j.epoch = e.epoch AND j.state = p_from
+        RETURNING j.*
+    ), noted AS (
+        INSERT INTO audits (account_uuid, user_uuid, api, target, job_uuid, request_id, remote, outcome, error_code)
+        SELECT j.account_uuid, j.user_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
+               CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
+        FROM ended j
+    )
+    SELECT count(*), array_agg(j.seq) FILTER (WHERE j.keyed), coalesce(bool_or(j.web_hook IS NOT NULL), false)
+    INTO v_count, v_keyed, v_hooked FROM ended j;
+    IF v_count < cardinality(p_uuids) THEN
+        RAISE EXCEPTION 'a job is no longer held by this worker' USING ERRCODE = 'ZS001';
+    END IF;
+    IF v_keyed IS NOT NULL THEN
+        DELETE FROM api_job_keys k WHERE k.seq = ANY (v_keyed);
+        UPDATE api_jobs j SET waits_for = NULL WHERE j.waits_for = ANY (p_uuids);
+    END IF;
+    IF v_hooked THEN
+        INSERT INTO webhook_deliveries (id, job_uuid, account_uuid, url, receiver, success, body)
+        SELECT 'msg_' || j.uuid, j.uuid, j.account_uuid, j.web_hook,
+               lower(substring(j.web_hook FROM '^[A-Za-z]+://[^/?#]+')), j.state = 'succeeded', j.result
+        FROM api_jobs j WHERE j.uuid = ANY (p_uuids) AND j.web_hook IS NOT NULL
+        ON CONFLICT (id) DO NOTHING;
+    END IF;
+    RETURN v_hooked;
+END $$;
+
+-- Takes back running jobs whose lease has run out. Those that have used up p_max_claims fail; the others are queued again.
+-- Also ends queued jobs that are past their deadline. Returns what it ended.
+CREATE OR REPLACE FUNCTION reap_jobs(
+    p_limit int, p_max_claims int, p_lost_result text, p_late_result text, p_retention_s float8
+) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_uuids text[];
+    v_epochs int[];
+    v_hooked boolean;
+BEGIN
+    UPDATE api_jobs j SET state = 'queued', owner = NULL, lease_until = NULL
+    FROM (SELECT l.uuid FROM api_jobs l
+          WHERE l.state = 'running' AND l.lease_until < now() AND l.claims < p_max_claims
+          ORDER BY l.lease_until LIMIT p_limit FOR UPDATE SKIP LOCKED) lost
+    WHERE j.uuid = lost.uuid;
+
+    SELECT array_agg(l.uuid), array_agg(l.epoch) INTO v_uuids, v_epochs FROM (
+        SELECT j.uuid, j.epoch FROM api_jobs j
+        WHERE j.state = 'running' AND j.lease_until < now() AND j.claims >= p_max_claims
+        ORDER BY j.lease_until LIMIT p_limit FOR UPDATE SKIP LOCKED) l;
+    IF v_uuids IS NOT NULL THEN
+        v_hooked := finish_jobs('running', v_uuids, v_epochs, array_fill('failed'::text, ARRAY[cardinality(v_uuids)]),
+                                array_fill(p_lost_result, ARRAY[cardinality(v_uuids)]), p_retention_s);
+        RETURN QUERY SELECT u, v_hooked FROM unnest(v_uuids) AS u;
+    END IF;
+
+    SELECT array_agg(l.uuid), array_agg(l.epoch) INTO v_uuids, v_epochs FROM (
+        SELECT j.uuid, j.epoch FROM api_jobs j
+        WHERE j.state = 'queued' AND j.waits_for IS NULL AND j.deadline_at < now()
+        ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) l;
+    IF v_uuids IS NOT NULL THEN
+        v_hooked := finish_jobs('queued', v_uuids, v_epochs, array_fill('failed'::text, ARRAY[cardinality(v_uuids)]),
+                                array_fill(p_late_result, ARRAY[cardinality(v_uuids)]), p_retention_s);
+        RETURN QUERY SELECT u, v_hooked FROM unnest(v_uuids) AS u;
+    END IF;
+END $$;
+
+-- Cancels a job: a queued one ends here, a running one is asked to stop. Returns the state it was found in.
+CREATE OR REPLACE FUNCTION cancel_job(p_uuid text, p_result text, p_retention_s float8)
+RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    v_job record;
+BEGIN
+    SELECT j.state, j.epoch INTO v_job FROM api_jobs j WHERE j.uuid = p_uuid FOR UPDATE;
+    IF v_job.state = 'queued' THEN
+        PERFORM finish_jobs('queued', ARRAY[p_uuid], ARRAY[v_job.epoch], ARRAY['canceled'], ARRAY[p_result], p_retention_s);
+    ELSIF v_job.state = 'running' THEN
+        UPDATE api_jobs j SET cancel_asked = true WHERE j.uuid = p_uuid;
+    END IF;
+    RETURN v_job.state;
+END $$;
+
+-- Drops results past their time, leaving tombstones that tell `expired` from `never existed`, and old tombstones.
+-- Also frees queued jobs whose blocker is gone, should a release ever have been missed. Returns the rows it touched.
+CREATE OR REPLACE FUNCTION expire_jobs(p_tombstone_s float8, p_limit int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    v_count int;
+    v_more int;
+BEGIN
+    UPDATE api_jobs j SET state = 'expired', result = NULL, request = NULL,
+           expires_at = now() + make_interval(secs => p_tombstone_s)
+    WHERE j.uuid IN (SELECT d.uuid FROM api_jobs d WHERE d.expires_at < now() AND d.state <> 'expired'
+                     LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    DELETE FROM api_jobs j
+    WHERE j.uuid IN (SELECT d.uuid FROM api_jobs d WHERE d.expires_at < now() AND d.state = 'expired'
+                     LIMIT p_limit FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS v_more = ROW_COUNT;
+    UPDATE api_jobs j SET waits_for = NULL
+    WHERE j.waits_for IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM api_jobs b WHERE b.uuid = j.waits_for AND b.state IN ('queued', 'running'));
+    RETURN v_count + v_more;
+END $$;
+
+------------------------------------------------------------------------------------------------------------------------
+-- Webhooks: the outbox, its attempts, the receivers and the signing secrets
+------------------------------------------------------------------------------------------------------------------------
+
+-- Written by the transaction that ends the job; `body` never changes after that.
+-- state: pending, delivered, dead (schedule used up), gone (the receiver answered 410)
+CREATE TABLE IF NOT EXISTS webhook_deliveries (
+    id            text COLLATE "C" PRIMARY KEY,  -- also the webhook-id header, stable over all attempts
+    job_uuid      text COLLATE "C" NOT NULL,
+    account_uuid  text COLLATE "C" NOT NULL,
+    url           text NOT NULL,
+    receiver      text COLLATE "C" NOT NULL,     -- scheme://host:port, what limits and breakers are kept for
+    success       boolean NOT NULL,
+    body          text NOT NULL,
+    state         text NOT NULL DEFAULT 'pending' CONSTRAINT webhook_deliveries_state_check
+                  CHECK (state IN ('pending', 'delivered', 'dead', 'gone')),
+    attempts      int NOT NULL DEFAULT 0,
+    epoch         int NOT NULL DEFAULT 0,
+    owner         text,
+    lease_until   timestamptz,
+    next_at       timestamptz NOT NULL DEFAULT now(),
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    finished_at   timestamptz,
+    not_before    timestamptz,                   -- the receiver's Retry-After: no probe and no drain comes earlier
+    -- One delivery for a job, without a second unique index to keep up.
+    CONSTRAINT webhook_deliveries_job_check CHECK (id = 'msg_' || job_uuid)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);  -- room for the claimed version beside the first
+
+-- Walked by lane, which is one account at one receiver; it also gives the earliest delivery of a lane.
+CREATE INDEX IF NOT EXISTS webhook_deliveries_lane_idx
+    ON webhook_deliveries (receiver, account_uuid, next_at) WHERE state = 'pending';
+-- What a redelivery since T looks for.
+CREATE INDEX IF NOT EXISTS webhook_deliveries_failed_idx
+    ON webhook_deliveries (account_uuid, created_at) WHERE state IN ('dead', 'gone');
+-- For the purge. Rows are born in order and their versions stay close, so block ranges tell enough at almost no cost.
+CREATE INDEX IF NOT EXISTS webhook_deliveries_created_idx
+    ON webhook_deliveries USING brin (created_at) WITH (pages_per_range = 16);
+
+-- The attempt log: at most one row for each claim of a delivery. No foreign key: rows come in by the thousand, and both
+-- tables are purged together.
+-- outcome: delivered, gone, failed; unknown when the sender died between its claim and its record
+CREATE TABLE IF NOT EXISTS webhook_attempts (
+    delivery_id   text COLLATE "C" NOT NULL,
+    epoch         int NOT NULL,
+    outcome       text NOT NULL CONSTRAINT webhook_attempts_outcome_check
+                  CHECK (outcome IN ('delivered', 'gone', 'failed', 'unknown')),
+    error         text,                          -- class of the failure: timeout, refused, http-status, blocked, ...
+    status        int,
+    address       text,                          -- the address and port that answered, or were dialled last
+    started_at    timestamptz NOT NULL,
+    duration_ms   int,
+    reply         bytea,                         -- at most the first 4 KiB
+    CONSTRAINT webhook_attempts_pkey PRIMARY KEY (delivery_id, epoch)
+);
+
+-- A receiver with work belongs to one sender at a time, so that its limit of requests in flight can be kept in one
+-- process. The lease covers every claim made under it; the row goes away with the work.
+CREATE TABLE IF NOT EXISTS webhook_receivers (
+    receiver      text COLLATE "C" PRIMARY KEY,
+    owner         text NOT NULL,
+    lease_until   timestamptz NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+
+-- The failures in a row of a lane, so that one account's bad URL does not hold up another's at the same host. No row: the
+-- last attempt succeeded. `opened_at` is set while the breaker is open. A probe is then due at `probe_by`, or from
+-- `probe_at` on as soon as a delivery's own time has come.
+CREATE TABLE IF NOT EXISTS webhook_breakers (
+    receiver      text COLLATE "C" NOT NULL,
+    account_uuid  text COLLATE "C" NOT NULL,
+    failures      int NOT NULL,
+    probes        int NOT NULL DEFAULT 0,
+    opened_at     timestamptz,
+    probe_at      timestamptz,
+    probe_by      timestamptz,
+    CONSTRAINT webhook_breakers_pkey PRIMARY KEY (receiver, account_uuid),
+    CONSTRAINT webhook_breakers_probe_check
+        CHECK ((opened_at IS NULL) = (probe_at IS NULL) AND (opened_at IS NULL) = (probe_by IS NULL))
+) WITH (fillfactor = 50);
+
+-- Signing secrets, sealed. The current one has no end; older ones sign along until theirs. They outlive the account,
+-- because its last deliveries do.
+CREATE TABLE IF NOT EXISTS webhook_secrets (
+    uuid          text COLLATE "C" PRIMARY KEY,
+    account_uuid  text COLLATE "C" NOT NULL,
+    sealed        text NOT NULL,
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    read_date     timestamptz,                   -- when its clear text was handed out, which happens once
+    ends_at       timestamptz
+);
+CREATE UNIQUE INDEX IF NOT EXISTS webhook_secrets_current_key ON webhook_secrets (account_uuid) WHERE ends_at IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_secrets_account_idx ON webhook_secrets (account_uuid);
+
+------------------------------------------------------------------------------------------------------------------------
+-- Scheduler
+------------------------------------------------------------------------------------------------------------------------
+
+-- When: a grid of due times (simple), or a Quartz expression in the service's time zone (cron).
+CREATE TABLE IF NOT EXISTS scheduler_triggers (
+    uuid                text COLLATE "C" CONSTRAINT scheduler_triggers_pkey PRIMARY KEY,
+    name                text COLLATE "C" NOT NULL,
+    description         text,
+    scheduler_type      text NOT NULL CONSTRAINT scheduler_triggers_type_check CHECK (scheduler_type IN ('simple', 'cron')),
+    scheduler_interval  int CONSTRAINT scheduler_triggers_interval_check CHECK (scheduler_interval > 0),  -- seconds
+    repeat_count        int CONSTRAINT scheduler_triggers_count_check CHECK (repeat_count >= 0),  -- fires in all; 0: forever
+    start_time          timestamptz,  -- none: the grid starts when a job is attached
+    stop_time           timestamptz,  -- of the last due time
+    cron                text,
+    create_date         timestamptz NOT NULL DEFAULT now(),
+    last_op_date        timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT scheduler_triggers_cron_check CHECK ((scheduler_type = 'cron') = (cron IS NOT NULL))
+);
+CREATE INDEX IF NOT EXISTS scheduler_triggers_name_idx ON scheduler_triggers (name);
+
+-- What: an API to be called on a resource in the owner's name.
+CREATE TABLE IF NOT EXISTS scheduler_jobs (
+    uuid                  text COLLATE "C" CONSTRAINT scheduler_jobs_pkey PRIMARY KEY,
+    name                  text COLLATE "C" NOT NULL,
+    description           text,
+    type                  text NOT NULL CONSTRAINT scheduler_jobs_type_check
+                          CHECK (type IN ('startVm', 'stopVm', 'rebootVm', 'volumeSnapshot')),
+    target_resource_uuid  text COLLATE "C" NOT NULL,
+    parameters            jsonb NOT NULL DEFAULT '{}',
+    state                 text NOT NULL DEFAULT 'Enabled' CONSTRAINT scheduler_jobs_state_check
+                          CHECK (state IN ('Enabled', 'Disabled')),
+    host_lost             boolean NOT NULL DEFAULT false,  -- disabled until the VM's host is found again
+    create_date           timestamptz NOT NULL DEFAULT now(),
+    last_op_date          timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS scheduler_jobs_name_idx ON scheduler_jobs (name);
+CREATE INDEX IF NOT EXISTS scheduler_jobs_target_idx ON scheduler_jobs (target_resource_uuid);
+SELECT resources_of('scheduler_triggers', 'SchedulerTriggerVO'), resources_of('scheduler_jobs', 'SchedulerJobVO');
+
+-- A job on a trigger. A worker fires it by moving `next_fire_at` on in the transaction that stores the API job.
+CREATE TABLE IF NOT EXISTS scheduler_job_triggers (
+    uuid                    text COLLATE "C" PRIMARY KEY,
+    scheduler_job_uuid      text COLLATE "C" NOT NULL CONSTRAINT scheduler_job_triggers_job_fkey
+                            REFERENCES scheduler_jobs (uuid) ON DELETE CASCADE,
+    scheduler_trigger_uuid  text COLLATE "C" NOT NULL CONSTRAINT scheduler_job_triggers_trigger_fkey
+                            REFERENCES scheduler_triggers (uuid),
+    grid_start              timestamptz NOT NULL,  -- the trigger's start, or the moment of the attachment
+    planned_from            timestamptz NOT NULL DEFAULT now(),  -- due times up to this one are left out
+    -- None: the job is disabled, or nothing is due any more. -infinity: to be worked out by the next worker that looks.
+    next_fire_at            timestamptz DEFAULT '-infinity',
+    create_date             timestamptz NOT NULL DEFAULT now(),
+    last_op_date            timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT scheduler_job_triggers_pair_key UNIQUE (scheduler_job_uuid, scheduler_trigger_uuid)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX IF NOT EXISTS scheduler_job_triggers_trigger_idx ON scheduler_job_triggers (scheduler_trigger_uuid);
+CREATE INDEX IF NOT EXISTS scheduler_job_triggers_due_idx ON scheduler_job_triggers (next_fire_at)
+    WHERE next_fire_at IS NOT NULL;
+
+-- Workers sleep until the next due time that they know of; this tells them of a sooner one.
+CREATE OR REPLACE FUNCTION tell_scheduler() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('scheduler', '');
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER tell_scheduler_new AFTER INSERT ON scheduler_job_triggers FOR EACH ROW
+    WHEN (NEW.next_fire_at IS NOT NULL) EXECUTE FUNCTION tell_scheduler();
+CREATE OR REPLACE TRIGGER tell_scheduler_sooner AFTER UPDATE OF next_fire_at ON scheduler_job_triggers FOR EACH ROW
+    WHEN (NEW.next_fire_at < coalesce(OLD.next_fire_at, 'infinity')) EXECUTE FUNCTION tell_scheduler();
+
+-- What became of each due time. The outcome is copied here from the API job, whose own row does not stay.
+-- state: Fired    an API job was stored, and has not ended as far as this row knows
+--        Succeeded, Failed, Canceled    as the API job ended
+--        Skipped  the snapshot before it was still being made
+--        Missed   no worker was there; the details say until when
+CREATE TABLE IF NOT EXISTS scheduler_executions (
+    id                      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job_trigger_uuid        text COLLATE "C" NOT NULL,  -- the row of scheduler_job_triggers, which may be gone
+    scheduler_job_uuid      text COLLATE "C" NOT NULL REFERENCES scheduler_jobs (uuid) ON DELETE CASCADE,
+    scheduler_trigger_uuid  text COLLATE "C" NOT NULL,
+    target_resource_uuid    text COLLATE "C" NOT NULL,
+    due_at                  timestamptz NOT NULL,
+    fired_at                timestamptz NOT NULL DEFAULT clock_timestamp(),
+    api_job_uuid            text COLLATE "C",
+    state                   text NOT NULL CONSTRAINT scheduler_executions_state_check
+                            CHECK (state IN ('Fired', 'Succeeded', 'Failed', 'Canceled', 'Skipped', 'Missed')),
+    finished_at             timestamptz,
+    details                 text,
+    CONSTRAINT scheduler_executions_due_key UNIQUE (job_trigger_uuid, due_at)  -- no due time fires twice
+);
+CREATE INDEX IF NOT EXISTS scheduler_executions_job_idx ON scheduler_executions (scheduler_job_uuid, id);
+CREATE INDEX IF NOT EXISTS scheduler_executions_open_idx ON scheduler_executions (target_resource_uuid)
+    WHERE state = 'Fired';
+CREATE INDEX IF NOT EXISTS scheduler_executions_fired_idx ON scheduler_executions USING brin (fired_at);
+
+------------------------------------------------------------------------------------------------------------------------
+-- Billing
+------------------------------------------------------------------------------------------------------------------------
+
+-- The price of a resource from a moment on, until a later one begins.
+CREATE TABLE IF NOT EXISTS prices (
+    uuid           text COLLATE "C" CONSTRAINT prices_pkey PRIMARY KEY,
+    seq            bigint GENERATED ALWAYS AS IDENTITY,  -- of two that begin together the later one counts
+    resource_name  text COLLATE "C" NOT NULL CONSTRAINT prices_resource_check
+                   CHECK (resource_name IN ('cpu', 'memory', 'rootVolume', 'dataVolume', 'snapShot')),
+    resource_unit  text COLLATE "C",
+    time_unit      text COLLATE "C" NOT NULL,
+    price          numeric NOT NULL CONSTRAINT prices_price_check CHECK (price >= 0),
+    date_in_long   bigint NOT NULL CONSTRAINT prices_date_check CHECK (date_in_long >= 0),  -- ms
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS prices_date_idx ON prices (resource_name, date_in_long, seq);
+SELECT resources_of('prices', 'PriceVO');
+
+-- The stretches of time for which an account pays for a resource of one size. A stretch is opened and closed by the
+-- transactions that change the resource, and never changed otherwise; it outlives the resource and the account.
+CREATE TABLE IF NOT EXISTS usages (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL,
+    kind           text COLLATE "C" NOT NULL CONSTRAINT usages_kind_check
+                   CHECK (kind IN ('VM', 'rootVolume', 'dataVolume', 'snapShot')),
+    resource_uuid  text COLLATE "C" NOT NULL,
+    resource_name  text COLLATE "C" NOT NULL,
+    cpu_num        int NOT NULL DEFAULT 0,
+    size           bigint NOT NULL,  -- bytes: memory of a VM, else of the volume or snapshot
+    started_at     bigint NOT NULL,  -- ms
+    ended_at       bigint,           -- ms, exclusive
+    -- The bits of the length. Per value of it an overlap with a window is one range of `started_at`, so that a window
+    -- costs what is in it, however long the history.
+    length_bits    int GENERATED ALWAYS AS (length(ltrim((ended_at - started_at)::bit(64)::text, '0'))) STORED,
+    CONSTRAINT usages_order_check CHECK (ended_at >= started_at)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS usages_open_key ON usages (resource_uuid, kind) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS usages_open_account_idx ON usages (account_uuid) WHERE ended_at IS NULL;
+CREATE INDEX IF NOT EXISTS usages_window_idx ON usages (account_uuid, length_bits, started_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS usages_resource_idx ON usages (resource_uuid, id);
+
+-- The stretches of an account that overlap [p_start, p_end) ms; an open one ends at p_end. Stretches with the same number
+-- of bits that reach into the window began at most that length before it, so the index finds each of them directly.
+CREATE OR REPLACE FUNCTION usages_within(p_account text, p_start bigint, p_end bigint)
+RETURNS TABLE (kind text, resource_uuid text, cpu_num int, size bigint, started_at bigint, ended_at bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT u.kind, u.resource_uuid, u.cpu_num, u.size, u.started_at, u.ended_at
+    FROM generate_series(1, 50) AS bits CROSS JOIN LATERAL (
+        SELECT * FROM usages u
+        WHERE u.account_uuid = p_account AND u.length_bits = bits AND u.ended_at IS NOT NULL
+          AND u.started_at > p_start - (1::bigint << bits) AND u.started_at < p_end AND u.ended_at > p_start
+        OFFSET 0) u  -- kept apart, so that the planner cannot make one scan of the whole history of it
+    UNION ALL
+    SELECT u.kind, u.resource_uuid, u.cpu_num, u.size, u.started_at, p_end
+    FROM usages u WHERE u.account_uuid = p_account AND u.ended_at IS NULL AND u.started_at < p_end
+$$;
+
+------------------------------------------------------------------------------------------------------------------------
+-- AD/LDAP: the directory, the entries of it that are bound to accounts, and the logins through it
+------------------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS ldap_servers (
+    uuid             text COLLATE "C" CONSTRAINT ldap_servers_pkey PRIMARY KEY,
+    name             text COLLATE "C" NOT NULL,
+    description      text,
+    url              text COLLATE "C" NOT NULL,
+    base             text COLLATE "C" NOT NULL,
+    username         text COLLATE "C" NOT NULL,
+    sealed_password  text NOT NULL,  -- for `ldap-server:<uuid>`
+    encryption       text NOT NULL CONSTRAINT ldap_servers_encryption_check CHECK (encryption IN ('None', 'TLS')),
+    singleton        boolean NOT NULL DEFAULT true CONSTRAINT ldap_servers_singleton_check CHECK (singleton)
+                     CONSTRAINT ldap_servers_singleton_key UNIQUE,
+    made_by          text COLLATE "C",  -- the job, so that its second run finds what the first one did
+    create_date      timestamptz NOT NULL DEFAULT now(),
+    last_op_date     timestamptz NOT NULL DEFAULT now()
+);
+
+-- A person or a group of the directory that logs in to an account. An account may have many.
+CREATE TABLE IF NOT EXISTS ldap_bindings (
+    uuid              text COLLATE "C" CONSTRAINT ldap_bindings_pkey PRIMARY KEY,
+    ldap_uid          text COLLATE "C" NOT NULL,  -- the distinguished name, as the directory writes it
+    dn_key            text COLLATE "C" NOT NULL,  -- the same without the case of its ASCII letters
+    ldap_server_uuid  text COLLATE "C" NOT NULL CONSTRAINT ldap_bindings_server_fkey
+                      REFERENCES ldap_servers (uuid) ON DELETE CASCADE,
+    account_uuid      text COLLATE "C" NOT NULL CONSTRAINT ldap_bindings_account_fkey
+                      REFERENCES accounts (uuid) ON DELETE CASCADE,
+    made_by           text COLLATE "C",
+    create_date       timestamptz NOT NULL DEFAULT now(),
+    last_op_date      timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT ldap_bindings_dn_key UNIQUE (ldap_server_uuid, dn_key)
+);
+CREATE INDEX IF NOT EXISTS ldap_bindings_account_idx ON ldap_bindings (account_uuid);
+SELECT resources_of('ldap_servers', 'LdapServerVO'), resources_of('ldap_bindings', 'LdapAccountRefVO');
+
+-- Who is behind a session that the directory opened: a member of a bound group has no binding of its own that could go.
+CREATE TABLE IF NOT EXISTS ldap_logins (
+    token_hash  bytea CONSTRAINT ldap_logins_pkey PRIMARY KEY REFERENCES sessions (token_hash) ON DELETE CASCADE,
+    dn          text COLLATE "C" NOT NULL
+);

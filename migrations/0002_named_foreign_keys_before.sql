@@ -1,0 +1,16 @@
+-- Every foreign key has a name of ours, by which its breach is explained.
+ALTER TABLE users RENAME CONSTRAINT users_account_uuid_fkey TO users_account_fkey;
+ALTER TABLE user_groups RENAME CONSTRAINT user_groups_account_uuid_fkey TO user_groups_account_fkey;
+ALTER TABLE policies RENAME CONSTRAINT policies_account_uuid_fkey TO policies_account_fkey;
+ALTER TABLE group_members RENAME CONSTRAINT group_members_group_uuid_fkey TO group_members_group_fkey;
+ALTER TABLE group_members RENAME CONSTRAINT group_members_user_uuid_fkey TO group_members_user_fkey;
+ALTER TABLE user_policies RENAME CONSTRAINT user_policies_user_uuid_fkey TO user_policies_user_fkey;
+ALTER TABLE user_policies RENAME CONSTRAINT user_policies_policy_uuid_fkey TO user_policies_policy_fkey;
+ALTER TABLE group_policies RENAME CONSTRAINT group_policies_group_uuid_fkey TO group_policies_group_fkey;
+ALTER TABLE group_policies RENAME CONSTRAINT group_policies_policy_uuid_fkey TO group_policies_policy_fkey;
+ALTER TABLE quotas RENAME CONSTRAINT quotas_identity_uuid_fkey TO quotas_identity_fkey;
+ALTER TABLE sessions RENAME CONSTRAINT sessions_account_uuid_fkey TO sessions_account_fkey;
+ALTER TABLE resource_shares RENAME CONSTRAINT resource_shares_owner_account_uuid_fkey TO resource_shares_owner_fkey;
+ALTER TABLE resource_shares RENAME CONSTRAINT resource_shares_receiver_account_uuid_fkey TO resource_shares_receiver_fkey;
+ALTER TABLE scheduler_executions RENAME CONSTRAINT scheduler_executions_scheduler_job_uuid_fkey TO scheduler_executions_job_fkey;
+ALTER TABLE ldap_logins RENAME CONSTRAINT ldap_logins_token_hash_fkey TO ldap_logins_session_fkey;

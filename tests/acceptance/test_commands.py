@@ -1,0 +1,138 @@
+"""The commands of an operator, as processes: what cannot work ends in one line that says why."""
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import running_service
+from zstack_mgmt import process
+from zstack_mgmt.bootstrap import prepare_database, reset_admin_password
+from zstack_mgmt.config import ConfigError, Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(settings: Settings, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m zstack_mgmt` on this installation to its end."""
+    ours = {
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "DATA_DIR": str(settings.data_dir),
+        "PASSWORD_MEMORY_KIB": "64",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "zstack_mgmt", *arguments],
+        cwd=ROOT,
+        env=os.environ | ours | env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+SERVE, JOBS, WEBHOOKS = ("serve",), ("worker", "jobs"), ("worker", "webhooks")
+COMMANDS = [SERVE, JOBS, WEBHOOKS, ("schema",), ("admin-password",), ("run",)]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_a_bad_setting_ends_every_process_in_one_line(settings: Settings, arguments: tuple[str, ...]) -> None:
+    ended = command(settings, *arguments, LEASE_S="soon")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("zstack-mgmt: LEASE_S='soon' is not usable: ")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [SERVE, JOBS, WEBHOOKS], ids=" ".join)
+async def test_a_process_with_another_key_refuses_to_start(
+    settings: Settings, arguments: tuple[str, ...]
+) -> None:
+    async with running_service(settings):
+        pass
+    ended = command(settings, *arguments, SECRET_KEY="ab" * 32, PORT="0")
+    assert ended.returncode == 2
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
+    assert said == ["zstack-mgmt: SECRET_KEY is not the key with which this database was first used"]
+
+
+async def test_a_key_file_that_is_not_the_databases_is_named(settings: Settings, tmp_path: Path) -> None:
+    pool = await process.open_pool(settings, application="test")
+    await pool.close()
+    with pytest.raises(ConfigError, match=r"not set, and .*/elsewhere/secret.key is not the key"):
+        await process.open_pool(replace(settings, data_dir=tmp_path / "elsewhere"), application="test")
+
+
+def test_a_data_folder_that_cannot_be_used_is_named(settings: Settings) -> None:
+    ended = command(settings, "serve", DATA_DIR=str(ROOT / "README.md"), PORT="0")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("zstack-mgmt: DATA_DIR: ")
+
+
+def test_a_port_in_use_is_named(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = command(settings, "serve", PORT=port)
+    assert ended.returncode == 2
+    assert f"zstack-mgmt: HOST=127.0.0.1 PORT={port} cannot be used: " in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_database_that_is_away_is_named(settings: Settings) -> None:
+    ended = command(settings, "schema", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/x")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("zstack-mgmt: DATABASE_URL: no connection to the database: ")
+    assert "hidden" not in ended.stderr
+
+
+async def test_a_generated_password_is_told_once(settings: Settings) -> None:
+    settings = replace(settings, admin_password="")
+    told = await prepare_database(settings)
+    assert len(told) == 1
+    assert told[0].startswith("the account `admin` was made; its password, shown only now: ")
+    assert await prepare_database(settings) == []
+
+
+async def test_the_well_known_password_is_told_as_long_as_it_is_the_admins(settings: Settings) -> None:
+    settings = replace(settings, admin_password="")
+    for default in ("password", ""):
+        assert [note[:60] for note in await prepare_database(settings, default_password=default)] == [
+            "warning: the password of the account `admin` is `password`; "
+        ]
+    await reset_admin_password(settings)
+    assert await prepare_database(settings, default_password="password") == []
+
+
+async def test_another_admin_password_than_the_stored_one_is_told(settings: Settings) -> None:
+    await prepare_database(replace(settings, admin_password="first"))
+    told = await prepare_database(replace(settings, admin_password="second"))
+    assert [note[:42] for note in told] == ["warning: ADMIN_PASSWORD changes nothing: t"]
+    assert await prepare_database(replace(settings, admin_password="first")) == []
+
+
+@pytest.mark.parametrize("given", ["a new one", ""])
+async def test_a_lost_admin_password_is_replaced(settings: Settings, given: str) -> None:
+    async with running_service(settings) as service:
+        replaced = command(settings, "admin-password", ADMIN_PASSWORD=given)
+        assert replaced.returncode == 0, replaced.stderr
+        said = "the password of the account `admin` is now "
+        assert replaced.stderr.startswith(said)
+        told = replaced.stderr.removeprefix(said).partition(";")[0]
+        assert (told == "ADMIN_PASSWORD") == bool(given)
+        await service.anonymous.log_in("admin", given or told)
+        assert (await service.db.fetchval("SELECT count(*) FROM sessions")) == 1, "the others have ended"
+        audited = await service.db.fetchval("SELECT outcome FROM audits WHERE api = 'admin-password'")
+        assert audited == "succeeded"
+
+
+async def test_a_start_with_the_wrong_key_leaves_the_database_as_it_was(settings: Settings) -> None:
+    pool = await process.open_pool(settings, application="test")
+    known = await pool.fetchval("SELECT value FROM installation WHERE name = 'key'")
+    with pytest.raises(ConfigError):
+        await process.open_pool(replace(settings, secret_key="cd" * 32), application="test")
+    assert await pool.fetchval("SELECT value FROM installation WHERE name = 'key'") == known
+    await pool.close()
