@@ -103,7 +103,7 @@ def parameters_of(components: Components, request: type[ApiRequest]) -> tuple[di
     notes = field_notes(request)
     properties = {
         wire: _noted(part, notes.get(wires[wire], ""))
-        for wire, part in schema.get("properties", {}).items()
+        for wire, part in sorted(schema.get("properties", {}).items(), key=lambda p: p[0] == "resourceUuid")
         if wire not in TAGS
     }
     return properties, [name for name in schema.get("required", []) if name in properties]

@@ -1,0 +1,86 @@
+"""Reading and writing the rows of any resource type.
+
+`owner` limits a call to the resources of one account; another account's behaves as absent. None: of any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import orjson
+
+from zstack_mgmt.core.errors import existing
+from zstack_mgmt.core.inventory import Inventory, Row
+from zstack_mgmt.db import Connection, fetch_one
+from zstack_mgmt.resources import statements
+from zstack_mgmt.resources.statements import Lock
+
+T = TypeVar("T", bound=Inventory)
+
+
+async def insert(conn: Connection, kind: type[T], values: Mapping[str, Any]) -> T:
+    """Insert a row with these columns. A taken uuid or name breaks the constraint that forbids it."""
+    statement = statements.insertion(kind.meta, tuple(values))
+    return await _read(conn, kind, await fetch_one(conn, statement, *_bound(kind, values)))
+
+
+async def find(
+    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, *, lock: Lock = "KEY SHARE"
+) -> T | None:
+    """The resource, or None. It cannot be deleted until the transaction ends.
+
+    Args:
+        lock: what others must wait with; by default their deletions only.
+    """
+    statement = statements.selection(kind.meta, lock, scoped=owner is not None)
+    row = await conn.fetchrow(statement, uuid, *_owner(owner))
+    return None if row is None else await _read(conn, kind, row)
+
+
+async def get(
+    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, *, lock: Lock = "KEY SHARE"
+) -> T:
+    """As `find`; raises ResourceNotFound when there is none."""
+    return existing(await find(conn, kind, uuid, owner, lock=lock), kind.meta.noun, uuid)
+
+
+async def update(
+    conn: Connection, kind: type[T], uuid: str, values: Mapping[str, Any], owner: str | None = None
+) -> T:
+    """Set these columns, and lastOpDate; an update without any changes nothing. Raises ResourceNotFound."""
+    if not values:
+        return await get(conn, kind, uuid, owner)
+    statement = statements.change(kind.meta, tuple(values), scoped=owner is not None)
+    row = await conn.fetchrow(statement, uuid, *_owner(owner), *_bound(kind, values))
+    return await _read(conn, kind, existing(row, kind.meta.noun, uuid))
+
+
+async def delete(conn: Connection, kind: type[Inventory], uuid: str, owner: str | None = None) -> bool:
+    """Delete the row. False when there is none."""
+    statement = statements.deletion(kind.meta, scoped=owner is not None)
+    return bool(await conn.fetchval(statement, uuid, *_owner(owner)))
+
+
+def _owner(owner: str | None) -> tuple[str, ...]:
+    return () if owner is None else (owner,)
+
+
+def _bound(kind: type[Inventory], values: Mapping[str, Any]) -> list[Any]:
+    documents = statements.documents_of(kind.meta)
+    return [
+        orjson.dumps(value).decode() if name in documents and value is not None else value
+        for name, value in values.items()
+    ]
+
+
+async def _read(conn: Connection, kind: type[T], row: Row) -> T:
+    """The inventory of a row, with what is nested in it."""
+    values = {name: row[name] for name in row.keys()}  # noqa: SIM118 (a row of the database is no mapping)
+    for name in statements.documents_of(kind.meta):
+        if isinstance(values[name], str):
+            values[name] = orjson.loads(values[name])
+    for name, inner, own_column, statement in statements.nested(kind.meta):
+        rows = await conn.fetch(statement, values[own_column])
+        values[name] = [inner.from_row(r) for r in rows]
+    return kind.from_row(values)
