@@ -51,7 +51,7 @@ class Resource(Generic[T]):
         path: of all resources of the type; one of them has the path `<path>/{uuid}`.
         java: package of the message classes.
         access: who may change them. Who may query them is said there.
-        source: of the APIs that are declared by a sentence only.
+        source: of the APIs that are declared by a sentence only; `{api}` stands for the API's name.
         name: the word in the names of the APIs, if it is not the inventory's.
     """
 
@@ -231,7 +231,7 @@ class Resource(Generic[T]):
     def _request(self, base: type[R], name: str, declared: type[R] | str) -> type[R]:
         if not isinstance(declared, str):
             return declared
-        doc = f"{declared}\n\nSource: {self.source}."
+        doc = f"{declared}\n\nSource: {self.source.format(api=name)}."
         return create_model(name, __base__=base, __module__=self.kind.__module__, __doc__=doc)
 
     def _named(self, handler: Handler[R], name: str) -> Handler[R]:

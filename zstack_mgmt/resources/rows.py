@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
 
-from zstack_mgmt.core.errors import existing
+from zstack_mgmt.core.errors import InvalidArgument, existing
 from zstack_mgmt.core.inventory import Inventory, Row
+from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.resources import statements
+from zstack_mgmt.resources.owners import scope_of
 from zstack_mgmt.resources.statements import Lock
 
 T = TypeVar("T", bound=Inventory)
@@ -45,6 +47,19 @@ async def get(
     return existing(await find(conn, kind, uuid, owner, lock=lock), kind.meta.noun, uuid)
 
 
+async def get_own(conn: Connection, call: Call, kind: type[T], uuid: str) -> T:
+    """A resource of the calling account itself, for the rest of the transaction.
+
+    Raises:
+        ResourceNotFound: there is none, or it is another account's.
+        InvalidArgument: the same, for an administrator, who can see that it exists.
+    """
+    found = await get(conn, kind, uuid, scope_of(call), lock="NO KEY UPDATE")
+    if call.is_admin and await find(conn, kind, uuid, call.account_uuid) is None:
+        raise InvalidArgument(f"the {kind.meta.noun} {uuid} belongs to another account")
+    return found
+
+
 async def update(
     conn: Connection, kind: type[T], uuid: str, values: Mapping[str, Any], owner: str | None = None
 ) -> T:
@@ -60,6 +75,18 @@ async def delete(conn: Connection, kind: type[Inventory], uuid: str, owner: str 
     """Delete the row. False when there is none."""
     statement = statements.deletion(kind.meta, scoped=owner is not None)
     return bool(await conn.fetchval(statement, uuid, *_owner(owner)))
+
+
+async def link(conn: Connection, kind: type[Inventory], name: str, uuid: str, others: Sequence[str]) -> None:
+    """Tie other resources to this one by a link of its declaration; those that are tied stay so."""
+    await conn.execute(statements.linking(kind.meta, name), uuid, list(others))
+
+
+async def unlink(
+    conn: Connection, kind: type[Inventory], name: str, uuid: str, others: Sequence[str]
+) -> None:
+    """Take ties of a link away; those that are not there are ignored."""
+    await conn.execute(statements.unlinking(kind.meta, name), uuid, list(others))
 
 
 def _owner(owner: str | None) -> tuple[str, ...]:

@@ -65,6 +65,22 @@ def deletion(meta: Meta, *, scoped: bool) -> LiteralString:
 
 
 @lru_cache(None)
+def linking(meta: Meta, name: str) -> LiteralString:
+    """Tie rows by a link that has a table of its own; binds our uuid and the others'."""
+    table, for_us, for_target = _through(meta, name)
+    return _statement(
+        f"INSERT INTO {table} ({for_us}, {for_target}) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING"
+    )
+
+
+@lru_cache(None)
+def unlinking(meta: Meta, name: str) -> LiteralString:
+    """Take such ties away; binds our uuid and the others'."""
+    table, for_us, for_target = _through(meta, name)
+    return _statement(f"DELETE FROM {table} WHERE {for_us} = $1 AND {for_target} = ANY ($2)")
+
+
+@lru_cache(None)
 def nested(meta: Meta) -> tuple[tuple[str, type[Inventory], str, LiteralString], ...]:
     """Each nested list: its attribute and inventory, the column it hangs on, and the SQL that reads it."""
     found: list[tuple[str, type[Inventory], str, LiteralString]] = []
@@ -81,6 +97,13 @@ def nested(meta: Meta) -> tuple[tuple[str, type[Inventory], str, LiteralString],
         text = f"SELECT {_shown(inner)} FROM {source} WHERE {owner} = $1 ORDER BY {order}"
         found.append((meta.by_name[name].attribute, target, link.own_column, _statement(text)))
     return tuple(found)
+
+
+def _through(meta: Meta, name: str) -> tuple[str, str, str]:
+    through = meta.links[name].through
+    if through is None:
+        raise TypeError(f"the link {name} of {meta.name} has no table of its own")
+    return through
 
 
 def _is_column(meta: Meta, f: Field) -> bool:
