@@ -63,7 +63,7 @@ class Resource(Generic[T]):
         java: str,
         category: str,
         access: Access,
-        source: str,
+        source: str = "",
         name: str = "",
     ) -> None:
         self.kind = kind

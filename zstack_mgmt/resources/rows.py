@@ -24,7 +24,7 @@ T = TypeVar("T", bound=Inventory)
 async def insert(conn: Connection, kind: type[T], values: Mapping[str, Any]) -> T:
     """Insert a row with these columns. A taken uuid or name breaks the constraint that forbids it."""
     statement = statements.insertion(kind.meta, tuple(values))
-    return await _read(conn, kind, await fetch_one(conn, statement, *_bound(kind, values)))
+    return await read(conn, kind, await fetch_one(conn, statement, *_bound(kind, values)))
 
 
 async def find(
@@ -37,7 +37,7 @@ async def find(
     """
     statement = statements.selection(kind.meta, lock, scoped=owner is not None)
     row = await conn.fetchrow(statement, uuid, *_owner(owner))
-    return None if row is None else await _read(conn, kind, row)
+    return None if row is None else await read(conn, kind, row)
 
 
 async def get(
@@ -68,7 +68,7 @@ async def update(
         return await get(conn, kind, uuid, owner)
     statement = statements.change(kind.meta, tuple(values), scoped=owner is not None)
     row = await conn.fetchrow(statement, uuid, *_owner(owner), *_bound(kind, values))
-    return await _read(conn, kind, existing(row, kind.meta.noun, uuid))
+    return await read(conn, kind, existing(row, kind.meta.noun, uuid))
 
 
 async def delete(conn: Connection, kind: type[Inventory], uuid: str, owner: str | None = None) -> bool:
@@ -101,8 +101,8 @@ def _bound(kind: type[Inventory], values: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-async def _read(conn: Connection, kind: type[T], row: Row) -> T:
-    """The inventory of a row, with what is nested in it."""
+async def read(conn: Connection, kind: type[T], row: Row) -> T:
+    """The inventory of a row that has its columns and plain lists; what is nested in it is read too."""
     values = {name: row[name] for name in row.keys()}  # noqa: SIM118 (a row of the database is no mapping)
     for name in statements.documents_of(kind.meta):
         if isinstance(values[name], str):
