@@ -23,7 +23,6 @@ from zstack_mgmt.resources.statements import columns_of, insertion
 from zstack_mgmt.resources.tags import tag
 
 T = TypeVar("T", bound=Inventory)
-C = TypeVar("C", bound=CreateRequest)
 R = TypeVar("R", bound=ApiRequest)
 Errors = tuple[type[ApiError], ...]
 Handler = Callable[[Call, Any, R], Awaitable[Any]]
@@ -76,9 +75,10 @@ class Resource(Generic[T]):
 
     def create(
         self,
-        request: type[C],
+        request: type[R],
         *,
-        values: Callable[[Call, Connection, C], Awaitable[Mapping[str, Any]]] | None = None,
+        values: Callable[[Call, Connection, R], Awaitable[Mapping[str, Any]]] | None = None,
+        also: tuple[str, ...] = (),
         raises: Errors = (DuplicateResource,),
     ) -> None:
         """Declare the creation. The parameters that are columns are stored; what they refer to must exist.
@@ -90,7 +90,7 @@ class Resource(Generic[T]):
         names = tuple(name for name in request.model_fields if name in columns_of(meta))
         references = self._references(names)
 
-        async def create(call: Call, conn: Connection, request: C) -> T:
+        async def create(call: Call, conn: Connection, request: R) -> T:
             for name, target in references.items():
                 await check_reference(conn, call, target, getattr(request, name))
             more: Mapping[str, Any] = {} if values is None else await values(call, conn, request)
@@ -99,16 +99,15 @@ class Resource(Generic[T]):
 
         insertion(meta, ("uuid", *names))  # a declaration that does not fit its table fails at the start
         raises = (ResourceNotFound, *raises) if references else raises
-        self.action(request, f"POST {self.path}", raises=raises, shared=tuple(references))(
+        self.action(request, f"POST {self.path}", also=also, raises=raises, shared=tuple(references))(
             self._named(create, request.__name__)
         )
 
-    async def insert(
-        self, call: Call, conn: Connection, request: CreateRequest, values: Mapping[str, Any]
-    ) -> T:
+    async def insert(self, call: Call, conn: Connection, request: ApiRequest, values: Mapping[str, Any]) -> T:
         """Insert a row with the request's uuid and tags; the calling account owns it if the type is owned."""
         meta = self.kind.meta
-        uuid = request.resource_uuid or new_uuid()
+        chosen = request.resource_uuid if isinstance(request, CreateRequest) else None
+        uuid = chosen or new_uuid()
         mine = {"account_uuid": call.account_uuid} if "account_uuid" in columns_of(meta) else {}
         made = await rows.insert(conn, self.kind, {"uuid": uuid, **mine, **values})
         if meta.owned:
@@ -181,8 +180,8 @@ class Resource(Generic[T]):
             self._named(delete, declared.__name__)
         )
 
-    def query(self, *, access: Access = "user", also: tuple[str, ...] = (), source: str = "") -> None:
-        """Declare the query."""
+    def query(self, *, access: Access, also: tuple[str, ...] = (), source: str = "") -> None:
+        """Declare the query. Of a type that is not owned, whoever has access sees all rows."""
         query_api(
             self.kind,
             http=f"GET {self.path}",

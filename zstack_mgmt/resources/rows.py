@@ -28,20 +28,27 @@ async def insert(conn: Connection, kind: type[T], values: Mapping[str, Any]) -> 
 
 
 async def find(
-    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, *, lock: Lock = "KEY SHARE"
+    conn: Connection,
+    kind: type[T],
+    uuid: str,
+    owner: str | None = None,
+    *,
+    by: str = "uuid",
+    lock: Lock | None = "KEY SHARE",
 ) -> T | None:
-    """The resource, or None. It cannot be deleted until the transaction ends.
+    """The resource, or None.
 
     Args:
-        lock: what others must wait with; by default their deletions only.
+        by: the column whose value is given instead of the uuid; no two rows have the same value there.
+        lock: what must wait until the transaction ends: by default deletions; None for a mere read.
     """
-    statement = statements.selection(kind.meta, lock, scoped=owner is not None)
+    statement = statements.selection(kind.meta, lock, by, scoped=owner is not None)
     row = await conn.fetchrow(statement, uuid, *_owner(owner))
     return None if row is None else await read(conn, kind, row)
 
 
 async def get(
-    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, *, lock: Lock = "KEY SHARE"
+    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, *, lock: Lock | None = "KEY SHARE"
 ) -> T:
     """As `find`; raises ResourceNotFound when there is none."""
     return existing(await find(conn, kind, uuid, owner, lock=lock), kind.meta.noun, uuid)

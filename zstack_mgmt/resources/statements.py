@@ -42,9 +42,11 @@ def insertion(meta: Meta, names: tuple[str, ...]) -> LiteralString:
 
 
 @lru_cache(None)
-def selection(meta: Meta, lock: Lock, *, scoped: bool) -> LiteralString:
-    """Read and lock a row; binds its uuid and, if `scoped`, its owner's."""
-    return _statement(f"SELECT {_shown(meta)} FROM {meta.table} t WHERE {_where(meta, scoped)} FOR {lock}")
+def selection(meta: Meta, lock: Lock | None, by: str, *, scoped: bool) -> LiteralString:
+    """Read a row, and lock it; binds the value of its column `by` and, if `scoped`, its owner's uuid."""
+    where = _where(meta, scoped, *_checked(meta, (by,)))
+    locked = f" FOR {lock}" if lock else ""
+    return _statement(f"SELECT {_shown(meta)} FROM {meta.table} t WHERE {where}{locked}")
 
 
 @lru_cache(None)
@@ -139,8 +141,8 @@ def _shown(meta: Meta) -> str:
     return ", ".join(parts)
 
 
-def _where(meta: Meta, scoped: bool) -> str:
-    mine = f"t.{meta.primary_key} = $1"
+def _where(meta: Meta, scoped: bool, by: str = "") -> str:
+    mine = f"t.{by or meta.primary_key} = $1"
     if not scoped:
         return mine
     owners = "SELECT FROM resource_owners o WHERE o.resource_uuid = t.uuid AND o.account_uuid = $2"

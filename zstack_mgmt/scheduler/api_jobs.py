@@ -87,6 +87,9 @@ class UpdateSchedulerJob(UpdateRequest):
     name: Annotated[ResourceName, Field(min_length=1)] | None = None
 
 
+jobs.update(UpdateSchedulerJob)
+
+
 class ChangeSchedulerState(StateRequest):
     """Enable or disable a job. An enabled one goes on with its triggers' grid; what it missed is left out.
 
@@ -108,7 +111,6 @@ async def take_off_triggers(call: Call, conn: Connection, uuid: str) -> None:
     await store.detach_all(conn, uuid, scope_of(call))
 
 
-jobs.update(UpdateSchedulerJob)
 jobs.delete(
     "Delete a job, after taking it off its triggers. One that is gone already is no error.",
     first=take_off_triggers,
@@ -211,8 +213,8 @@ class GetSchedulerExecutions(UuidRequest):
 async def get_scheduler_executions(
     call: Call, conn: Connection, request: GetSchedulerExecutions
 ) -> list[SchedulerExecution]:
-    await rows.get(conn, SchedulerJob, request.uuid, scope_of(call))
+    await rows.get(conn, SchedulerJob, request.uuid, scope_of(call), lock=None)
     return await store.executions(conn, request.uuid, request.before, request.limit)
 
 
-jobs.query()
+jobs.query(access="user")

@@ -141,4 +141,4 @@ triggers.delete(
     "Delete a trigger that no job is attached to. One that is gone already is no error.",
     raises=(ResourceNotFound, InvalidArgument),
 )
-triggers.query()
+triggers.query(access="user")

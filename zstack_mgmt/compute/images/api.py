@@ -74,7 +74,7 @@ class UpdateImage(UpdateRequest):
 images.update(UpdateImage)
 images.change_state("Enable or disable an image. VMs cannot be created from a disabled one.")
 images.delete("Delete an image; VMs and volumes made from it stay. One that is gone is no error.")
-images.query()
+images.query(access="user")
 
 SUBMODULES = (movers,)
 """Imported for what they declare."""

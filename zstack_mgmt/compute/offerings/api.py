@@ -53,7 +53,7 @@ instance_offerings.change_state(
     "Enable or disable an instance offering. VMs cannot be created from a disabled one."
 )
 instance_offerings.delete("Delete an instance offering; VMs made from it stay. One that is gone is no error.")
-instance_offerings.query()
+instance_offerings.query(access="user")
 
 
 class CreateDiskOffering(CreateRequest):
@@ -86,4 +86,4 @@ disk_offerings.change_state(
     "Enable or disable a disk offering. Volumes cannot be created from a disabled one."
 )
 disk_offerings.delete("Delete a disk offering; volumes made from it stay. One that is gone is no error.")
-disk_offerings.query()
+disk_offerings.query(access="user")

@@ -52,4 +52,4 @@ zones.delete(
     "One that is gone already is no error.",
     first=empty_zone,
 )
-zones.query()
+zones.query(access="user")

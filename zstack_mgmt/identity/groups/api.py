@@ -132,4 +132,4 @@ async def detach_policy_from_user_group(
     await rows.unlink(conn, UserGroup, "policy", request.group_uuid, [request.policy_uuid])
 
 
-groups.query()
+groups.query(access="user")

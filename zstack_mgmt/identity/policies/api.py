@@ -93,7 +93,7 @@ async def check_api_permission(call: Call, conn: Connection, request: CheckApiPe
     asked = {name: _named(name) for name in request.api_names}
     is_admin, is_account, rules = call.is_admin, call.is_account_session, call.policies
     if request.user_uuid is not None:
-        user = await rows.find(conn, User, request.user_uuid, scope_of(call))
+        user = await rows.find(conn, User, request.user_uuid, scope_of(call), lock=None)
         if user is None:
             raise OperationError(f"no user of the account has the uuid {request.user_uuid}")
         is_admin = await store.is_system_admin(conn, user.account_uuid)
@@ -119,4 +119,4 @@ def _named(name: str) -> Api:
     return declared
 
 
-policies.query()
+policies.query(access="user")

@@ -194,4 +194,4 @@ async def detach_policies_from_user(call: Call, conn: Connection, request: Detac
     await rows.unlink(conn, User, "policy", user.uuid, request.policy_uuids)
 
 
-users.query()
+users.query(access="user")
