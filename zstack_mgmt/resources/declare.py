@@ -180,7 +180,7 @@ class Resource(Generic[T]):
             self._named(delete, declared.__name__)
         )
 
-    def query(self, *, access: Access, also: tuple[str, ...] = (), source: str = "") -> None:
+    def query(self, *, access: Access, also: tuple[str, ...] = (), by_uuid: bool = True) -> None:
         """Declare the query. Of a type that is not owned, whoever has access sees all rows."""
         query_api(
             self.kind,
@@ -190,7 +190,7 @@ class Resource(Generic[T]):
             category=self.category,
             name=f"Query{self.name}",
             also=also,
-            source=source,
+            by_uuid=by_uuid,
         )
 
     def action(

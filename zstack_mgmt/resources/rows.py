@@ -48,10 +48,16 @@ async def find(
 
 
 async def get(
-    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, *, lock: Lock | None = "KEY SHARE"
+    conn: Connection,
+    kind: type[T],
+    uuid: str,
+    owner: str | None = None,
+    *,
+    by: str = "uuid",
+    lock: Lock | None = "KEY SHARE",
 ) -> T:
     """As `find`; raises ResourceNotFound when there is none."""
-    return existing(await find(conn, kind, uuid, owner, lock=lock), kind.meta.noun, uuid)
+    return existing(await find(conn, kind, uuid, owner, by=by, lock=lock), kind.meta.noun, uuid)
 
 
 async def get_own(conn: Connection, call: Call, kind: type[T], uuid: str) -> T:
