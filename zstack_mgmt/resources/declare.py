@@ -19,7 +19,7 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.owners import is_visible, own, scope_of
-from zstack_mgmt.resources.statements import columns_of, insertion
+from zstack_mgmt.resources.statements import change, columns_of, insertion
 from zstack_mgmt.resources.tags import tag
 
 T = TypeVar("T", bound=Inventory)
@@ -97,7 +97,7 @@ class Resource(Generic[T]):
             stored = {name: getattr(request, name) for name in names}
             return await self.insert(call, conn, request, {**stored, **more})
 
-        insertion(meta, ("uuid", *names))  # a declaration that does not fit its table fails at the start
+        insertion(meta, ("uuid", *names))  # a declaration that does not fit its inventory fails at the start
         raises = (ResourceNotFound, *raises) if references else raises
         self.action(request, f"POST {self.path}", also=also, raises=raises, shared=tuple(references))(
             self._named(create, request.__name__)
@@ -152,6 +152,7 @@ class Resource(Generic[T]):
                 await then(call, conn, changed)
             return changed
 
+        change(self.kind.meta, ("state",), scoped=False)
         self.action(declared, f"PUT {self.path}/{{uuid}}/actions", raises=(ResourceNotFound,))(
             self._named(change_state, declared.__name__)
         )
@@ -220,12 +221,11 @@ class Resource(Generic[T]):
 
     def _references(self, names: tuple[str, ...]) -> dict[str, str]:
         """The columns that hold the uuid of another resource, and the inventory it is of."""
-        links = [*self.kind.meta.links.values()]
-        return {
-            link.own_column: link.target
-            for link in reversed(links)  # where several lead to one column, the first counts
-            if link.own_column in names and link.target_column == "uuid" and link.through is None
-        }
+        found: dict[str, str] = {}
+        for link in self.kind.meta.links.values():
+            if link.own_column in names and link.target_column == "uuid" and link.through is None:
+                found.setdefault(link.own_column, link.target)  # of several to one column the first counts
+        return found
 
     def _request(self, base: type[R], name: str, declared: type[R] | str) -> type[R]:
         if not isinstance(declared, str):
