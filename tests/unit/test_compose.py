@@ -14,9 +14,16 @@ FILE = Path(__file__).parent.parent.parent / "compose.yaml"
 COMPOSE: dict[str, Any] = yaml.safe_load(FILE.read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "zstack-mgmt"]
-OF_THE_CONTAINER = set(
-    ["HOST", "PORT", "DATA_DIR", "METRICS_DIR", "API_PROCESSES", "WORKER_PROCESSES", "WEBHOOK_PROCESSES"]
-)
+OF_THE_CONTAINER = {
+    "HOST",
+    "PORT",
+    "DATA_DIR",
+    "METRICS_DIR",
+    "API_PROCESSES",
+    "WORKER_PROCESSES",
+    "WEBHOOK_PROCESSES",
+}
+"""Made by the image, or for a machine that runs all processes."""
 
 
 @pytest.mark.parametrize("name", OURS)

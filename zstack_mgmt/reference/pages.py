@@ -30,7 +30,7 @@ _PASSED_ON = ("    # settings: written by `make docs`", "    # end of settings")
 _OF_THE_CONTAINER = frozenset(
     ["HOST", "PORT", "DATA_DIR", "METRICS_DIR", "API_PROCESSES", "WORKER_PROCESSES", "WEBHOOK_PROCESSES"]
 )
-"""Settings that the image makes, or that are for a machine with all processes."""
+"""Settings that the image makes, or that are for a machine that runs all processes."""
 
 
 def write_pages(folder: Path) -> None:
