@@ -12,6 +12,9 @@ from zstack_mgmt.config import ConfigError, Settings
 from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.db import UNAVAILABLE, Connection, RawConnection
 from zstack_mgmt.identity.accounts import store
+from zstack_mgmt.identity.accounts.model import Account
+from zstack_mgmt.identity.logins import password_of, retire_password
+from zstack_mgmt.resources import rows
 
 WELL_KNOWN = "password"
 
@@ -36,7 +39,7 @@ async def prepare_database(
 
 async def _prepare_admin(conn: Connection, settings: Settings, default_password: str) -> list[str]:
     hasher = PasswordService(settings)
-    stored = await store.password_of(conn, ADMIN_UUID)
+    stored = await password_of(conn, ADMIN_UUID)
     notes: list[str] = []
     if stored is None:
         password = settings.admin_password or default_password or secrets.token_urlsafe(16)
@@ -67,8 +70,8 @@ async def reset_admin_password(settings: Settings) -> str:
     conn = await _connect(settings)
     try:
         async with conn.transaction():
-            await store.update_account(conn, ADMIN_UUID, None, None, password_hash)
-            await store.end_sessions(conn, ADMIN_UUID)
+            await retire_password(conn, ADMIN_UUID)
+            await rows.update(conn, Account, ADMIN_UUID, {"password_hash": password_hash})
             await store.note_password_reset(conn, ADMIN_UUID)
     finally:
         await conn.close()

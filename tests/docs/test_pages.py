@@ -24,9 +24,9 @@ def test_generated_pages_are_up_to_date() -> None:
 
 
 def test_tables_of_settings_are_up_to_date() -> None:
-    for name in ("README.md", "README.zh-CN.md"):
+    for name in ("README.md", "README.zh-CN.md", "compose.yaml"):
         text = (ROOT / name).read_text("utf-8")
-        assert "<!-- settings:" in text
+        assert re.search(r"(<!--|#) settings: written by `make docs`", text)
         assert with_settings(text) == text, f"the settings in {name} are out of date: {REGENERATE}"
 
 

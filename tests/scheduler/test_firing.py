@@ -13,12 +13,20 @@ from app import Client, Service
 from scheduler.rows import insert_due, insert_resource
 from zstack_mgmt.core.registry import Services
 from zstack_mgmt.process import build_services
+from zstack_mgmt.resources import rows
 from zstack_mgmt.scheduler import due
 from zstack_mgmt.scheduler import firing as rounds
-from zstack_mgmt.scheduler.store import delete_job
+from zstack_mgmt.scheduler.model import SchedulerJob
+from zstack_mgmt.scheduler.store import detach_all
 
 Make = Callable[..., Awaitable[str]]
 Wait = Callable[..., Awaitable[Any]]
+
+
+async def delete_job(conn: Any, uuid: str) -> None:
+    """What DeleteSchedulerJob does."""
+    await detach_all(conn, uuid, None)
+    await rows.delete(conn, SchedulerJob, uuid)
 
 
 async def schedule(client: Client, target: str, *, kind: str = "startVm", **timing: Any) -> str:
@@ -255,7 +263,7 @@ async def test_a_job_deleted_while_it_fires_does_not_stop_the_others(still: Serv
     await worker.execute("BEGIN")
     assert (await rounds.fire_due(worker, tools, 10)).fired == 2
     victim = await still.db.fetchval("SELECT min(uuid) FROM scheduler_jobs")
-    delete = asyncio.create_task(delete_job(still.db, victim, None))
+    delete = asyncio.create_task(delete_job(still.db, victim))
     await asyncio.sleep(0.3)
     assert not delete.done()
     await worker.execute("COMMIT")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -13,19 +12,27 @@ from zstack_mgmt.billing.classes import describe
 from zstack_mgmt.billing.model import Price
 from zstack_mgmt.billing.units import canonical_resource, time_unit_ms, unit_bytes
 from zstack_mgmt.core.errors import InvalidArgument, PermissionDenied, ResourceNotFound
-from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.requests import DeleteRequest
-from zstack_mgmt.core.values import Reference, new_uuid
+from zstack_mgmt.core.registry import ApiRequest, Call
+from zstack_mgmt.core.values import ExistingUuid, Reference
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.sharing.owners import tag
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.identity.accounts.model import Account
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
 
 __all__ = ["usage"]  # imported for its subscriptions
 
-JAVA = "org.zstack.billing"
 Word = Annotated[str, StringConstraints(max_length=255)]
 Moment = Annotated[int, Field(ge=0, le=2**63 - 1)]  # ms since 1970
-job = partial(api, mode="job", access="admin", java=JAVA, category="billing")
+ALSO = "/v1/billing/prices"
+prices = Resource(
+    Price,
+    "/v1/billings/prices",
+    java="org.zstack.billing",
+    category="billing",
+    access="admin",
+    source='manual, "{api}"',
+    name="ResourcePrice",
+)
 
 
 class CreateResourcePrice(ApiRequest):
@@ -46,14 +53,8 @@ class CreateResourcePrice(ApiRequest):
     date_in_long: Moment | None = None
 
 
-@job(
-    CreateResourcePrice,
-    http="POST /v1/billings/prices",
-    also=("/v1/billing/prices",),
-    returns=Price,
-    raises=(InvalidArgument,),
-)
-async def create_resource_price(call: Call, conn: Connection, request: CreateResourcePrice) -> Price:
+async def checked_price(call: Call, conn: Connection, request: CreateResourcePrice) -> dict[str, Any]:
+    """The columns in the product's spelling. Raises InvalidArgument for what has no price or no such unit."""
     resource = canonical_resource(request.resource_name)
     time_unit_ms(request.time_unit)
     unit = None if resource == "cpu" else request.resource_unit
@@ -62,28 +63,14 @@ async def create_resource_price(call: Call, conn: Connection, request: CreateRes
             raise InvalidArgument(f"the price of {resource} needs resourceUnit")
         unit_bytes(unit)
     date = await store.now_ms(conn) if request.date_in_long is None else request.date_in_long
-    uuid = new_uuid()
-    price = await store.insert_price(conn, uuid, resource, unit, request.time_unit, request.price, date)
-    await tag(conn, uuid, request)
-    return price
+    return {"resource_name": resource, "resource_unit": unit, "date_in_long": date}
 
 
-class DeleteResourcePrice(DeleteRequest):
-    """Delete a price, as if it had never been. One that is gone already is no error.
-
-    Source: manual, "DeleteResourcePrice".
-    """
-
-
-@job(
-    DeleteResourcePrice,
-    http="DELETE /v1/billings/prices/{uuid}",
-    also=("/v1/billing/prices/{uuid}",),
-    raises=(ResourceNotFound,),
+prices.create(CreateResourcePrice, values=checked_price, also=(ALSO,), raises=(InvalidArgument,))
+prices.delete(
+    "Delete a price, as if it had never been. One that is gone already is no error.",
+    also=(f"{ALSO}/{{uuid}}",),
 )
-async def delete_resource_price(call: Call, conn: Connection, request: DeleteResourcePrice) -> None:
-    uuid = request.uuid_of("price")
-    await store.delete_price(conn, uuid)
 
 
 class CalculateAccountSpending(ApiRequest):
@@ -95,18 +82,17 @@ class CalculateAccountSpending(ApiRequest):
     Source: manual, "CalculateAccountSpending".
     """
 
-    account_uuid: Reference
+    account_uuid: ExistingUuid
     date_start: Moment = 0
     date_end: Moment | None = None
 
 
-@api(
+@prices.action(
     CalculateAccountSpending,
-    http="PUT /v1/billings/accounts/{accountUuid}/actions",
+    "PUT /v1/billings/accounts/{accountUuid}/actions",
     mode="sync",
     access="user",
-    category="billing",
-    java=JAVA,
+    returns=None,
     response_key="",
     describe=describe,
     raises=(PermissionDenied, ResourceNotFound),
@@ -116,17 +102,8 @@ async def calculate_account_spending(
 ) -> dict[str, Any]:
     if request.account_uuid != call.account_uuid and not call.is_admin:
         raise PermissionDenied("an account can calculate its own spending only")
-    if not await store.account_exists(conn, request.account_uuid):
-        raise ResourceNotFound(f"no account has the uuid {request.account_uuid}")
+    await rows.get(conn, Account, request.account_uuid, lock=None)
     return await spending.calculate(conn, request.account_uuid, request.date_start, request.date_end)
 
 
-query_resource_price = query_api(
-    Price,
-    http="GET /v1/billings/prices",
-    also=("/v1/billing/prices", "/v1/billing/prices/{uuid}"),
-    access="user",
-    category="billing",
-    java=JAVA,
-    name="QueryResourcePrice",
-)
+prices.query(access="user", also=(ALSO, f"{ALSO}/{{uuid}}"))

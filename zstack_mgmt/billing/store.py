@@ -3,49 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 
-from zstack_mgmt.billing.model import Price, Tariff, Usage
+from zstack_mgmt.billing.model import Tariff, Usage
 from zstack_mgmt.billing.units import time_unit_ms, unit_bytes
-from zstack_mgmt.db import Connection, fetch_one
+from zstack_mgmt.db import Connection
 
 
 async def now_ms(conn: Connection) -> int:
     """The database's clock, in ms."""
     return await conn.fetchval("SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
-
-
-async def insert_price(
-    conn: Connection,
-    uuid: str,
-    resource_name: str,
-    resource_unit: str | None,
-    time_unit: str,
-    price: Decimal,
-    date_ms: int,
-) -> Price:
-    """Insert a price."""
-    row = await fetch_one(
-        conn,
-        """
-        INSERT INTO prices (uuid, resource_name, resource_unit, time_unit, price, date_in_long)
-        VALUES ($1, $2, $3, $4, $5, $6)
-        RETURNING uuid, resource_name, resource_unit, time_unit, price::float8, date_in_long,
-                  create_date, last_op_date
-        """,
-        uuid,
-        resource_name,
-        resource_unit,
-        time_unit,
-        price,
-        date_ms,
-    )
-    return Price.from_row(row)
-
-
-async def delete_price(conn: Connection, uuid: str) -> None:
-    """Delete the price, if there is one."""
-    await conn.execute("DELETE FROM prices WHERE uuid = $1", uuid)
 
 
 async def tariffs(conn: Connection) -> dict[str, list[Tariff]]:
@@ -73,11 +39,6 @@ async def tariffs(conn: Connection) -> dict[str, list[Tariff]]:
             )
         )
     return found
-
-
-async def account_exists(conn: Connection, uuid: str) -> bool:
-    """Whether there is such an account."""
-    return bool(await conn.fetchval("SELECT true FROM accounts WHERE uuid = $1", uuid))
 
 
 async def observe(

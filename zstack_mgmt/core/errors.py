@@ -43,8 +43,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
+T = TypeVar("T")
 MAX_DETAILS = 4096  # characters, as the manual's servers cut them
 
 
@@ -94,6 +95,13 @@ class JobTimedOut(ApiError):
 class ResourceNotFound(ApiError):
     code = "SYS.1003"
     description = "Resource not found"
+
+
+def existing(resource: T | None, noun: str, uuid: str) -> T:
+    """The resource that was looked up. Raises ResourceNotFound when there was none."""
+    if resource is None:
+        raise ResourceNotFound(f"no {noun} has the uuid {uuid}")
+    return resource
 
 
 class OperationError(ApiError):

@@ -6,6 +6,7 @@ One declaration per resource type. Queries, the `schema` map, OpenAPI and the do
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -87,6 +88,7 @@ class Meta:
     """The declaration of one inventory. Each is equal to itself only, so that it can key a cache."""
 
     name: str  # `Zone`; also the word in `QueryZone`
+    noun: str  # `zone`, as error messages call one
     java_class: str
     table: str
     resource_type: str  # `ZoneVO`; the name under which tags, shares and owners know it
@@ -103,6 +105,7 @@ class Meta:
     link_account_column: str | None = None  # the same, for rows that are reached through a link only
     computed: Mapping[str, str] = field(default_factory=dict[str, str])
     java_fields: Mapping[str, str] = field(default_factory=dict[str, str])
+    hidden: tuple[str, ...] = ()  # columns that are written and never shown
 
 
 INVENTORIES: dict[str, type[Inventory]] = {}
@@ -152,7 +155,9 @@ def inventory(
     link_account_column: str | None = None,
     computed: Mapping[str, LiteralString] | None = None,
     java_fields: Mapping[str, str] | None = None,
+    hidden: tuple[LiteralString, ...] = (),
     name: str = "",
+    noun: str = "",
 ) -> Callable[[type[T]], type[T]]:
     """Declare a resource type. `name` defaults to the class's; snake_case becomes the wire's camelCase.
 
@@ -163,6 +168,8 @@ def inventory(
             which `{row}` stands for the row; an empty expression: queries do not read the attribute.
         java_fields: fields (wire names) whose value has a Java class in the `schema` map, such as an
             enumeration.
+        hidden: columns that are written and never shown, such as the hash of a password.
+        noun: what error messages call one; the words of the name by default.
     """
 
     def decorate(cls: type[T]) -> type[T]:
@@ -176,6 +183,7 @@ def inventory(
         kind = resource_type or f"{label}VO"
         made.meta = Meta(
             name=label,
+            noun=noun or re.sub(r"(?<=[a-z0-9])[A-Z]", r" \g<0>", label).lower(),
             java_class=java_class,
             table=table,
             resource_type=kind,
@@ -192,6 +200,7 @@ def inventory(
             link_account_column=link_account_column,
             computed=computed or {},
             java_fields=java_fields or {},
+            hidden=hidden,
         )
         if table:
             INVENTORIES[label] = made

@@ -10,17 +10,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.callers import AccountCaller, Caller
-from zstack_mgmt.core.errors import ApiError, BadRequest
+from zstack_mgmt.core.errors import ApiError, BadRequest, ResourceNotFound
 from zstack_mgmt.core.inventory import Inventory
+from zstack_mgmt.core.values import NamesResource, is_uuid
 
 Mode = Literal["sync", "job"]
 Access = Literal["public", "admin", "account", "user", "session"]
@@ -285,6 +287,7 @@ def api(
     def register(
         handler: Callable[[Call, Any, R], Awaitable[Any]],
     ) -> Callable[[Call, Any, R], Awaitable[Any]]:
+        handler = _with_checked_uuids(handler, request)
         method, _, path = http.partition(" ")
         label = name or request.__name__
         in_path = tuple(dict.fromkeys(PATH_VARIABLE.findall(" ".join((path, *also)))))
@@ -327,6 +330,36 @@ def api(
         return handler
 
     return register
+
+
+def _with_checked_uuids(
+    handler: Callable[[Call, Any, R], Awaitable[Any]], request: type[R]
+) -> Callable[[Call, Any, R], Awaitable[Any]]:
+    """The handler, reached only by requests whose ExistingUuid fields have the form of a uuid.
+
+    Others are the job's result, not refused at the door: what was never there is not found, as what is gone.
+    """
+    names = [name for name, info in request.model_fields.items() if _names_resource(info)]
+    if not names:
+        return handler
+
+    @wraps(handler)
+    async def checked(call: Call, means: Any, request: R) -> Any:
+        for name in names:
+            value: str | list[str] | None = getattr(request, name)
+            for text in [value] if isinstance(value, str) else value or []:
+                if not is_uuid(text):
+                    raise ResourceNotFound(f"no resource has the uuid {text}")
+        return await handler(call, means, request)
+
+    return checked
+
+
+def _names_resource(hint: Any) -> bool:
+    if isinstance(hint, FieldInfo):
+        return NamesResource() in hint.metadata or _names_resource(hint.annotation)
+    marks: tuple[Any, ...] = getattr(hint, "__metadata__", ())
+    return NamesResource() in marks or any(_names_resource(part) for part in get_args(hint))
 
 
 def _body_key(method: str, name: str) -> str:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from typing import Literal
 
-from zstack_mgmt.core.errors import ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest
-from zstack_mgmt.core.values import DeleteMode, Description, Reference, ResourceName, StateEvent, is_uuid
+from zstack_mgmt.core.values import (
+    DeleteMode,
+    Description,
+    ExistingUuid,
+    ResourceName,
+    ResourceUuid,
+    StateEvent,
+)
+
+
+class CreateRequest(ApiRequest):
+    """A new resource. Its uuid is the client's choice or the server's."""
+
+    name: ResourceName
+    description: Description | None = None
+    resource_uuid: ResourceUuid | None = None
 
 
 class UuidRequest(ApiRequest):
     """What an action needs that has no parameters of its own."""
 
-    uuid: Reference
+    uuid: ExistingUuid
 
 
 class UpdateRequest(UuidRequest):
@@ -38,7 +52,5 @@ class DeleteRequest(UuidRequest):
     delete_mode: DeleteMode = "Permissive"
 
     def uuid_of(self, kind: str) -> str:
-        """The uuid. Raises ResourceNotFound for a text that never was one: what is gone had another form."""
-        if not is_uuid(self.uuid):
-            raise ResourceNotFound(f"no {kind} has the uuid {self.uuid}")
+        """The uuid, which has been checked."""
         return self.uuid

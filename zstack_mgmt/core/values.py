@@ -32,6 +32,11 @@ class Secret:
     kind: Literal["password", "sealed", "token"]
 
 
+@dataclass(frozen=True, slots=True)
+class NamesResource:
+    """Marks a field that names resources: a text that is no uuid names none, and no handler sees it."""
+
+
 def new_uuid() -> str:
     """A random version 4 uuid in the product's form: 32 lower-case hex digits. For tokens too."""
     raw = os.urandom(16).hex()
@@ -94,6 +99,8 @@ ResourceUuid = Annotated[
 """A uuid that the client chooses for a new resource."""
 Reference = Annotated[str, StringConstraints(max_length=255)]
 """The uuid of a resource that should exist. Its form is not checked: what does not exist is not found."""
+ExistingUuid = Annotated[str, StringConstraints(max_length=255), NamesResource()]
+"""The uuid of a resource that should exist. What does not exist, or is no uuid, is not found."""
 Password = Annotated[str, StringConstraints(max_length=255), Secret("password")]
 """At most 255 characters: clear text, or the hex sha512 that ZStack's clients send. Hashed before it is
 stored.

@@ -17,20 +17,25 @@ from zstack_mgmt.core.errors import (
     OperationError,
     ResourceNotFound,
 )
-from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call, api
-from zstack_mgmt.core.values import ADMIN_UUID, DeleteMode, Reference, ResourceUuid, is_uuid
-from zstack_mgmt.db import Connection
+from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call
+from zstack_mgmt.core.values import ADMIN_UUID, ExistingUuid, ResourceUuid
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.accounts.model import Account
-from zstack_mgmt.identity.sharing.owners import found, tag
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
-from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
-from zstack_mgmt.ldap.model import LdapBinding, full_dn
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.ldap.api_servers import JAVA, SOURCE
+from zstack_mgmt.ldap.model import LdapBinding, LdapServer, dn_key, full_dn
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.tags import tag
 
 _BATCH = 200
 """Entries that one call to the directory looks up, so that a clean-up never holds a thread for long."""
+
+
+bindings = Resource(
+    LdapBinding, "/v1/ldap/bindings", java=JAVA, category="ldap", access="admin", source=SOURCE
+)
 
 
 class CreateLdapBinding(ApiRequest):
@@ -44,18 +49,13 @@ class CreateLdapBinding(ApiRequest):
 
     ldap_uid: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     """The entry's distinguished name, absolute or below the server's base."""
-    account_uuid: Reference
+    account_uuid: ExistingUuid
     resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@bindings.action(
     CreateLdapBinding,
-    http="POST /v1/ldap/bindings",
-    mode="job",
-    access="admin",
-    category=CATEGORY,
-    java=JAVA,
-    returns=LdapBinding,
+    "POST /v1/ldap/bindings",
     raises=(
         InvalidArgument,
         ResourceNotFound,
@@ -73,13 +73,13 @@ class CreateLdapBinding(ApiRequest):
 )
 async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBinding) -> LdapBinding | None:
     async with work.transaction() as conn:
-        made = await store.binding_made_by(conn, work.token)
+        made = await rows.find(conn, LdapBinding, work.token, by="made_by")
         if made is not None:
             return made
         server = await configured(call, conn)
         if server is None:
             raise InvalidArgument("there is no LDAP server; add one first")
-        found(await store.account_exists(conn, request.account_uuid) or None, "account", request.account_uuid)
+        await rows.get(conn, Account, request.account_uuid)
     if request.account_uuid == ADMIN_UUID:
         raise AdminNotBindable("the built-in admin logs in with its own password only")
     async with reaching(call, server.target) as ask:
@@ -90,45 +90,28 @@ async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBind
         return None
     uuid = request.resource_uuid or work.token
     async with work.transaction() as conn:
-        if not await store.server_exists(conn, server.uuid):
+        if await rows.find(conn, LdapServer, server.uuid) is None:
             raise NoDirectory("the LDAP server was deleted meanwhile")
-        if not await store.account_exists(conn, request.account_uuid):
+        if await rows.find(conn, Account, request.account_uuid) is None:
             raise AccountGone("the account was deleted meanwhile")
-        binding = await store.insert_binding(conn, uuid, dn, server.uuid, request.account_uuid, work.token)
+        values = {
+            "uuid": uuid,
+            "ldap_uid": dn,
+            "dn_key": dn_key(dn),
+            "ldap_server_uuid": server.uuid,
+            "account_uuid": request.account_uuid,
+            "made_by": work.token,
+        }
+        binding = await rows.insert(conn, LdapBinding, values)
         await tag(conn, uuid, request)
         return binding
 
 
-class DeleteLdapBinding(ApiRequest):
-    """Take a binding back. Sessions that it opened last until they expire.
-
-    One that is gone already is no error.
-
-    Source: manual, "AD/LDAP > DeleteLdapBinding".
-    """
-
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
-
-
-@api(
-    DeleteLdapBinding,
-    http="DELETE /v1/ldap/bindings/{uuid}",
-    mode="job",
-    access="admin",
-    category=CATEGORY,
-    java=JAVA,
-    raises=(ResourceNotFound,),
+bindings.delete(
+    "Take a binding back. Sessions that it opened last until they expire.\n\n"
+    "One that is gone already is no error."
 )
-async def delete_ldap_binding(call: Call, conn: Connection, request: DeleteLdapBinding) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no LDAP binding has the uuid {request.uuid}")
-    await store.delete_binding(conn, request.uuid)
-
-
-query_ldap_binding = query_api(
-    LdapBinding, http="GET /v1/ldap/bindings", access="admin", category=CATEGORY, java=JAVA
-)
+bindings.query(access="admin")
 
 
 class CleanInvalidLdapBinding(ApiRequest):
@@ -143,13 +126,9 @@ class CleanInvalidLdapBinding(ApiRequest):
     """
 
 
-@api(
+@bindings.action(
     CleanInvalidLdapBinding,
-    http="PUT /v1/ldap/bindings/actions",
-    mode="job",
-    access="admin",
-    category=CATEGORY,
-    java=JAVA,
+    "PUT /v1/ldap/bindings/actions",
     response_key="inventories",
     returns=Account,
     raises=(DirectoryUnreachable, OperationError),

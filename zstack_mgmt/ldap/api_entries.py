@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from zstack_mgmt.core.errors import DirectoryUnreachable, InvalidArgument, OperationError
-from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
-from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
+from zstack_mgmt.ldap.api_servers import servers
 from zstack_mgmt.ldap.model import dn_key
 
 _NAMES = ("cn", "name", "distinguishedName", "displayName", "userPrincipalName", "objectClass", "entryDN")
@@ -28,15 +28,13 @@ class GetLdapEntry(ApiRequest):
     limit: Annotated[int, Field(ge=1, le=100_000)] = 2500
 
 
-@api(
+@servers.action(
     GetLdapEntry,
-    http="GET /v1/ldap/entry",
+    "GET /v1/ldap/entry",
     mode="sync",
-    access="admin",
-    category=CATEGORY,
-    java=JAVA,
     is_read=True,
     response_key="",
+    returns=None,
     raises=(OperationError, InvalidArgument, DirectoryUnreachable),
     outside=True,
 )
@@ -54,15 +52,13 @@ class GetCandidateLdapEntryForBinding(ApiRequest):
     limit: Annotated[int, Field(ge=1, le=100_000)] = 2500  # counted without the bound entries
 
 
-@api(
+@servers.action(
     GetCandidateLdapEntryForBinding,
-    http="GET /v1/ldap/entries/candidates",
+    "GET /v1/ldap/entries/candidates",
     mode="sync",
-    access="admin",
-    category=CATEGORY,
-    java=JAVA,
     is_read=True,
     response_key="",
+    returns=None,
     raises=(OperationError, InvalidArgument, DirectoryUnreachable),
     outside=True,
 )

@@ -21,7 +21,7 @@ from zstack_mgmt.core.errors import (
     TooManySessions,
 )
 from zstack_mgmt.core.inventory import Inventory
-from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.outside import Direct
@@ -30,7 +30,7 @@ from zstack_mgmt.identity.sessions.model import Session
 from zstack_mgmt.identity.sessions.open import open_session
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import Configured, configured, reaching
-from zstack_mgmt.ldap.api_servers import CATEGORY, JAVA
+from zstack_mgmt.ldap.api_servers import servers
 from zstack_mgmt.ldap.calls import Asker
 from zstack_mgmt.ldap.model import dn_key
 
@@ -61,13 +61,11 @@ def _classes(body: Mapping[str, Any]) -> dict[str, str]:
     return {key: kinds[key].meta.java_class for key in body if key in kinds}
 
 
-@api(
+@servers.action(
     LogInByLdap,
-    http="PUT /v1/ldap/login",
+    "PUT /v1/ldap/login",
     mode="sync",
     access="public",
-    category=CATEGORY,
-    java=JAVA,
     response_key="",
     returns=Session,
     describe=_classes,

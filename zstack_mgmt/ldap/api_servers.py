@@ -7,27 +7,20 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from zstack_mgmt.core.errors import DirectoryTestFailed, InvalidArgument, OneDirectoryOnly, ResourceNotFound
-from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call, api
-from zstack_mgmt.core.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    Secret,
-    is_uuid,
-)
-from zstack_mgmt.db import Connection
+from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call
+from zstack_mgmt.core.requests import CreateRequest
+from zstack_mgmt.core.values import Description, ExistingUuid, ResourceName, Secret
 from zstack_mgmt.engine.outside import Outside
-from zstack_mgmt.identity.sharing.owners import found, tag
 from zstack_mgmt.ldap import store
 from zstack_mgmt.ldap.access import prove, sealed_for, target_of
 from zstack_mgmt.ldap.directory import BadFilter, check_filter
 from zstack_mgmt.ldap.model import PATTERNS, Encryption, LdapServer, Target, options_of, parse_url
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.tags import tag
 
 JAVA = "org.zstack.ldap"
-CATEGORY = "ldap"
+SOURCE = 'manual, "AD/LDAP > {api}"'
 _MAX_PASSWORD = 1024
 _SEALED = "s1."
 
@@ -60,7 +53,10 @@ BindPassword = Annotated[
 ]
 
 
-class AddLdapServer(ApiRequest):
+servers = Resource(LdapServer, "/v1/ldap/servers", java=JAVA, category="ldap", access="admin", source=SOURCE)
+
+
+class AddLdapServer(CreateRequest):
     """Add the directory. It is tried first: the host, TLS, the user name with its password, and the base.
 
     There can be one. System tags: `ldapServerType::OpenLdap` or `ldapServerType::WindowsAD`,
@@ -70,24 +66,16 @@ class AddLdapServer(ApiRequest):
     Source: manual, "AD/LDAP > AddLdapServer".
     """
 
-    name: ResourceName
-    description: Description | None = None
     url: Url  # ldap://host[:port] or ldaps://host[:port]
     base: Dn  # where searches start
     username: Dn  # a distinguished name, for AD also name@domain; empty: searches are anonymous
     password: BindPassword  # stored sealed and never shown
     encryption: Encryption  # TLS: StartTLS on ldap://; the certificate is verified in any case
-    resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@servers.action(
     AddLdapServer,
-    http="POST /v1/ldap/servers",
-    mode="job",
-    access="admin",
-    category=CATEGORY,
-    java=JAVA,
-    returns=LdapServer,
+    "POST /v1/ldap/servers",
     raises=(DirectoryTestFailed, OneDirectoryOnly, InvalidArgument),
     outside=True,
     rehearses=True,
@@ -96,7 +84,7 @@ async def add_ldap_server(call: Call, work: Outside, request: AddLdapServer) -> 
     _check_tags(request.system_tags)
     sealer = call.services.sealer
     async with work.transaction() as conn:
-        made = await store.server_made_by(conn, work.token)
+        made = await rows.find(conn, LdapServer, work.token, by="made_by")
     if made is not None:
         return made
     password = sealer.open(request.password, "password")
@@ -104,53 +92,19 @@ async def add_ldap_server(call: Call, work: Outside, request: AddLdapServer) -> 
     if VALIDATION_ONLY in request.system_tags:
         return None
     uuid = request.resource_uuid or work.token
+    settings = request.model_dump(include={"name", "description", "url", "base", "username", "encryption"})
+    hidden = {"sealed_password": sealed_for(sealer, uuid, password), "made_by": work.token}
     async with work.transaction() as conn:
-        server = await store.insert_server(
-            conn,
-            uuid,
-            request.name,
-            request.description,
-            request.url,
-            request.base,
-            request.username,
-            sealed_for(sealer, uuid, password),
-            request.encryption,
-            work.token,
-        )
+        server = await rows.insert(conn, LdapServer, {"uuid": uuid, **settings, **hidden})
         await tag(conn, uuid, request)
         return server
 
 
-class DeleteLdapServer(ApiRequest):
-    """Delete the directory with its bindings and tags. Sessions that it opened last until they expire.
-
-    One that is gone already is no error.
-
-    Source: manual, "AD/LDAP > DeleteLdapServer".
-    """
-
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
-
-
-@api(
-    DeleteLdapServer,
-    http="DELETE /v1/ldap/servers/{uuid}",
-    mode="job",
-    access="admin",
-    category=CATEGORY,
-    java=JAVA,
-    raises=(ResourceNotFound,),
+servers.delete(
+    "Delete the directory with its bindings and tags. Sessions that it opened last until they expire.\n\n"
+    "One that is gone already is no error."
 )
-async def delete_ldap_server(call: Call, conn: Connection, request: DeleteLdapServer) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no LDAP server has the uuid {request.uuid}")
-    await store.delete_server(conn, request.uuid)
-
-
-query_ldap_server = query_api(
-    LdapServer, http="GET /v1/ldap/servers", access="admin", category=CATEGORY, java=JAVA
-)
+servers.query(access="admin")
 
 
 class UpdateLdapServer(ApiRequest):
@@ -162,7 +116,7 @@ class UpdateLdapServer(ApiRequest):
     Source: manual, "AD/LDAP > UpdateLdapServer".
     """
 
-    ldap_server_uuid: Reference
+    ldap_server_uuid: ExistingUuid
     name: ResourceName | None = None
     description: Description | None = None
     url: Url | None = None
@@ -172,14 +126,9 @@ class UpdateLdapServer(ApiRequest):
     encryption: Encryption | None = None
 
 
-@api(
+@servers.action(
     UpdateLdapServer,
-    http="PUT /v1/ldap/servers/{ldapServerUuid}",
-    mode="job",
-    access="admin",
-    category=CATEGORY,
-    java=JAVA,
-    returns=LdapServer,
+    "PUT /v1/ldap/servers/{ldapServerUuid}",
     raises=(ResourceNotFound, InvalidArgument, DirectoryTestFailed),
     outside=True,
     rehearses=True,
@@ -195,21 +144,15 @@ async def update_ldap_server(call: Call, work: Outside, request: UpdateLdapServe
             raise ResourceNotFound(f"no LDAP server has the uuid {uuid}")
         await prove(call, _changed(target_of(sealer, stored), request, password))
         return None
+    settings = {"name", "description", "url", "base", "username", "encryption"}
+    values = request.model_dump(include=settings, exclude_none=True)
+    if password is not None:
+        values["sealed_password"] = sealed_for(sealer, uuid, password)
     async with work.transaction() as conn:
-        server = await store.update_server(
-            conn,
-            uuid,
-            request.name,
-            request.description,
-            request.url,
-            request.base,
-            request.username,
-            None if password is None else sealed_for(sealer, uuid, password),
-            request.encryption,
-        )
+        server = await rows.update(conn, LdapServer, uuid, values)
         await store.delete_tags(conn, uuid, replaced)
         await tag(conn, uuid, request)
-        return found(server, "LDAP server", uuid)
+        return server
 
 
 def _changed(stored: Target, request: UpdateLdapServer, password: str | None) -> Target:

@@ -24,7 +24,12 @@ _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}|[0-9]+(\.[0-9]+){1,30}")
 _SPACES = re.compile(r"\s*([,=+])\s*")
 
 
-@inventory("org.zstack.ldap.LdapServerInventory", table="ldap_servers")
+@inventory(
+    "org.zstack.ldap.LdapServerInventory",
+    table="ldap_servers",
+    hidden=("sealed_password", "made_by"),
+    noun="LDAP server",
+)
 class LdapServer(Inventory):
     """The directory; its bind password is never shown. Source: manual, "AD/LDAP > AddLdapServer"."""
 
@@ -39,7 +44,13 @@ class LdapServer(Inventory):
     last_op_date: datetime
 
 
-@inventory("org.zstack.ldap.LdapAccountRefInventory", table="ldap_bindings", resource_type="LdapAccountRefVO")
+@inventory(
+    "org.zstack.ldap.LdapAccountRefInventory",
+    table="ldap_bindings",
+    resource_type="LdapAccountRefVO",
+    hidden=("dn_key", "made_by"),
+    noun="LDAP binding",
+)
 class LdapBinding(Inventory):
     """An entry that logs in to an account. Source: manual, "AD/LDAP > CreateLdapBinding"."""
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zstack_mgmt.db import Connection, fetch_one
+from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.accounts.model import Account
-from zstack_mgmt.ldap.model import LdapBinding, LdapServer, dn_key
+from zstack_mgmt.ldap.model import LdapServer, dn_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,85 +35,6 @@ async def only_server(conn: Connection) -> StoredServer | None:
     )
 
 
-async def server_made_by(conn: Connection, job_uuid: str) -> LdapServer | None:
-    """The server that an earlier run of the job has added, or None."""
-    row = await conn.fetchrow(
-        """
-        SELECT uuid, name, description, url, base, username, encryption, create_date, last_op_date
-        FROM ldap_servers WHERE made_by = $1
-        """,
-        job_uuid,
-    )
-    return None if row is None else LdapServer.from_row(row)
-
-
-async def insert_server(
-    conn: Connection,
-    uuid: str,
-    name: str,
-    description: str | None,
-    url: str,
-    base: str,
-    username: str,
-    sealed_password: str,
-    encryption: str,
-    job_uuid: str,
-) -> LdapServer:
-    """Insert the server; a second one breaks ldap_servers_singleton_key."""
-    row = await fetch_one(
-        conn,
-        """
-        INSERT INTO ldap_servers
-            (uuid, name, description, url, base, username, sealed_password, encryption, made_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        RETURNING uuid, name, description, url, base, username, encryption, create_date, last_op_date
-        """,
-        uuid,
-        name,
-        description,
-        url,
-        base,
-        username,
-        sealed_password,
-        encryption,
-        job_uuid,
-    )
-    return LdapServer.from_row(row)
-
-
-async def update_server(
-    conn: Connection,
-    uuid: str,
-    name: str | None,
-    description: str | None,
-    url: str | None,
-    base: str | None,
-    username: str | None,
-    sealed_password: str | None,
-    encryption: str | None,
-) -> LdapServer | None:
-    """Set what is not None; None when there is no such server."""
-    row = await conn.fetchrow(
-        """
-        UPDATE ldap_servers SET name = coalesce($2, name), description = coalesce($3, description),
-               url = coalesce($4, url), base = coalesce($5, base), username = coalesce($6, username),
-               sealed_password = coalesce($7, sealed_password), encryption = coalesce($8, encryption),
-               last_op_date = now()
-        WHERE uuid = $1
-        RETURNING uuid, name, description, url, base, username, encryption, create_date, last_op_date
-        """,
-        uuid,
-        name,
-        description,
-        url,
-        base,
-        username,
-        sealed_password,
-        encryption,
-    )
-    return None if row is None else LdapServer.from_row(row)
-
-
 async def delete_tags(conn: Connection, uuid: str, patterns: Sequence[str]) -> None:
     """Drop the server's system tags of these patterns, so that others can take their place."""
     await conn.execute(
@@ -124,59 +45,6 @@ async def delete_tags(conn: Connection, uuid: str, patterns: Sequence[str]) -> N
         uuid,
         list(patterns),
     )
-
-
-async def delete_server(conn: Connection, uuid: str) -> None:
-    """Delete the server with its bindings and tags, if there is one."""
-    await conn.execute("DELETE FROM ldap_servers WHERE uuid = $1", uuid)
-
-
-async def account_exists(conn: Connection, uuid: str) -> bool:
-    """Whether there is such an account; it stays until the transaction ends."""
-    return bool(await conn.fetchval("SELECT true FROM accounts WHERE uuid = $1 FOR KEY SHARE", uuid))
-
-
-async def server_exists(conn: Connection, uuid: str) -> bool:
-    """Whether the server is still there; it stays until the transaction ends."""
-    return bool(await conn.fetchval("SELECT true FROM ldap_servers WHERE uuid = $1 FOR KEY SHARE", uuid))
-
-
-async def binding_made_by(conn: Connection, job_uuid: str) -> LdapBinding | None:
-    """The binding that an earlier run of the job has made, or None."""
-    row = await conn.fetchrow(
-        """
-        SELECT uuid, ldap_uid, ldap_server_uuid, account_uuid, create_date, last_op_date
-        FROM ldap_bindings WHERE made_by = $1
-        """,
-        job_uuid,
-    )
-    return None if row is None else LdapBinding.from_row(row)
-
-
-async def insert_binding(
-    conn: Connection, uuid: str, dn: str, server_uuid: str, account_uuid: str, job_uuid: str
-) -> LdapBinding:
-    """Insert the binding; an entry that is bound already breaks ldap_bindings_dn_key."""
-    row = await fetch_one(
-        conn,
-        """
-        INSERT INTO ldap_bindings (uuid, ldap_uid, dn_key, ldap_server_uuid, account_uuid, made_by)
-        VALUES ($1, $2, $3, $4, $5, $6)
-        RETURNING uuid, ldap_uid, ldap_server_uuid, account_uuid, create_date, last_op_date
-        """,
-        uuid,
-        dn,
-        dn_key(dn),
-        server_uuid,
-        account_uuid,
-        job_uuid,
-    )
-    return LdapBinding.from_row(row)
-
-
-async def delete_binding(conn: Connection, uuid: str) -> None:
-    """Delete the binding, if there is one."""
-    await conn.execute("DELETE FROM ldap_bindings WHERE uuid = $1", uuid)
 
 
 async def bound_names(conn: Connection, server_uuid: str) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,12 @@ from zstack_mgmt.reference.operations import PREFIX, WHO, Operation, Parameter, 
 from zstack_mgmt.reference.schemas import REF, Components, Schema
 
 _GENERATED = "<!-- Written by `make docs` from the declarations; changes here are lost. -->\n"
-_SETTINGS = ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->")
+_TABLE = ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->")
+_PASSED_ON = ("    # settings: written by `make docs`", "    # end of settings")
+_OF_THE_CONTAINER = frozenset(
+    ["HOST", "PORT", "DATA_DIR", "METRICS_DIR", "API_PROCESSES", "WORKER_PROCESSES", "WEBHOOK_PROCESSES"]
+)
+"""Settings that the image makes, or that are for a machine that runs all processes."""
 
 
 def write_pages(folder: Path) -> None:
@@ -36,7 +42,7 @@ def write_pages(folder: Path) -> None:
     for path in (folder / "api").glob("*.md"):
         if f"api/{path.name}" not in pages():
             path.unlink()
-    for path in folder.parent.glob("README*.md"):
+    for path in (*folder.parent.glob("README*.md"), *folder.parent.glob("compose.yaml")):
         path.write_text(with_settings(path.read_text("utf-8")), "utf-8")
 
 
@@ -295,8 +301,18 @@ def _default(value: object) -> str:
     return f"`{value}`" if str(value) else ""
 
 
+def settings_passed_on(before: str) -> str:
+    """The settings that compose takes from its own environment: all but those that the text before gives."""
+    given = {*re.findall(r"^    (\w+): ", before, re.MULTILINE), *_OF_THE_CONTAINER, "GIVEN"}
+    names = [f.name.upper() for f in dataclasses.fields(Settings)]
+    return "\n".join(f"    {name}:" for name in names if name not in given)
+
+
 def with_settings(text: str) -> str:
-    """The page with its table of settings brought up to date; a page without one is left as it is."""
-    start, end = _SETTINGS
-    before, found, rest = text.partition(start)
-    return f"{before}{start}\n{settings_table()}\n{end}{rest.partition(end)[2]}" if found else text
+    """The file with its list of settings brought up to date; a file without one is left as it is."""
+    for start, end in (_TABLE, _PASSED_ON):
+        before, found, rest = text.partition(start)
+        if found:
+            made = settings_table() if start == _TABLE[0] else settings_passed_on(before)
+            return f"{before}{start}\n{made}\n{end}{rest.partition(end)[2]}"
+    return text

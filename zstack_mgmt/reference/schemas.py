@@ -118,7 +118,7 @@ def parameters_of(components: Components, request: type[ApiRequest]) -> tuple[di
     notes = field_notes(request)
     properties = {
         wire: _noted(part, notes.get(wires[wire], ""))
-        for wire, part in schema.get("properties", {}).items()
+        for wire, part in sorted(schema.get("properties", {}).items(), key=_rank)
         if wire not in TAGS
     }
     return properties, [name for name in schema.get("required", []) if name in properties]
@@ -165,6 +165,11 @@ def tidy(schema: Any) -> Any:
         elif key != "title" and not (key == "default" and part in (None, [])):
             kept[key] = tidy(part)
     return kept
+
+
+def _rank(property_: tuple[str, Schema]) -> int:
+    """Which resource comes first, the uuid of a new one last; the others as they are declared."""
+    return {"uuid": 0, "resourceUuid": 2}.get(property_[0], 1)
 
 
 def _noted(schema: Schema, note: str) -> Schema:

@@ -8,20 +8,13 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, ResourceNotFound
-from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    StateEvent,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.core.registry import ApiRequest, Call
+from zstack_mgmt.core.requests import CreateRequest, StateRequest, UpdateRequest, UuidRequest
+from zstack_mgmt.core.values import ExistingUuid, ResourceName, new_uuid
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.sharing.owners import found, own, owners_of, scope_of
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.owners import owners_of, scope_of
 from zstack_mgmt.scheduler import store
 from zstack_mgmt.scheduler.model import (
     TARGETS,
@@ -29,10 +22,11 @@ from zstack_mgmt.scheduler.model import (
     SchedulerExecution,
     SchedulerJob,
     SchedulerJobSchedulerTrigger,
+    SchedulerTrigger,
 )
 from zstack_mgmt.scheduler.timing import START_GRACE
 
-JAVA = "org.zstack.header.scheduler"
+PAIR = "/v1/scheduler/jobs/{schedulerJobUuid}/scheduler/triggers/{schedulerTriggerUuid}"
 _MAX_CANDIDATES = 1000
 _MAX_NUMBER = 2**63 - 1
 Parameters = Annotated[
@@ -42,8 +36,17 @@ Parameters = Annotated[
     Field(max_length=32),
 ]
 
+jobs = Resource(
+    SchedulerJob,
+    "/v1/scheduler/jobs",
+    java="org.zstack.header.scheduler",
+    category="scheduler",
+    access="user",
+    source='manual, "{api}"',
+)
 
-class CreateSchedulerJob(ApiRequest):
+
+class CreateSchedulerJob(CreateRequest):
     """Create an enabled job that starts, stops or reboots a VM or takes a snapshot of a volume of the caller.
 
     `parameters` of a volumeSnapshot: `snapshotName`, `snapshotDescription`.
@@ -51,22 +54,14 @@ class CreateSchedulerJob(ApiRequest):
     Source: manual, "CreateSchedulerJob". Unlike the product we look whether the target exists.
     """
 
-    name: ResourceName
-    description: Description | None = None
-    target_resource_uuid: Reference
+    target_resource_uuid: ExistingUuid
     type: JobType
     parameters: Parameters = {}  # noqa: RUF012 (pydantic copies it)
-    resource_uuid: ResourceUuid | None = None
 
 
-@api(
+@jobs.action(
     CreateSchedulerJob,
-    http="POST /v1/scheduler/jobs",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
-    returns=SchedulerJob,
+    "POST /v1/scheduler/jobs",
     raises=(InvalidArgument, ResourceNotFound, DuplicateResource),
     shared=("target_resource_uuid",),
 )
@@ -79,91 +74,47 @@ async def create_scheduler_job(call: Call, conn: Connection, request: CreateSche
         raise InvalidArgument(f"a job of type {request.type} cannot act on a resource of type {kind}")
     if len(request.parameters.get("snapshotName", "")) > 255:
         raise InvalidArgument("the parameter snapshotName must not be longer than 255 characters")
-    uuid = request.resource_uuid or new_uuid()
-    job = await store.insert_job(
-        conn, uuid, request.name, request.description, request.type, target, request.parameters
-    )
-    await own(conn, uuid, call.account_uuid, request)
-    return job
+    stored = request.model_dump(include={"name", "description", "target_resource_uuid", "type", "parameters"})
+    return await jobs.insert(call, conn, request, stored)
 
 
-class UpdateSchedulerJob(ApiRequest):
+class UpdateSchedulerJob(UpdateRequest):
     """Change a job's name or description.
 
     Source: manual, "UpdateSchedulerJob".
     """
 
-    uuid: Reference
     name: Annotated[ResourceName, Field(min_length=1)] | None = None
-    description: Description | None = None
 
 
-@api(
-    UpdateSchedulerJob,
-    http="PUT /v1/scheduler/jobs/{uuid}/actions",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
-    returns=SchedulerJob,
-    raises=(ResourceNotFound,),
-)
-async def update_scheduler_job(call: Call, conn: Connection, request: UpdateSchedulerJob) -> SchedulerJob:
-    found(await store.get_job(conn, request.uuid, scope_of(call)), "scheduler job", request.uuid)
-    return await store.update_job(conn, request.uuid, request.name, request.description)
+jobs.update(UpdateSchedulerJob)
 
 
-class ChangeSchedulerState(ApiRequest):
+class ChangeSchedulerState(StateRequest):
     """Enable or disable a job. An enabled one goes on with its triggers' grid; what it missed is left out.
 
     Source: manual, "ChangeSchedulerState".
     """
 
-    uuid: Reference
-    state_event: StateEvent
 
-
-@api(
-    ChangeSchedulerState,
-    http="PUT /v1/schedulers/{uuid}",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
-    returns=SchedulerJob,
-    raises=(ResourceNotFound,),
-)
+@jobs.action(ChangeSchedulerState, "PUT /v1/schedulers/{uuid}", raises=(ResourceNotFound,))
 async def change_scheduler_state(call: Call, conn: Connection, request: ChangeSchedulerState) -> SchedulerJob:
-    job = found(await store.get_job(conn, request.uuid, scope_of(call)), "scheduler job", request.uuid)
-    enabled = request.state_event == "enable"
-    if enabled and job.state == "Enabled":
+    job = await rows.get(conn, SchedulerJob, request.uuid, scope_of(call), lock="NO KEY UPDATE")
+    if job.state == request.state == "Enabled":
         return job
-    return await store.set_state(conn, job.uuid, enabled=enabled)
+    await store.plan_job(conn, job.uuid, enabled=request.state == "Enabled")
+    return await rows.update(conn, SchedulerJob, job.uuid, {"state": request.state, "host_lost": False})
 
 
-class DeleteSchedulerJob(ApiRequest):
-    """Delete a job, after taking it off its triggers. One that is gone already is no error.
-
-    Source: manual, "DeleteSchedulerJob".
-    """
-
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
+async def take_off_triggers(call: Call, conn: Connection, uuid: str) -> None:
+    """A worker that is firing the job holds its place on the trigger, and needs the job's row afterwards."""
+    await store.detach_all(conn, uuid, scope_of(call))
 
 
-@api(
-    DeleteSchedulerJob,
-    http="DELETE /v1/scheduler/jobs/{uuid}",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
-    raises=(ResourceNotFound,),
+jobs.delete(
+    "Delete a job, after taking it off its triggers. One that is gone already is no error.",
+    first=take_off_triggers,
 )
-async def delete_scheduler_job(call: Call, conn: Connection, request: DeleteSchedulerJob) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no scheduler job has the uuid {request.uuid}")
-    await store.delete_job(conn, request.uuid, scope_of(call))
 
 
 class AddSchedulerJobToSchedulerTrigger(ApiRequest):
@@ -172,17 +123,13 @@ class AddSchedulerJobToSchedulerTrigger(ApiRequest):
     Source: manual, "AddSchedulerJobToSchedulerTrigger".
     """
 
-    scheduler_job_uuid: Reference
-    scheduler_trigger_uuid: Reference
+    scheduler_job_uuid: ExistingUuid
+    scheduler_trigger_uuid: ExistingUuid
 
 
-@api(
+@jobs.action(
     AddSchedulerJobToSchedulerTrigger,
-    http="POST /v1/scheduler/jobs/{schedulerJobUuid}/scheduler/triggers/{schedulerTriggerUuid}",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
+    f"POST {PAIR}",
     returns=SchedulerJobSchedulerTrigger,
     raises=(ResourceNotFound, InvalidArgument),
     bare=True,
@@ -190,16 +137,17 @@ class AddSchedulerJobToSchedulerTrigger(ApiRequest):
 async def add_scheduler_job_to_scheduler_trigger(
     call: Call, conn: Connection, request: AddSchedulerJobToSchedulerTrigger
 ) -> SchedulerJobSchedulerTrigger:
-    trigger_uuid = request.scheduler_trigger_uuid
-    trigger = found(await store.get_trigger(conn, trigger_uuid, scope_of(call)), "trigger", trigger_uuid)
-    job_uuid = request.scheduler_job_uuid
-    found(await store.get_job(conn, job_uuid, scope_of(call)), "scheduler job", job_uuid)
+    owner = scope_of(call)
+    trigger = await rows.get(
+        conn, SchedulerTrigger, request.scheduler_trigger_uuid, owner, lock="NO KEY UPDATE"
+    )
+    job = await rows.get(conn, SchedulerJob, request.scheduler_job_uuid, owner, lock="NO KEY UPDATE")
     now = await store.now(conn)
     start = trigger.start_time or now
     planned_from = now
     if trigger.scheduler_type == "simple" and now - START_GRACE <= start <= now:
         planned_from = start - timedelta(microseconds=1)
-    return await store.attach(conn, new_uuid(), job_uuid, trigger_uuid, start, planned_from)
+    return await store.attach(conn, new_uuid(), job.uuid, trigger.uuid, start, planned_from)
 
 
 class RemoveSchedulerJobFromSchedulerTrigger(ApiRequest):
@@ -208,25 +156,18 @@ class RemoveSchedulerJobFromSchedulerTrigger(ApiRequest):
     Source: manual, "RemoveSchedulerJobFromSchedulerTrigger".
     """
 
-    scheduler_job_uuid: Reference
-    scheduler_trigger_uuid: Reference
+    scheduler_job_uuid: ExistingUuid
+    scheduler_trigger_uuid: ExistingUuid
 
 
-@api(
-    RemoveSchedulerJobFromSchedulerTrigger,
-    http="DELETE /v1/scheduler/jobs/{schedulerJobUuid}/scheduler/triggers/{schedulerTriggerUuid}",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
-    raises=(ResourceNotFound,),
+@jobs.action(
+    RemoveSchedulerJobFromSchedulerTrigger, f"DELETE {PAIR}", returns=None, raises=(ResourceNotFound,)
 )
 async def remove_scheduler_job_from_scheduler_trigger(
     call: Call, conn: Connection, request: RemoveSchedulerJobFromSchedulerTrigger
 ) -> None:
-    job_uuid = request.scheduler_job_uuid
-    found(await store.get_job(conn, job_uuid, scope_of(call)), "scheduler job", job_uuid)
-    await store.detach(conn, job_uuid, request.scheduler_trigger_uuid)
+    job = await rows.get(conn, SchedulerJob, request.scheduler_job_uuid, scope_of(call), lock="NO KEY UPDATE")
+    await store.detach(conn, job.uuid, request.scheduler_trigger_uuid)
 
 
 class GetNoTriggerSchedulerJobs(ApiRequest):
@@ -236,16 +177,12 @@ class GetNoTriggerSchedulerJobs(ApiRequest):
     """
 
 
-@api(
+@jobs.action(
     GetNoTriggerSchedulerJobs,
-    http="GET /v1/scheduler/jobs/candidates",
+    "GET /v1/scheduler/jobs/candidates",
     mode="sync",
-    access="user",
-    category="scheduler",
-    java=JAVA,
     is_read=True,
     response_key="inventories",
-    returns=SchedulerJob,
 )
 async def get_no_trigger_scheduler_jobs(
     call: Call, conn: Connection, request: GetNoTriggerSchedulerJobs
@@ -254,24 +191,20 @@ async def get_no_trigger_scheduler_jobs(
     return await store.jobs_without_trigger(conn, call.account_uuid, _MAX_CANDIDATES, sees_all=sees_all)
 
 
-class GetSchedulerExecutions(ApiRequest):
+class GetSchedulerExecutions(UuidRequest):
     """List what became of a job's due times, the newest first; `before` an `id` goes on below it.
 
     Source: ours; the outcome of a fire is otherwise seen in the log only.
     """
 
-    uuid: Reference
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     before: Annotated[int, Field(ge=0, le=_MAX_NUMBER)] = _MAX_NUMBER
 
 
-@api(
+@jobs.action(
     GetSchedulerExecutions,
-    http="GET /v1/scheduler/jobs/{uuid}/executions",
+    "GET /v1/scheduler/jobs/{uuid}/executions",
     mode="sync",
-    access="user",
-    category="scheduler",
-    java=JAVA,
     is_read=True,
     response_key="inventories",
     returns=SchedulerExecution,
@@ -280,11 +213,8 @@ class GetSchedulerExecutions(ApiRequest):
 async def get_scheduler_executions(
     call: Call, conn: Connection, request: GetSchedulerExecutions
 ) -> list[SchedulerExecution]:
-    if not await store.has_job(conn, request.uuid, scope_of(call)):
-        raise ResourceNotFound(f"no scheduler job has the uuid {request.uuid}")
+    await rows.get(conn, SchedulerJob, request.uuid, scope_of(call), lock=None)
     return await store.executions(conn, request.uuid, request.before, request.limit)
 
 
-query_scheduler_job = query_api(
-    SchedulerJob, http="GET /v1/scheduler/jobs", access="user", category="scheduler", java=JAVA
-)
+jobs.query(access="user")

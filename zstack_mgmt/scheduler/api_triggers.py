@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, ResourceNotFound
-from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.core.registry import Call
+from zstack_mgmt.core.requests import CreateRequest, UpdateRequest
+from zstack_mgmt.core.values import ResourceName
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.sharing.owners import found, own, scope_of
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.owners import scope_of
 from zstack_mgmt.scheduler import store
 from zstack_mgmt.scheduler.model import SchedulerTrigger
 from zstack_mgmt.scheduler.timing import Timing, check, parse_start
 
-JAVA = "org.zstack.header.scheduler"
 _MAX_INT = 2**31 - 1
 Interval = Annotated[int, Field(ge=1, le=_MAX_INT)]  # seconds
 RepeatCount = Annotated[int, Field(ge=0, le=_MAX_INT)]
 StartTime = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Cron = Annotated[str, StringConstraints(max_length=255)]
 
+triggers = Resource(
+    SchedulerTrigger,
+    "/v1/scheduler/triggers",
+    java="org.zstack.header.scheduler",
+    category="scheduler",
+    access="user",
+    source='manual, "DeleleSchedulerTrigger"',
+)
 
-class CreateSchedulerTrigger(ApiRequest):
+
+class CreateSchedulerTrigger(CreateRequest):
     """Create a trigger: `simple`, every `schedulerInterval` seconds from `startTime` on, or a Quartz `cron`.
 
     `repeatCount` counts all fires, 0 or none means forever. `startTime` is Unix time in seconds (one above
@@ -42,29 +44,15 @@ class CreateSchedulerTrigger(ApiRequest):
     Source: manual, "CreateSchedulerTrigger".
     """
 
-    name: ResourceName
-    description: Description | None = None
     scheduler_interval: Interval | None = None
     repeat_count: RepeatCount | None = None
     start_time: StartTime | None = None
     scheduler_type: Literal["simple", "cron"]
     cron: Cron | None = None
-    resource_uuid: ResourceUuid | None = None
 
 
-@api(
-    CreateSchedulerTrigger,
-    http="POST /v1/scheduler/triggers",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
-    returns=SchedulerTrigger,
-    raises=(InvalidArgument, DuplicateResource),
-)
-async def create_scheduler_trigger(
-    call: Call, conn: Connection, request: CreateSchedulerTrigger
-) -> SchedulerTrigger:
+async def checked_timing(call: Call, conn: Connection, request: CreateSchedulerTrigger) -> dict[str, Any]:
+    """The columns of the timing. Raises InvalidArgument for one that cannot be kept."""
     if request.scheduler_type == "simple" and request.start_time is None:
         raise InvalidArgument("a simple trigger needs startTime; 0 means when a job is attached")
     timing = Timing(
@@ -75,13 +63,23 @@ async def create_scheduler_trigger(
         cron=request.cron,
     )
     check(timing, await store.now(conn), call.services.settings.time_zone)
-    uuid = request.resource_uuid or new_uuid()
-    trigger = await store.insert_trigger(conn, uuid, request.name, request.description, timing)
-    await own(conn, uuid, call.account_uuid, request)
-    return trigger
+    return _columns(timing)
 
 
-class UpdateSchedulerTrigger(ApiRequest):
+def _columns(timing: Timing) -> dict[str, Any]:
+    return {
+        "scheduler_interval": timing.interval_s,
+        "repeat_count": timing.repeat_count if timing.kind == "simple" else None,
+        "start_time": timing.start,
+        "stop_time": timing.stop,
+        "cron": timing.cron,
+    }
+
+
+triggers.create(CreateSchedulerTrigger, values=checked_timing, raises=(InvalidArgument, DuplicateResource))
+
+
+class UpdateSchedulerTrigger(UpdateRequest):
     """Change a trigger's name, description or timing. A new timing holds for its jobs at once, from now on.
 
     A `repeatCount` of 0 alone leaves the timing as it is, because old SDKs send it with every change.
@@ -89,9 +87,7 @@ class UpdateSchedulerTrigger(ApiRequest):
     Source: manual, "UpdateSchedulerTrigger".
     """
 
-    uuid: Reference
     name: Annotated[ResourceName, Field(min_length=1)] | None = None
-    description: Description | None = None
     scheduler_interval: Interval | None = None
     repeat_count: RepeatCount | None = None
     start_time: StartTime | None = None
@@ -103,22 +99,19 @@ class UpdateSchedulerTrigger(ApiRequest):
         return any(value is not None for value in given)
 
 
-@api(
+@triggers.action(
     UpdateSchedulerTrigger,
-    http="PUT /v1/scheduler/triggers/{uuid}/actions",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
-    returns=SchedulerTrigger,
+    "PUT /v1/scheduler/triggers/{uuid}/actions",
     raises=(ResourceNotFound, InvalidArgument),
 )
 async def update_scheduler_trigger(
     call: Call, conn: Connection, request: UpdateSchedulerTrigger
 ) -> SchedulerTrigger:
-    trigger = found(await store.get_trigger(conn, request.uuid, scope_of(call)), "trigger", request.uuid)
-    timing = _changed(trigger, request) if request.has_timing else None
-    if timing is not None:
+    trigger = await rows.get(conn, SchedulerTrigger, request.uuid, scope_of(call), lock="NO KEY UPDATE")
+    named = {"name": request.name, "description": request.description}
+    values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    if request.has_timing:
+        timing = _changed(trigger, request)
         # The present start may have passed; only a new one is held against the clock.
         now = await store.now(conn)
         moment = now if request.start_time is not None else min(now, trigger.start_time or now)
@@ -126,7 +119,8 @@ async def update_scheduler_trigger(
         if request.start_time is not None:
             await store.restart_grids(conn, trigger.uuid, timing.start)
         await store.replan_trigger(conn, trigger.uuid)
-    return await store.update_trigger(conn, trigger.uuid, request.name, request.description, timing)
+        values |= _columns(timing)
+    return await rows.update(conn, SchedulerTrigger, trigger.uuid, values)
 
 
 def _changed(trigger: SchedulerTrigger, request: UpdateSchedulerTrigger) -> Timing:
@@ -143,31 +137,8 @@ def _changed(trigger: SchedulerTrigger, request: UpdateSchedulerTrigger) -> Timi
     )
 
 
-class DeleteSchedulerTrigger(ApiRequest):
-    """Delete a trigger that no job is attached to. One that is gone already is no error.
-
-    Source: manual, "DeleleSchedulerTrigger".
-    """
-
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
-
-
-@api(
-    DeleteSchedulerTrigger,
-    http="DELETE /v1/scheduler/triggers/{uuid}",
-    mode="job",
-    access="user",
-    category="scheduler",
-    java=JAVA,
+triggers.delete(
+    "Delete a trigger that no job is attached to. One that is gone already is no error.",
     raises=(ResourceNotFound, InvalidArgument),
 )
-async def delete_scheduler_trigger(call: Call, conn: Connection, request: DeleteSchedulerTrigger) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no trigger has the uuid {request.uuid}")
-    await store.delete_trigger(conn, request.uuid, scope_of(call))
-
-
-query_scheduler_trigger = query_api(
-    SchedulerTrigger, http="GET /v1/scheduler/triggers", access="user", category="scheduler", java=JAVA
-)
+triggers.query(access="user")

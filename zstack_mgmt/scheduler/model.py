@@ -53,6 +53,7 @@ class SchedulerTrigger(Inventory):
 @inventory(
     "org.zstack.header.scheduler.SchedulerJobInventory",
     table="scheduler_jobs",
+    hidden=("host_lost",),
     owned=True,
     links=(
         Link(

@@ -9,52 +9,10 @@ from zstack_mgmt.compute.hosts.model import Cluster, Host
 from zstack_mgmt.db import Connection, fetch_one
 
 
-async def insert_cluster(
-    conn: Connection, uuid: str, name: str, description: str | None, zone_uuid: str, hypervisor_type: str
-) -> Cluster:
-    """Insert an enabled cluster."""
-    row = await fetch_one(
-        conn,
-        """
-        INSERT INTO clusters (uuid, name, description, zone_uuid, hypervisor_type) VALUES ($1, $2, $3, $4, $5)
-        RETURNING *
-        """,
-        uuid,
-        name,
-        description,
-        zone_uuid,
-        hypervisor_type,
-    )
-    return Cluster.from_row(row)
-
-
-async def update_cluster(
-    conn: Connection, uuid: str, name: str | None, description: str | None, state: str | None
-) -> Cluster | None:
-    """Set what is not None; None when there is no such cluster."""
-    row = await conn.fetchrow(
-        """
-        UPDATE clusters SET name = coalesce($2, name), description = coalesce($3, description),
-               state = coalesce($4, state), last_op_date = now()
-        WHERE uuid = $1 RETURNING *
-        """,
-        uuid,
-        name,
-        description,
-        state,
-    )
-    return None if row is None else Cluster.from_row(row)
-
-
 async def get_cluster(conn: Connection, uuid: str) -> Cluster | None:
     """The cluster, which cannot be deleted until the transaction ends."""
     row = await conn.fetchrow("SELECT * FROM clusters WHERE uuid = $1 FOR KEY SHARE", uuid)
     return None if row is None else Cluster.from_row(row)
-
-
-async def delete_cluster(conn: Connection, uuid: str) -> None:
-    """Delete the cluster with its hosts. No VM may be on them."""
-    await conn.execute("DELETE FROM clusters WHERE uuid = $1", uuid)
 
 
 async def insert_host(

@@ -2,69 +2,63 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from zstack_mgmt.compute.images import movers, store
 from zstack_mgmt.compute.images.model import Image, MediaType, Platform
-from zstack_mgmt.core.errors import DuplicateResource, QuotaExceeded, ResourceNotFound
-from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.requests import DeleteRequest, StateRequest, UpdateRequest
-from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
+from zstack_mgmt.core.errors import DuplicateResource, QuotaExceeded
+from zstack_mgmt.core.registry import Call
+from zstack_mgmt.core.requests import CreateRequest, UpdateRequest
+from zstack_mgmt.core.values import Reference
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import found, own, owners_of, scope_of
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
 
-JAVA = "org.zstack.header.image"
-ACTIONS = "PUT /v1/images/{uuid}/actions"
 DEFAULT_SIZE = 10 * 1024**3  # bytes
-job = partial(api, mode="job", access="user", java=JAVA, category="image")
+GuestOs = Annotated[str, StringConstraints(max_length=255)]
+
+images = Resource(
+    Image,
+    "/v1/images",
+    java="org.zstack.header.image",
+    category="image",
+    access="user",
+    source="ZStack's image API",
+)
 
 
-class AddImage(ApiRequest):
+class AddImage(CreateRequest):
     """Register an image. Its data is left where the url says; `size` tells the bytes a guest will see.
 
     Source: ZStack's image API; `size` is ours, because nothing is downloaded that could be measured.
     """
 
-    name: ResourceName
-    description: Description | None = None
     url: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
     media_type: MediaType = "RootVolumeTemplate"
-    guest_os_type: Annotated[str, StringConstraints(max_length=255)] | None = None
+    guest_os_type: GuestOs | None = None
     system: bool = False
     format: Annotated[str, StringConstraints(min_length=1, max_length=32)]
     platform: Platform = "Linux"
     backup_storage_uuids: Annotated[list[Reference], Field(min_length=1, max_length=32)]
-    type: Annotated[str, StringConstraints(max_length=255)] | None = None
+    type: GuestOs | None = None
     size: Annotated[int, Field(ge=1, le=2**62)] = DEFAULT_SIZE
-    resource_uuid: ResourceUuid | None = None
 
 
-@job(AddImage, http="POST /v1/images", returns=Image, raises=(QuotaExceeded, DuplicateResource))
+@images.action(AddImage, "POST /v1/images", raises=(QuotaExceeded, DuplicateResource))
 async def add_image(call: Call, conn: Connection, request: AddImage) -> Image:
     await reserve(
         conn, call.account_uuid, {"image.num": 1, "image.size": request.size}, is_admin=call.is_admin
     )
-    image = await store.insert_image(
-        conn,
-        request.resource_uuid or new_uuid(),
-        request.name,
-        request.description,
-        request.url,
-        request.media_type,
-        request.guest_os_type,
-        request.platform,
-        request.format,
-        request.size,
-        system=request.system,
-        backup_storage_uuids=request.backup_storage_uuids,
+    stored = request.model_dump(
+        include={"name", "description", "url", "media_type", "guest_os_type", "system", "format", "platform"}
     )
-    await own(conn, image.uuid, call.account_uuid, request)
-    return image
+    sizes = {"size": request.size, "actual_size": request.size}
+    image = await images.insert(call, conn, request, {**stored, **sizes})
+    await store.insert_copies(conn, image.uuid, request.backup_storage_uuids)
+    return await rows.get(conn, Image, image.uuid)
 
 
 class UpdateImage(UpdateRequest):
@@ -73,56 +67,14 @@ class UpdateImage(UpdateRequest):
     Source: ZStack's image API.
     """
 
-    guest_os_type: Annotated[str, StringConstraints(max_length=255)] | None = None
+    guest_os_type: GuestOs | None = None
     platform: Platform | None = None
 
 
-@job(UpdateImage, http=ACTIONS, returns=Image, raises=(ResourceNotFound,))
-async def update_image(call: Call, conn: Connection, request: UpdateImage) -> Image:
-    image = await store.update_image(
-        conn,
-        request.uuid,
-        scope_of(call),
-        request.name,
-        request.description,
-        None,
-        request.guest_os_type,
-        request.platform,
-    )
-    return found(image, "image", request.uuid)
-
-
-class ChangeImageState(StateRequest):
-    """Enable or disable an image. VMs cannot be created from a disabled one.
-
-    Source: ZStack's image API.
-    """
-
-
-@job(ChangeImageState, http=ACTIONS, returns=Image, raises=(ResourceNotFound,))
-async def change_image_state(call: Call, conn: Connection, request: ChangeImageState) -> Image:
-    image = await store.update_image(
-        conn, request.uuid, scope_of(call), None, None, request.state, None, None
-    )
-    return found(image, "image", request.uuid)
-
-
-class DeleteImage(DeleteRequest):
-    """Delete an image; VMs and volumes made from it stay. One that is gone is no error.
-
-    Source: ZStack's image API.
-    """
-
-
-@job(DeleteImage, http="DELETE /v1/images/{uuid}", raises=(ResourceNotFound,))
-async def delete_image(call: Call, conn: Connection, request: DeleteImage) -> None:
-    uuid = request.uuid_of("image")
-    owner, _ = (await owners_of(conn, [uuid])).get(uuid, (None, ""))
-    if owner is not None and scope_of(call) in (None, owner):
-        await store.delete_image(conn, uuid)
-
-
-query_image = query_api(Image, http="GET /v1/images", access="user", category="image", java=JAVA)
+images.update(UpdateImage)
+images.change_state("Enable or disable an image. VMs cannot be created from a disabled one.")
+images.delete("Delete an image; VMs and volumes made from it stay. One that is gone is no error.")
+images.query(access="user")
 
 SUBMODULES = (movers,)
 """Imported for what they declare."""

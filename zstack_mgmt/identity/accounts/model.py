@@ -13,6 +13,7 @@ AccountType = Literal["SystemAdmin", "Normal"]
 @inventory(
     "org.zstack.header.identity.AccountInventory",
     table="accounts",
+    hidden=("password_hash",),
     link_account_column="uuid",  # the receiver of a share must not guess its owner's name through `account.`
     links=(
         Link("user", "User", "uuid", "account_uuid"),

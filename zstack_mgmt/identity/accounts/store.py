@@ -3,71 +3,7 @@
 from __future__ import annotations
 
 from zstack_mgmt.core.values import ADMIN_UUID
-from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.identity.accounts.model import Account
-
-
-async def insert_account(
-    conn: Connection, uuid: str, name: str, description: str | None, kind: str, password_hash: str
-) -> Account:
-    """Insert the account; a taken name or uuid breaks accounts_name_key or accounts_pkey."""
-    row = await fetch_one(
-        conn,
-        """
-        INSERT INTO accounts (uuid, name, description, type, password_hash) VALUES ($1, $2, $3, $4, $5)
-        RETURNING uuid, name, description, type, create_date, last_op_date
-        """,
-        uuid,
-        name,
-        description,
-        kind,
-        password_hash,
-    )
-    return Account.from_row(row)
-
-
-async def get_account(conn: Connection, uuid: str) -> Account | None:
-    """The account; its row is locked for the rest of the transaction."""
-    row = await conn.fetchrow(
-        """
-        SELECT uuid, name, description, type, create_date, last_op_date FROM accounts
-        WHERE uuid = $1 FOR UPDATE
-        """,
-        uuid,
-    )
-    return None if row is None else Account.from_row(row)
-
-
-async def name_is_taken(conn: Connection, name: str, but_by: str) -> bool:
-    """Whether another account has the name."""
-    return bool(await conn.fetchval("SELECT true FROM accounts WHERE name = $1 AND uuid <> $2", name, but_by))
-
-
-async def update_account(
-    conn: Connection, uuid: str, name: str | None, description: str | None, password_hash: str | None
-) -> Account:
-    """Set what is not None; lastOpDate moves. A new password puts the old one into the history."""
-    if password_hash is not None:
-        await conn.execute(
-            """
-            INSERT INTO password_history (owner_uuid, password_hash)
-            SELECT uuid, password_hash FROM accounts WHERE uuid = $1
-            """,
-            uuid,
-        )
-    row = await fetch_one(
-        conn,
-        """
-        UPDATE accounts SET name = coalesce($2, name), description = coalesce($3, description),
-               password_hash = coalesce($4, password_hash), last_op_date = now()
-        WHERE uuid = $1 RETURNING uuid, name, description, type, create_date, last_op_date
-        """,
-        uuid,
-        name,
-        description,
-        password_hash,
-    )
-    return Account.from_row(row)
+from zstack_mgmt.db import Connection
 
 
 async def delete_account(conn: Connection, uuid: str) -> None:
@@ -95,16 +31,6 @@ async def delete_account(conn: Connection, uuid: str) -> None:
         ADMIN_UUID,
     )
     await conn.execute("DELETE FROM accounts WHERE uuid = $1", uuid)
-
-
-async def password_of(conn: Connection, uuid: str) -> str | None:
-    """The stored hash of the account's password; None when there is no such account."""
-    return await conn.fetchval("SELECT password_hash FROM accounts WHERE uuid = $1", uuid)
-
-
-async def end_sessions(conn: Connection, account_uuid: str) -> None:
-    """End the account sessions of the account; its users' sessions live on."""
-    await conn.execute("DELETE FROM sessions WHERE account_uuid = $1 AND user_uuid = $1", account_uuid)
 
 
 async def insert_admin(conn: Connection, password_hash: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -10,25 +10,17 @@ from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.auth.policy import MAX_RULES, check_rules, policy_set
 from zstack_mgmt.auth.sessions import statements_of
 from zstack_mgmt.core.callers import UserCaller
-from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
-from zstack_mgmt.core.registry import APIS, Api, ApiRequest, Call, api
-from zstack_mgmt.core.values import (
-    DeleteMode,
-    Description,
-    Reference,
-    ResourceName,
-    ResourceUuid,
-    is_uuid,
-    new_uuid,
-)
+from zstack_mgmt.core.errors import InvalidArgument, OperationError
+from zstack_mgmt.core.registry import APIS, Api, ApiRequest, Call
+from zstack_mgmt.core.requests import CreateRequest
+from zstack_mgmt.core.values import ExistingUuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.policies import store
 from zstack_mgmt.identity.policies.model import Policy
-from zstack_mgmt.identity.sharing.owners import own, scope_of
-from zstack_mgmt.identity.users.store import get_user
-from zstack_mgmt.query.declare import query_api
-
-JAVA = "org.zstack.header.identity"
+from zstack_mgmt.identity.users.model import User
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.owners import scope_of
 
 
 class StatementRequest(BaseModel):
@@ -43,7 +35,17 @@ class StatementRequest(BaseModel):
     resources: Annotated[list[str], Field(max_length=MAX_RULES)] | None = None
 
 
-class CreatePolicy(ApiRequest):
+policies = Resource(
+    Policy,
+    "/v1/accounts/policies",
+    java="org.zstack.header.identity",
+    category="identity",
+    access="account",
+    source='manual, "Identity > {api}"',
+)
+
+
+class CreatePolicy(CreateRequest):
     """Create a policy inside the calling account.
 
     Each action is a regular expression for whole permission names.
@@ -54,56 +56,17 @@ class CreatePolicy(ApiRequest):
     Source: manual, "Identity > CreatePolicy".
     """
 
-    name: ResourceName
-    description: Description | None = None
     statements: Annotated[list[StatementRequest], Field(min_length=1, max_length=100)]
-    resource_uuid: ResourceUuid | None = None
 
 
-@api(
-    CreatePolicy,
-    http="POST /v1/accounts/policies",
-    mode="job",
-    access="account",
-    category="identity",
-    java=JAVA,
-    returns=Policy,
-    raises=(InvalidArgument,),
-)
-async def create_policy(call: Call, conn: Connection, request: CreatePolicy) -> Policy:
+async def checked_statements(call: Call, conn: Connection, request: CreatePolicy) -> dict[str, Any]:
+    """The statements in their wire form. Raises InvalidArgument for rules that cannot be run."""
     check_rules([rule for statement in request.statements for rule in statement.actions])
-    uuid = request.resource_uuid or new_uuid()
-    statements = [statement.model_dump(exclude_none=True) for statement in request.statements]
-    policy = await store.insert_policy(
-        conn, uuid, call.account_uuid, request.name, request.description, statements
-    )
-    await own(conn, uuid, call.account_uuid, request)
-    return policy
+    return {"statements": [statement.model_dump(exclude_none=True) for statement in request.statements]}
 
 
-class DeletePolicy(ApiRequest):
-    """Delete a policy with its bindings. One that is gone already is no error.
-
-    Source: manual, "Identity > DeletePolicy".
-    """
-
-    uuid: Reference
-    delete_mode: DeleteMode = "Permissive"
-
-
-@api(
-    DeletePolicy,
-    http="DELETE /v1/accounts/policies/{uuid}",
-    mode="job",
-    access="account",
-    category="identity",
-    java=JAVA,
-    raises=(ResourceNotFound,),
-)
-async def delete_policy(call: Call, conn: Connection, request: DeletePolicy) -> None:
-    if not is_uuid(request.uuid):
-        raise ResourceNotFound(f"no policy has the uuid {request.uuid}")
-    await store.delete_policy(conn, request.uuid, scope_of(call))
+policies.create(CreatePolicy, values=checked_statements, raises=(InvalidArgument,))
+policies.delete("Delete a policy with its bindings. One that is gone already is no error.")
 
 
 class CheckApiPermission(ApiRequest):
@@ -114,17 +77,16 @@ class CheckApiPermission(ApiRequest):
     Source: manual, "Identity > CheckApiPermission".
     """
 
-    user_uuid: Reference | None = None
+    user_uuid: ExistingUuid | None = None
     api_names: Annotated[list[str], Field(min_length=1, max_length=1000)]
 
 
-@api(
+@policies.action(
     CheckApiPermission,
-    http="PUT /v1/accounts/permissions/actions",
+    "PUT /v1/accounts/permissions/actions",
     mode="sync",
     access="user",
-    category="identity",
-    java=JAVA,
+    returns=None,
     is_read=True,
     raises=(InvalidArgument, OperationError),
 )
@@ -132,8 +94,8 @@ async def check_api_permission(call: Call, conn: Connection, request: CheckApiPe
     asked = {name: _named(name) for name in request.api_names}
     caller = call.caller
     if request.user_uuid is not None:
-        user = await get_user(conn, request.user_uuid)
-        if user is None or (user.account_uuid != call.account_uuid and not call.is_admin):
+        user = await rows.find(conn, User, request.user_uuid, scope_of(call), lock=None)
+        if user is None:
             raise OperationError(f"no user of the account has the uuid {request.user_uuid}")
         is_admin = await store.is_system_admin(conn, user.account_uuid)
         policies = policy_set(await statements_of(conn, user.uuid))
@@ -153,6 +115,4 @@ def _named(name: str) -> Api:
     return declared
 
 
-query_policy = query_api(
-    Policy, http="GET /v1/accounts/policies", access="user", category="identity", java=JAVA
-)
+policies.query(access="user")

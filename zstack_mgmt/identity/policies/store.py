@@ -3,46 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import orjson
 
 from zstack_mgmt.core.errors import InvalidArgument, ResourceNotFound
 from zstack_mgmt.core.registry import Call
-from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.identity.policies.model import Policy
-
-
-async def insert_policy(
-    conn: Connection,
-    uuid: str,
-    account_uuid: str,
-    name: str,
-    description: str | None,
-    statements: Sequence[dict[str, Any]],
-) -> Policy:
-    """Insert the policy; names need not be unique."""
-    row = await fetch_one(
-        conn,
-        """
-        INSERT INTO policies (uuid, account_uuid, name, description, statements)
-        VALUES ($1, $2, $3, $4, $5::text::jsonb)
-        RETURNING uuid, account_uuid, name, description
-        """,
-        uuid,
-        account_uuid,
-        name,
-        description,
-        orjson.dumps(statements).decode(),
-    )
-    return Policy.from_row({**dict(row), "statements": list(statements)})
-
-
-async def delete_policy(conn: Connection, uuid: str, account_uuid: str | None) -> None:
-    """Delete the policy with its bindings; None: of any account."""
-    await conn.execute(
-        "DELETE FROM policies WHERE uuid = $1 AND ($2::text IS NULL OR account_uuid = $2)", uuid, account_uuid
-    )
+from zstack_mgmt.db import Connection
 
 
 async def is_system_admin(conn: Connection, account_uuid: str) -> bool:

@@ -16,19 +16,26 @@ from zstack_mgmt.core.errors import (
     ResourceNotFound,
     TooManySessions,
 )
-from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.values import SessionToken
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.identity.sessions import store
 from zstack_mgmt.identity.sessions.model import Session
 from zstack_mgmt.identity.sessions.open import open_session
+from zstack_mgmt.resources.declare import Resource
 
-JAVA = "org.zstack.header.identity"
 LoginName = Annotated[str, StringConstraints(max_length=255)]
 ClearPassword = Annotated[str, StringConstraints(max_length=255)]
 """A password that is compared at once and never stored."""
 
+sessions = Resource(
+    Session,
+    "/v1/accounts/sessions",
+    java="org.zstack.header.identity",
+    category="identity",
+    access="public",
+)
 WRONG = "the name or the password is wrong"
 
 
@@ -42,14 +49,10 @@ class LogInByAccount(ApiRequest):
     password: ClearPassword
 
 
-@api(
+@sessions.action(
     LogInByAccount,
-    http="PUT /v1/accounts/login",
+    "PUT /v1/accounts/login",
     mode="sync",
-    access="public",
-    category="identity",
-    java=JAVA,
-    returns=Session,
     raises=(AuthenticationFailed, TooManySessions),
     outside=True,
 )
@@ -78,14 +81,10 @@ class LogInByUser(ApiRequest):
         return self
 
 
-@api(
+@sessions.action(
     LogInByUser,
-    http="PUT /v1/accounts/users/login",
+    "PUT /v1/accounts/users/login",
     mode="sync",
-    access="public",
-    category="identity",
-    java=JAVA,
-    returns=Session,
     raises=(AuthenticationFailed, TooManySessions),
     outside=True,
 )
@@ -138,13 +137,11 @@ class ValidateSession(ApiRequest):
     session_uuid: SessionToken
 
 
-@api(
+@sessions.action(
     ValidateSession,
-    http="GET /v1/accounts/sessions/{sessionUuid}/valid",
+    "GET /v1/accounts/sessions/{sessionUuid}/valid",
+    returns=None,
     mode="sync",
-    access="public",
-    category="identity",
-    java=JAVA,
     response_key="valid",
 )
 async def validate_session(call: Call, conn: Connection, request: ValidateSession) -> bool:
@@ -165,14 +162,10 @@ class RenewSession(ApiRequest):
     duration: Annotated[int, Field(ge=60, le=31536000)] | None = None
 
 
-@api(
+@sessions.action(
     RenewSession,
-    http="PUT /v1/accounts/sessions/{sessionUuid}/renew",
-    mode="job",
+    "PUT /v1/accounts/sessions/{sessionUuid}/renew",
     access="user",
-    category="identity",
-    java=JAVA,
-    returns=Session,
     raises=(ResourceNotFound, InvalidSession, PermissionDenied, OperationError),
     exclusive=(),
 )
@@ -200,13 +193,11 @@ class LogOut(ApiRequest):
     session_uuid: SessionToken
 
 
-@api(
+@sessions.action(
     LogOut,
-    http="DELETE /v1/accounts/sessions/{sessionUuid}",
+    "DELETE /v1/accounts/sessions/{sessionUuid}",
+    returns=None,
     mode="sync",
-    access="public",
-    category="identity",
-    java=JAVA,
 )
 async def log_out(call: Call, conn: Connection, request: LogOut) -> None:
     await store.delete_session(conn, token_hash(call.services.sealer, request.session_uuid))

@@ -15,15 +15,20 @@ from zstack_mgmt.core.errors import (
     SameOwner,
 )
 from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.values import Reference
+from zstack_mgmt.core.values import ExistingUuid, Reference
 from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.accounts.model import Account
 from zstack_mgmt.identity.sharing import store
 from zstack_mgmt.identity.sharing.model import AccountResourceRef, ResourceNameEntry, SharedResource
 from zstack_mgmt.identity.sharing.movers import move
-from zstack_mgmt.identity.sharing.owners import owners_of
 from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.owners import owners_of
 
+PATH = "/v1/accounts/resources"
 JAVA = "org.zstack.header.identity"
+owners = Resource(AccountResourceRef, f"{PATH}/refs", java=JAVA, category="identity", access="user")
 Uuids = Annotated[list[Reference], Field(max_length=1000)]
 
 
@@ -38,13 +43,10 @@ class ShareResource(ApiRequest):
     to_public: bool = False
 
 
-@api(
+@owners.action(
     ShareResource,
-    http="PUT /v1/accounts/resources/actions",
-    mode="job",
-    access="user",
-    category="identity",
-    java=JAVA,
+    f"PUT {PATH}/actions",
+    returns=None,
     raises=(InvalidArgument, PermissionDenied, ResourceNotFound),
     exclusive=("resource_uuids",),
 )
@@ -75,13 +77,10 @@ class RevokeResourceSharing(ApiRequest):
     all: bool = False
 
 
-@api(
+@owners.action(
     RevokeResourceSharing,
-    http="PUT /v1/accounts/resources/actions",
-    mode="job",
-    access="user",
-    category="identity",
-    java=JAVA,
+    f"PUT {PATH}/actions",
+    returns=None,
     raises=(InvalidArgument,),
     exclusive=("resource_uuids",),
 )
@@ -96,9 +95,9 @@ async def revoke_resource_sharing(call: Call, conn: Connection, request: RevokeR
 
 
 async def _check_owned(conn: Connection, call: Call, uuids: list[str]) -> None:
-    owners = await owners_of(conn, uuids)
+    owned = await owners_of(conn, uuids)
     for uuid in uuids:
-        owner, _ = owners.get(uuid, ("", ""))
+        owner, _ = owned.get(uuid, ("", ""))
         if not owner or (owner != call.account_uuid and not call.is_admin):
             raise InvalidArgument(f"no resource of the account has the uuid {uuid}")
 
@@ -109,35 +108,31 @@ class ChangeResourceOwner(ApiRequest):
     Source: manual, "Identity > ChangeResourceOwner".
     """
 
-    account_uuid: Reference
-    resource_uuid: Reference
+    account_uuid: ExistingUuid
+    resource_uuid: ExistingUuid
 
 
-@api(
+@owners.action(
     ChangeResourceOwner,
-    http="POST /v1/account/{accountUuid}/resources",
-    mode="job",
+    "POST /v1/account/{accountUuid}/resources",
     access="admin",
-    category="identity",
-    java=JAVA,
-    returns=AccountResourceRef,
     raises=(ResourceNotFound, InvalidArgument, SameOwner, QuotaExceeded, OperationError),
     exclusive=("resource_uuid", "account_uuid"),
 )
 async def change_resource_owner(
     call: Call, conn: Connection, request: ChangeResourceOwner
 ) -> AccountResourceRef:
-    if await store.missing_accounts(conn, [request.account_uuid]):
-        raise ResourceNotFound(f"no account has the uuid {request.account_uuid}")
-    owners = await owners_of(conn, [request.resource_uuid])
-    if request.resource_uuid not in owners:
-        raise InvalidArgument(f"no owned resource has the uuid {request.resource_uuid}")
-    owner, kind = owners[request.resource_uuid]
-    if owner == request.account_uuid:
+    uuid, receiver = request.resource_uuid, request.account_uuid
+    await rows.get(conn, Account, receiver)
+    owned = await owners_of(conn, [uuid])
+    if uuid not in owned:
+        raise InvalidArgument(f"no owned resource has the uuid {uuid}")
+    owner, kind = owned[uuid]
+    if owner == receiver:
         raise SameOwner(f"the account {owner} owns the resource already")
-    moved = await move(conn, kind, request.resource_uuid, request.account_uuid)
-    await store.set_owner(conn, [request.resource_uuid, *moved], request.account_uuid)
-    return await store.get_ref(conn, request.resource_uuid)
+    moved = await move(conn, kind, uuid, receiver)
+    await store.set_owner(conn, [uuid, *moved], receiver)
+    return await rows.get(conn, AccountResourceRef, uuid, by="resource_uuid")
 
 
 class GetResourceNames(ApiRequest):
@@ -166,19 +161,5 @@ async def get_resource_names(
     return await store.names(conn, request.uuids, call.account_uuid, sees_all=call.is_admin)
 
 
-query_account_resource_ref = query_api(
-    AccountResourceRef,
-    http="GET /v1/accounts/resources/refs",
-    access="user",
-    category="identity",
-    java=JAVA,
-    by_uuid=False,
-)
-query_shared_resource = query_api(
-    SharedResource,
-    http="GET /v1/accounts/resources",
-    access="admin",
-    category="identity",
-    java=JAVA,
-    by_uuid=False,
-)
+owners.query(access="user", by_uuid=False)
+query_api(SharedResource, http=f"GET {PATH}", access="admin", category="identity", java=JAVA, by_uuid=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.identity.sharing.model import AccountResourceRef, ResourceNameEntry
+from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.sharing.model import ResourceNameEntry
 
 
 async def share(
@@ -89,17 +89,3 @@ async def set_owner(conn: Connection, resource_uuids: Sequence[str], account_uui
         account_uuid,
     )
     await conn.execute("DELETE FROM resource_shares WHERE resource_uuid = ANY ($1)", list(resource_uuids))
-
-
-async def get_ref(conn: Connection, resource_uuid: str) -> AccountResourceRef:
-    """The ownership row of a resource that has one."""
-    row = await fetch_one(
-        conn,
-        """
-        SELECT id, account_uuid, account_uuid AS owner_account_uuid, resource_uuid, resource_type,
-               2 AS permission,
-               false AS is_shared, create_date, last_op_date FROM resource_owners WHERE resource_uuid = $1
-        """,
-        resource_uuid,
-    )
-    return AccountResourceRef.from_row(row)

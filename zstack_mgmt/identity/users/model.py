@@ -10,6 +10,7 @@ from zstack_mgmt.core.inventory import Inventory, Link, inventory
 @inventory(
     "org.zstack.header.identity.UserInventory",
     table="users",
+    hidden=("password_hash",),
     owned=True,
     links=(
         Link("account", "Account", "account_uuid", "uuid"),
