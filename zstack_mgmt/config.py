@@ -44,9 +44,13 @@ class Settings:
     max_queue_depth: int = 100_000  # queued jobs past which a POST answers 503 with Retry-After
     max_body_bytes: int = 1024 * 1024
 
-    worker_slots: int = 10  # jobs, or chunks of jobs, that one worker runs at the same time
-    claim_batch: int = 160
-    lease_s: float = 15.0
+    max_account_queue_depth: int = 50_000  # queued jobs of one account past which it alone gets that 503
+    worker_slots: int = 10  # jobs, or chunks of short ones, that one worker runs at the same time
+    account_slots: int = 8  # of these, how many one account can have
+    outside_slots: int = 160  # jobs of one worker that act outside the database at the same time
+    account_outside_slots: int = 80
+    host_slots: int = 8  # jobs of one worker that act on one host; the others wait and take up no slot
+    lease_s: float = 15.0  # a worker that gives no sign of life for so long has died
     lease_renew_s: float = 5.0
     max_claims: int = 3  # claims of a job that keeps killing its worker, then it fails
     job_timeout_s: int = 1800  # X-API-Timeout replaces it for one call

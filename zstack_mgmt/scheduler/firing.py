@@ -6,21 +6,28 @@ again from the start when that worker dies before its commit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
+import structlog
 
+from zstack_mgmt import db
 from zstack_mgmt.core.registry import APIS, Services
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store as jobs
+from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.model import Submission
 from zstack_mgmt.scheduler import due as ledger
 from zstack_mgmt.scheduler.due import Due, Execution
 from zstack_mgmt.scheduler.timing import MISFIRE_AFTER, next_due
 
+log = structlog.get_logger()
+
+_BATCH = 1000
+_TAKEN_S = 0.02  # another worker is firing what is due
 _APIS = {
     "startVm": "StartVmInstance",
     "stopVm": "StopVmInstance",
@@ -35,6 +42,41 @@ class Round:
 
     claimed: int
     fired: int
+
+
+class DueTriggers:
+    """Due triggers as a kind of work: claimed, fired and moved on in one transaction."""
+
+    def __init__(self, pool: db.Pool, services: Services, bell: Bell) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        self._pool = pool
+        self._services = services
+        self._bell = bell
+        self._fired = 0  # and not rung for
+
+    async def pull(self) -> float | None:
+        """Fire a batch of what is due.
+
+        The jobs are rung for when all is fired, since the fires have a time to keep.
+        """
+        async with self._pool.acquire() as conn:
+            wait_s = await ledger.wait_s(conn)
+            if wait_s is not None and wait_s <= 0:
+                async with conn.transaction():
+                    done = await fire_due(conn, self._services, _BATCH)
+                self._fired += done.fired
+                return 0.0 if done.claimed else _TAKEN_S
+        if self._fired:
+            self._bell.ring("jobs")
+            log.info("due jobs were fired", action="fire", jobs=self._fired)
+            self._fired = 0
+        return wait_s
+
+    def drop(self) -> None:
+        """Nothing is held between two rounds."""
+
+    async def drain(self, grace_s: float) -> None:
+        """Nothing is held between two rounds."""
 
 
 async def fire_due(conn: Connection, services: Services, limit: int) -> Round:

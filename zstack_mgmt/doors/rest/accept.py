@@ -15,7 +15,7 @@ from zstack_mgmt.doors.rest.context import TRACE, Context
 from zstack_mgmt.doors.rest.jobs import answer_job, preferred_wait
 from zstack_mgmt.doors.rest.replies import job_location, json_reply
 from zstack_mgmt.engine.model import Submission, keys_of
-from zstack_mgmt.engine.watch import passed
+from zstack_mgmt.tasks import passed
 from zstack_mgmt.webhooks.egress import check_url
 
 _MAX_TIMEOUT_S = 7 * 86400
@@ -35,7 +35,7 @@ async def accept_job(
     line = f"{request.method} {request.raw_path}\n".encode()
     timeout_s = _api_timeout(headers.get("X-API-Timeout"), context.settings.job_timeout_s)
     web_hook = None if hook is None else str(check_url(hook, context.settings))
-    context.acceptor.check_room()
+    context.acceptor.check_room(call.account_uuid)
     submission = Submission(
         uuid=uuid,
         account_uuid=call.account_uuid,
