@@ -56,7 +56,7 @@ class Acceptor:
     async def stop(self) -> None:
         await tasks.end(*self._tasks)
         for way in (self._plain, self._keyed):
-            await way.close()
+            way.close()
 
     def check_room(self, account_uuid: str) -> None:
         """Raise TooBusy while the queue, or the account's part of it, is at its configured depth."""
@@ -112,10 +112,14 @@ class _Way:
         self._work.set()
         await future
 
-    async def close(self) -> None:
+    def close(self) -> None:
         _fail(self.pending, _AWAY)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._conn is not None:
-            await self._conn.close(timeout=2)
+            self._conn.terminate()
+            self._conn = None
 
     async def run(self) -> None:
         while True:
@@ -130,7 +134,7 @@ class _Way:
                 await self._store(batch)
             except Exception as error:
                 log.error("a batch was dropped", action="accept", jobs=len(batch), exc_info=error)
-                self._conn = None
+                self._hang_up()
                 _fail(batch, _UNCLEAR)
 
     async def _store(self, batch: Sequence[Waiting]) -> None:
@@ -150,7 +154,8 @@ class _Way:
                     sent = True
                     rows = await store.accept(conn, jobs)
             except db.UNAVAILABLE as error:
-                self._conn, unclear = None, unclear or sent
+                self._hang_up()
+                unclear = unclear or sent
                 log.warning("a batch is not stored", action="accept", jobs=len(jobs), error=repr(error))
                 if time.monotonic() >= until or not unclear:
                     return _fail(batch, _UNCLEAR if unclear else _AWAY)

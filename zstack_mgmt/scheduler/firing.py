@@ -101,13 +101,16 @@ async def fire_due(conn: Connection, services: Services, limit: int) -> Round:
 def _decide(
     rows: Sequence[Due], services: Services
 ) -> tuple[list[Execution], list[tuple[str, datetime | None]]]:
-    """What becomes of each row, and its next due time."""
+    """What becomes of each row, and its next due time.
+
+    Of the due times that have passed, one is fired late if it is not too old; the grid goes on from now.
+    """
     zone = services.settings.time_zone
     executions: list[Execution] = []
     moves: list[tuple[str, datetime | None]] = []
     snapshots: set[str] = set()  # volumes that this round makes a snapshot of
     for row in rows:
-        if row.account_uuid is None:
+        if row.account_uuid is None or not row.enabled:
             moves.append((row.uuid, None))
             continue
         after = row.planned_from if row.due_at is None else row.due_at
@@ -116,21 +119,27 @@ def _decide(
             executions.append(execution)
             if execution.state == "Fired" and row.type == "volumeSnapshot":
                 snapshots.add(row.target_uuid)
-            elif execution.state == "Missed":
-                after = row.now
+            after = max(row.now, row.due_at)
+            missed = next_due(row.timing, row.grid_start, row.due_at, zone)
+            if execution.state != "Missed" and missed is not None and missed <= row.now:
+                executions.append(_missed(row, missed))
         moves.append((row.uuid, next_due(row.timing, row.grid_start, after, zone)))
     return executions, moves
 
 
 def _execution(row: Due, due_at: datetime, *, busy: bool) -> Execution:
     if row.now - due_at > MISFIRE_AFTER:
-        details = (
-            f"no worker was there in time; the due times until {row.now:%Y-%m-%d %H:%M:%S} UTC are left out"
-        )
-        return Execution(row, due_at, "Missed", details=details)
+        return _missed(row, due_at)
     if busy:
         return Execution(row, due_at, "Skipped", details="the snapshot before it is still being made")
     return Execution(row, due_at, "Fired", api_job_uuid=new_uuid())
+
+
+def _missed(row: Due, due_at: datetime) -> Execution:
+    details = (
+        f"no worker was there in time; the due times until {row.now:%Y-%m-%d %H:%M:%S} UTC are left out"
+    )
+    return Execution(row, due_at, "Missed", details=details)
 
 
 def _submission(execution: Execution, services: Services) -> Submission:
