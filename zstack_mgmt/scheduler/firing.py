@@ -136,9 +136,7 @@ def _execution(row: Due, due_at: datetime, *, busy: bool) -> Execution:
 
 
 def _missed(row: Due, due_at: datetime) -> Execution:
-    details = (
-        f"no worker was there in time; the due times until {row.now:%Y-%m-%d %H:%M:%S} UTC are left out"
-    )
+    details = f"no worker was there in time; the due times until {row.now:%Y-%m-%d %H:%M:%S} UTC are left out"
     return Execution(row, due_at, "Missed", details=details)
 
 
