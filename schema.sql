@@ -739,8 +739,21 @@ END $$;
 -- API jobs: the ledger. Redis only rings; every truth about a job is here.
 ------------------------------------------------------------------------------------------------------------------------
 
+-- The worker processes that live. What one of them has claimed names it as `owner`, and is its own as long as this row
+-- is there: a claim locks the row FOR KEY SHARE, and `leave_workers` deletes it before it takes anything back.
+CREATE TABLE IF NOT EXISTS workers (
+    owner        text COLLATE "C" CONSTRAINT workers_pkey PRIMARY KEY,  -- host:pid:number
+    lease_until  timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+-- Periodic work: whoever moves `next_at` on does it.
+CREATE TABLE IF NOT EXISTS periodic_tasks (
+    name     text COLLATE "C" CONSTRAINT periodic_tasks_pkey PRIMARY KEY,
+    next_at  timestamptz NOT NULL
+);
+
 -- state: queued     accepted; `waits_for` names the job before it on one of its resources, once a claim has found it
---        running    claimed by `owner` until `lease_until`; `epoch` counts the claims
+--        running    claimed by `owner`, and started; `epoch` counts the claims
 --        succeeded, failed, canceled    final; `result` is the body that the poll and the webhook show
 --        expired    a final job whose result is no longer kept
 CREATE TABLE IF NOT EXISTS api_jobs (
@@ -751,7 +764,8 @@ CREATE TABLE IF NOT EXISTS api_jobs (
     is_admin      boolean NOT NULL,
     api           text NOT NULL,
     fingerprint   bytea NOT NULL,   -- keyed hash of method, path and body: tells a repeat from another request
-    request       text,             -- the validated request as JSON, secrets hashed or sealed
+    request       text,             -- the validated request as JSON, without its secrets
+    secrets       text,             -- what stands for them, as JSON: hashed or sealed
     request_id    text,
     remote        text,             -- address of the client
     target        text,             -- uuid in the path
@@ -762,10 +776,9 @@ CREATE TABLE IF NOT EXISTS api_jobs (
     state         text NOT NULL DEFAULT 'queued' CONSTRAINT api_jobs_state_check
                   CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'canceled', 'expired')),
     epoch         int NOT NULL DEFAULT 0,
-    claims        int NOT NULL DEFAULT 0,
+    claims        int NOT NULL DEFAULT 0,  -- above 0 while queued: a worker died while it ran
     waits_for     text COLLATE "C",
-    owner         text,
-    lease_until   timestamptz,
+    owner         text COLLATE "C",
     cancel_asked  boolean NOT NULL DEFAULT false,
     accepted_at   timestamptz NOT NULL DEFAULT now(),
     deadline_at   timestamptz NOT NULL,
@@ -775,10 +788,13 @@ CREATE TABLE IF NOT EXISTS api_jobs (
     result        text
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
-CREATE INDEX IF NOT EXISTS api_jobs_runnable_idx ON api_jobs (seq) WHERE state = 'queued' AND waits_for IS NULL;
+-- Walked by lane: the jobs of one account that act outside the database, or those that do not.
+CREATE INDEX IF NOT EXISTS api_jobs_runnable_idx ON api_jobs (outside, account_uuid, seq)
+    WHERE state = 'queued' AND waits_for IS NULL AND claims = 0;
 CREATE INDEX IF NOT EXISTS api_jobs_suspect_idx ON api_jobs (seq) WHERE state = 'queued' AND claims > 0;
 CREATE INDEX IF NOT EXISTS api_jobs_waiting_idx ON api_jobs (waits_for) WHERE waits_for IS NOT NULL;
-CREATE INDEX IF NOT EXISTS api_jobs_lease_idx ON api_jobs (lease_until) WHERE state = 'running';
+CREATE INDEX IF NOT EXISTS api_jobs_owner_idx ON api_jobs (owner) WHERE state = 'running';
+CREATE INDEX IF NOT EXISTS api_jobs_queued_idx ON api_jobs (deadline_at) WHERE state = 'queued';
 CREATE INDEX IF NOT EXISTS api_jobs_account_idx ON api_jobs (account_uuid, seq);
 CREATE INDEX IF NOT EXISTS api_jobs_seq_idx ON api_jobs (seq);
 CREATE INDEX IF NOT EXISTS api_jobs_expires_idx ON api_jobs (expires_at) WHERE expires_at IS NOT NULL;
@@ -816,8 +832,8 @@ CREATE INDEX IF NOT EXISTS api_job_keys_seq_idx ON api_job_keys (seq);
 -- The lock per key makes the order of seq the order of commit: whoever sees a job sees all earlier jobs on its keys.
 CREATE OR REPLACE FUNCTION accept_jobs(
     p_uuids text[], p_accounts text[], p_users text[], p_admins boolean[], p_apis text[], p_fingerprints bytea[],
-    p_requests text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[], p_hooks text[],
-    p_timeouts_s int[], p_remotes text[], p_targets text[]
+    p_requests text[], p_secrets text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[],
+    p_hooks text[], p_timeouts_s int[], p_remotes text[], p_targets text[]
 ) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -830,14 +846,14 @@ BEGIN
             FROM unnest(p_keys) AS job_keys, string_to_table(job_keys, ' ') AS key ORDER BY 1) k;
     END IF;
     WITH made AS (
-        INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, request_id, keyed,
-                              outside, with_schema, web_hook, deadline_at, remote, target)
-        SELECT n.uuid, n.account, n.usr, n.is_admin, n.api, n.fingerprint, n.request, n.request_id, n.keys IS NOT NULL,
-               n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target
-        FROM unnest(p_uuids, p_accounts, p_users, p_admins, p_apis, p_fingerprints, p_requests, p_request_ids, p_keys,
-                    p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets)
-             AS n (uuid, account, usr, is_admin, api, fingerprint, request, request_id, keys, outside, with_schema,
-                   hook, timeout_s, remote, target)
+        INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, secrets, request_id,
+                              keyed, outside, with_schema, web_hook, deadline_at, remote, target)
+        SELECT n.uuid, n.account, n.usr, n.is_admin, n.api, n.fingerprint, n.request, n.secrets, n.request_id,
+               n.keys IS NOT NULL, n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target
+        FROM unnest(p_uuids, p_accounts, p_users, p_admins, p_apis, p_fingerprints, p_requests, p_secrets,
+                    p_request_ids, p_keys, p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets)
+             AS n (uuid, account, usr, is_admin, api, fingerprint, request, secrets, request_id, keys, outside,
+                   with_schema, hook, timeout_s, remote, target)
         ON CONFLICT DO NOTHING
         RETURNING seq
     )
@@ -854,38 +870,99 @@ BEGIN
     END IF;
 END $$;
 
--- Claims up to p_limit jobs that no earlier unfinished job on one of their resources holds back.
--- With p_suspects, one job that has lost a worker before; it should run alone, so that it can take only itself down.
-CREATE OR REPLACE FUNCTION claim_jobs(p_owner text, p_limit int, p_lease_s float8, p_suspects boolean)
-RETURNS TABLE (uuid text, epoch int, api text, request text, account_uuid text, user_uuid text, is_admin boolean,
-               request_id text, outside boolean, with_schema boolean, keyed boolean, claims int, accepted_at timestamptz,
-               remaining_s float8) LANGUAGE plpgsql AS $$
+-- Claims jobs that no earlier unfinished job on one of their resources holds back. Accounts take turns: the walk over the
+-- lanes with runnable jobs goes on after p_after, and the free slots are shared out among the lanes that it meets. A lane
+-- gives at most its room of slots, and as many jobs for a slot as its size says; p_lanes names those that differ from the
+-- default. p_suspects asks for one job besides that has lost a worker before.
+-- `more` says that a lane had at least as many as it was asked for; jobs of the APIs in p_unknown are left to others.
+CREATE OR REPLACE FUNCTION claim_jobs(
+    p_owner text, p_inside int, p_outside int, p_suspects boolean, p_after text[], p_rooms int[], p_size int,
+    p_lanes text[], p_lane_outside boolean[], p_lane_rooms int[], p_lane_sizes int[], p_unknown text[]
+) RETURNS TABLE (uuid text, epoch int, api text, request text, secrets text, account_uuid text, user_uuid text,
+                 is_admin boolean, request_id text, outside boolean, with_schema boolean, keyed boolean, claims int,
+                 accepted_at timestamptz, remaining_s float8, more boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    v_free text[];
-    v_keyed bigint[];
-    v_outside boolean;
+    v_free text[] := '{}';
+    v_keyed bigint[] := '{}';
+    v_durable boolean := false;
+    v_more boolean := false;
     v_held text[];
     v_blockers text[];
+    v_outside boolean;
+    v_slots int;
+    v_lanes text[];
+    v_lane text;
+    v_wrapped boolean;
+    v_limit int;
+    v_uuids text[];
+    v_seqs bigint[];
 BEGIN
-    SELECT array_agg(c.uuid), array_agg(c.seq) FILTER (WHERE c.keyed), bool_or(c.outside)
-    INTO v_free, v_keyed, v_outside FROM (
-        SELECT j.uuid, j.seq, j.keyed, j.outside FROM api_jobs j
-        WHERE j.state = 'queued' AND j.waits_for IS NULL AND (j.claims > 0) = p_suspects
-        ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) c;
-    IF v_free IS NULL THEN
+    FOREACH v_outside IN ARRAY ARRAY[false, true] LOOP
+        v_slots := CASE WHEN v_outside THEN p_outside ELSE p_inside END;
+        v_lanes := '{}';
+        v_lane := p_after[1 + v_outside::int];
+        v_wrapped := false;
+        WHILE cardinality(v_lanes) < v_slots LOOP
+            SELECT j.account_uuid INTO v_lane FROM api_jobs j
+            WHERE j.state = 'queued' AND j.waits_for IS NULL AND j.claims = 0 AND j.outside = v_outside
+              AND j.account_uuid > v_lane
+            ORDER BY j.account_uuid LIMIT 1;
+            IF v_wrapped AND (v_lane IS NULL OR v_lane > p_after[1 + v_outside::int]) THEN
+                EXIT;
+            ELSIF v_lane IS NULL THEN
+                v_wrapped := true;
+                v_lane := '';
+            ELSIF NOT EXISTS (SELECT FROM unnest(p_lanes, p_lane_outside, p_lane_rooms) AS l (lane, outside, room)
+                              WHERE l.lane = v_lane AND l.outside = v_outside AND l.room <= 0) THEN
+                v_lanes := v_lanes || v_lane;
+            END IF;
+        END LOOP;
+        v_slots := v_slots / greatest(1, cardinality(v_lanes));
+        FOREACH v_lane IN ARRAY v_lanes LOOP
+            SELECT least(v_slots, l.room) * l.size INTO v_limit
+            FROM unnest(p_lanes, p_lane_outside, p_lane_rooms, p_lane_sizes) AS l (lane, outside, room, size)
+            WHERE l.lane = v_lane AND l.outside = v_outside;
+            v_limit := coalesce(v_limit, CASE WHEN v_outside THEN least(v_slots, p_rooms[2])
+                                              ELSE least(v_slots, p_rooms[1]) * p_size END);
+            SELECT array_agg(c.uuid), array_agg(c.seq) FILTER (WHERE c.keyed) INTO v_uuids, v_seqs FROM (
+                SELECT j.uuid, j.seq, j.keyed FROM api_jobs j
+                WHERE j.state = 'queued' AND j.waits_for IS NULL AND j.claims = 0 AND j.outside = v_outside
+                  AND j.account_uuid = v_lane AND NOT j.api = ANY (p_unknown)
+                ORDER BY j.seq LIMIT v_limit FOR UPDATE SKIP LOCKED) c;
+            v_free := v_free || v_uuids;
+            v_keyed := v_keyed || v_seqs;
+            v_more := v_more OR coalesce(cardinality(v_uuids) >= v_limit, false);
+            v_durable := v_durable OR v_outside AND v_uuids IS NOT NULL;
+        END LOOP;
+    END LOOP;
+    IF p_suspects THEN
+        SELECT array_agg(c.uuid), array_agg(c.seq) FILTER (WHERE c.keyed) INTO v_uuids, v_seqs FROM (
+            SELECT j.uuid, j.seq, j.keyed FROM api_jobs j
+            WHERE j.state = 'queued' AND j.claims > 0 AND j.waits_for IS NULL AND NOT j.api = ANY (p_unknown)
+            ORDER BY j.seq LIMIT 1 FOR UPDATE SKIP LOCKED) c;
+        v_free := v_free || v_uuids;
+        v_keyed := v_keyed || v_seqs;
+        v_durable := v_durable OR v_uuids IS NOT NULL;
+    END IF;
+    IF v_free = '{}' THEN
         RETURN;
     END IF;
 
     -- A claim that a crash of the database undoes is only made again: what is done under it ends the job in the same
     -- transaction, so it cannot be done twice. Only work outside needs the claim on disk before it begins.
-    IF NOT v_outside THEN
+    IF NOT v_durable THEN
         PERFORM set_config('synchronous_commit', 'off', true);
+    END IF;
+
+    PERFORM FROM workers w WHERE w.owner = p_owner FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN;
     END IF;
 
     -- A held-back job leaves the index of runnable ones until its blocker ends. The blocker's row is locked and looked at
     -- again, so that it cannot end in between; if it is locked or has ended, the job simply stays runnable.
-    IF v_keyed IS NOT NULL THEN
+    IF v_keyed <> '{}' THEN
         SELECT array_agg(h.uuid), array_agg(h.blocker) INTO v_held, v_blockers FROM (
             SELECT j.uuid, (
                 SELECT before.job_uuid FROM api_job_keys mine
@@ -908,17 +985,18 @@ BEGIN
 
     RETURN QUERY WITH claimed AS (
         UPDATE api_jobs j SET state = 'running', epoch = j.epoch + 1, claims = j.claims + 1, owner = p_owner,
-               lease_until = now() + make_interval(secs => p_lease_s), started_at = coalesce(j.started_at, now())
+               started_at = coalesce(j.started_at, now())
         WHERE j.uuid = ANY (v_free) RETURNING j.*
     )
-    SELECT c.uuid, c.epoch, c.api, c.request, c.account_uuid, c.user_uuid, c.is_admin, c.request_id, c.outside,
-           c.with_schema, c.keyed, c.claims, c.accepted_at,
-           extract(epoch FROM c.deadline_at - now())::float8
+    SELECT c.uuid, c.epoch, c.api, c.request, c.secrets, c.account_uuid, c.user_uuid, c.is_admin, c.request_id,
+           c.outside, c.with_schema, c.keyed, c.claims, c.accepted_at,
+           extract(epoch FROM c.deadline_at - now())::float8, v_more
     FROM claimed c ORDER BY c.seq;
 END $$;
 
 -- Ends jobs: state, result, audit line, webhook delivery, and their resources pass on, in the caller's transaction.
--- Raises ZS001 when one of them is not in the state p_from under its epoch; the caller must then roll back.
+-- Raises ZS001 when one of them is not in the state p_from under its epoch, or was to be canceled before its effect is
+-- committed here; the caller must then roll back.
 -- Returns whether a webhook is now due.
 CREATE OR REPLACE FUNCTION finish_jobs(
     p_from text, p_uuids text[], p_epochs int[], p_states text[], p_results text[], p_retention_s float8
@@ -930,9 +1008,10 @@ DECLARE
 BEGIN
     WITH ended AS (
         UPDATE api_jobs j SET state = e.state, result = e.result, finished_at = clock_timestamp(), owner = NULL,
-               lease_until = NULL, waits_for = NULL, expires_at = now() + make_interval(secs => p_retention_s)
+               waits_for = NULL, expires_at = now() + make_interval(secs => p_retention_s)
         FROM unnest(p_uuids, p_epochs, p_states, p_results) AS e (uuid, epoch, state, result)
         WHERE j.uuid = e.uuid AND j.epoch = e.epoch AND j.state = p_from
+          AND NOT (j.cancel_asked AND NOT j.outside AND e.state = 'succeeded')
         RETURNING j.*
     ), noted AS (
         INSERT INTO audits (account_uuid, user_uuid, api, target, job_uuid, request_id, remote, outcome, error_code)
@@ -959,37 +1038,67 @@ BEGIN
     RETURN v_hooked;
 END $$;
 
--- Takes back running jobs whose lease has run out. Those that have used up p_max_claims fail; the others are queued again.
--- Also ends queued jobs that are past their deadline. Returns what it ended.
-CREATE OR REPLACE FUNCTION reap_jobs(
-    p_limit int, p_max_claims int, p_lost_result text, p_late_result text, p_retention_s float8
+-- Takes back what these workers hold, whose rows are deleted: none of their claims can come after that. Jobs that were to
+-- be canceled are; with p_died, jobs that have used up p_max_claims fail, and the others have one claim on their account.
+-- Returns the jobs that it ended.
+CREATE OR REPLACE FUNCTION leave_workers(
+    p_owners text[], p_died boolean, p_max_claims int, p_lost_result text, p_canceled_result text, p_retention_s float8
 ) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_uuids text[];
     v_epochs int[];
+    v_canceled boolean[];
     v_hooked boolean;
 BEGIN
-    UPDATE api_jobs j SET state = 'queued', owner = NULL, lease_until = NULL
-    FROM (SELECT l.uuid FROM api_jobs l
-          WHERE l.state = 'running' AND l.lease_until < now() AND l.claims < p_max_claims
-          ORDER BY l.lease_until LIMIT p_limit FOR UPDATE SKIP LOCKED) lost
-    WHERE j.uuid = lost.uuid;
-
-    SELECT array_agg(l.uuid), array_agg(l.epoch) INTO v_uuids, v_epochs FROM (
-        SELECT j.uuid, j.epoch FROM api_jobs j
-        WHERE j.state = 'running' AND j.lease_until < now() AND j.claims >= p_max_claims
-        ORDER BY j.lease_until LIMIT p_limit FOR UPDATE SKIP LOCKED) l;
+    DELETE FROM workers w WHERE w.owner = ANY (p_owners);
+    SELECT array_agg(l.uuid), array_agg(l.epoch), array_agg(l.cancel_asked) INTO v_uuids, v_epochs, v_canceled FROM (
+        SELECT j.uuid, j.epoch, j.cancel_asked FROM api_jobs j
+        WHERE j.state = 'running' AND j.owner = ANY (p_owners)
+          AND (j.cancel_asked OR p_died AND j.claims >= p_max_claims)
+        ORDER BY j.seq FOR UPDATE) l;
     IF v_uuids IS NOT NULL THEN
-        v_hooked := finish_jobs('running', v_uuids, v_epochs, array_fill('failed'::text, ARRAY[cardinality(v_uuids)]),
-                                array_fill(p_lost_result, ARRAY[cardinality(v_uuids)]), p_retention_s);
+        v_hooked := finish_jobs(
+            'running', v_uuids, v_epochs,
+            ARRAY(SELECT CASE WHEN c THEN 'canceled' ELSE 'failed' END FROM unnest(v_canceled) AS c),
+            ARRAY(SELECT CASE WHEN c THEN p_canceled_result ELSE p_lost_result END FROM unnest(v_canceled) AS c),
+            p_retention_s);
         RETURN QUERY SELECT u, v_hooked FROM unnest(v_uuids) AS u;
     END IF;
+    UPDATE api_jobs j SET state = 'queued', owner = NULL, claims = j.claims - (NOT p_died)::int
+    WHERE j.state = 'running' AND j.owner = ANY (p_owners);
 
+    -- The attempts under way have no known outcome.
+    WITH left_over AS (
+        UPDATE webhook_deliveries d SET owner = NULL FROM webhook_receivers r
+        WHERE r.owner = ANY (p_owners) AND d.receiver = r.receiver AND d.state = 'pending' AND d.owner = r.owner
+        RETURNING d.id, d.epoch, d.claimed_at
+    )
+    INSERT INTO webhook_attempts (delivery_id, epoch, outcome, error, started_at)
+    SELECT l.id, l.epoch, 'unknown', 'sender-lost', l.claimed_at FROM left_over l WHERE p_died
+    ON CONFLICT DO NOTHING;
+    DELETE FROM webhook_receivers r WHERE r.owner = ANY (p_owners);
+END $$;
+
+-- Takes back what dead workers held, and ends queued jobs that are past their deadline. Returns the jobs that it ended.
+CREATE OR REPLACE FUNCTION sweep_jobs(
+    p_limit int, p_max_claims int, p_lost_result text, p_canceled_result text, p_late_result text, p_retention_s float8
+) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_dead text[];
+    v_uuids text[];
+    v_epochs int[];
+    v_hooked boolean;
+BEGIN
+    v_dead := ARRAY(SELECT w.owner FROM workers w WHERE w.lease_until < now() FOR UPDATE SKIP LOCKED);
+    IF v_dead <> '{}' THEN
+        RETURN QUERY SELECT * FROM leave_workers(v_dead, true, p_max_claims, p_lost_result, p_canceled_result,
+                                                 p_retention_s);
+    END IF;
     SELECT array_agg(l.uuid), array_agg(l.epoch) INTO v_uuids, v_epochs FROM (
-        SELECT j.uuid, j.epoch FROM api_jobs j
-        WHERE j.state = 'queued' AND j.waits_for IS NULL AND j.deadline_at < now()
-        ORDER BY j.seq LIMIT p_limit FOR UPDATE SKIP LOCKED) l;
+        SELECT j.uuid, j.epoch FROM api_jobs j WHERE j.state = 'queued' AND j.deadline_at < now()
+        ORDER BY j.deadline_at LIMIT p_limit FOR UPDATE SKIP LOCKED) l;
     IF v_uuids IS NOT NULL THEN
         v_hooked := finish_jobs('queued', v_uuids, v_epochs, array_fill('failed'::text, ARRAY[cardinality(v_uuids)]),
                                 array_fill(p_late_result, ARRAY[cardinality(v_uuids)]), p_retention_s);
@@ -1019,7 +1128,7 @@ DECLARE
     v_count int;
     v_more int;
 BEGIN
-    UPDATE api_jobs j SET state = 'expired', result = NULL, request = NULL,
+    UPDATE api_jobs j SET state = 'expired', result = NULL, request = NULL, secrets = NULL,
            expires_at = now() + make_interval(secs => p_tombstone_s)
     WHERE j.uuid IN (SELECT d.uuid FROM api_jobs d WHERE d.expires_at < now() AND d.state <> 'expired'
                      LIMIT p_limit FOR UPDATE SKIP LOCKED);
@@ -1052,8 +1161,8 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
                   CHECK (state IN ('pending', 'delivered', 'dead', 'gone')),
     attempts      int NOT NULL DEFAULT 0,
     epoch         int NOT NULL DEFAULT 0,
-    owner         text,
-    lease_until   timestamptz,
+    owner         text,                          -- the worker that has claimed it
+    claimed_at    timestamptz,
     next_at       timestamptz NOT NULL DEFAULT now(),
     created_at    timestamptz NOT NULL DEFAULT now(),
     finished_at   timestamptz,
@@ -1089,12 +1198,11 @@ CREATE TABLE IF NOT EXISTS webhook_attempts (
     CONSTRAINT webhook_attempts_pkey PRIMARY KEY (delivery_id, epoch)
 );
 
--- A receiver with work belongs to one sender at a time, so that its limit of requests in flight can be kept in one
--- process. The lease covers every claim made under it; the row goes away with the work.
+-- A receiver with work belongs to one worker at a time, so that its limit of requests in flight can be kept in one
+-- process. The row goes away with the work.
 CREATE TABLE IF NOT EXISTS webhook_receivers (
     receiver      text COLLATE "C" PRIMARY KEY,
-    owner         text NOT NULL,
-    lease_until   timestamptz NOT NULL
+    owner         text NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 
 -- The failures in a row of a lane, so that one account's bad URL does not hold up another's at the same host. No row: the
@@ -1184,17 +1292,6 @@ CREATE TABLE IF NOT EXISTS scheduler_job_triggers (
 CREATE INDEX IF NOT EXISTS scheduler_job_triggers_trigger_idx ON scheduler_job_triggers (scheduler_trigger_uuid);
 CREATE INDEX IF NOT EXISTS scheduler_job_triggers_due_idx ON scheduler_job_triggers (next_fire_at)
     WHERE next_fire_at IS NOT NULL;
-
--- Workers sleep until the next due time that they know of; this tells them of a sooner one.
-CREATE OR REPLACE FUNCTION tell_scheduler() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM pg_notify('scheduler', '');
-    RETURN NULL;
-END $$;
-CREATE OR REPLACE TRIGGER tell_scheduler_new AFTER INSERT ON scheduler_job_triggers FOR EACH ROW
-    WHEN (NEW.next_fire_at IS NOT NULL) EXECUTE FUNCTION tell_scheduler();
-CREATE OR REPLACE TRIGGER tell_scheduler_sooner AFTER UPDATE OF next_fire_at ON scheduler_job_triggers FOR EACH ROW
-    WHEN (NEW.next_fire_at < coalesce(OLD.next_fire_at, 'infinity')) EXECUTE FUNCTION tell_scheduler();
 
 -- What became of each due time. The outcome is copied here from the API job, whose own row does not stay.
 -- state: Fired    an API job was stored, and has not ended as far as this row knows

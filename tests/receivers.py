@@ -99,7 +99,7 @@ class Counts:
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {}
 
-    def attempt(self, outcome: str) -> None:
+    def __call__(self, outcome: str) -> None:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
 
 

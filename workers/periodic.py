@@ -1,100 +1,77 @@
-"""Periodic tasks. arq's cron gives their round to one worker at a time; each is one call into a feature."""
+"""The periodic tasks: each is one call into a feature."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
-
-import asyncpg
-import structlog
 
 from zstack_mgmt import db
 from zstack_mgmt.auth import throttle
 from zstack_mgmt.compute.vms import settle
 from zstack_mgmt.compute.volumes import snapshots
 from zstack_mgmt.core.registry import Services
-from zstack_mgmt.drivers.simulator import Transaction
 from zstack_mgmt.engine import store as jobs
+from zstack_mgmt.engine.periodic import Task
 from zstack_mgmt.identity.audit import trail as audit
 from zstack_mgmt.identity.sessions import store as sessions
+from zstack_mgmt.scheduler import due
 from zstack_mgmt.webhooks import outbox
 
-log = structlog.get_logger()
-
-Task = Callable[[dict[str, Any]], Coroutine[Any, Any, None]]
-
 _BATCH = 5000
+_KEPT_DAYS = 90  # executions
 
 
-async def expire_results(ctx: dict[str, Any]) -> None:
-    """Drop job results past their time, and free jobs whose release was missed."""
-    async with ctx["pool"].acquire() as conn:
-        while await jobs.expire(conn, float(ctx["settings"].tombstone_retention_s), _BATCH) >= _BATCH:
-            continue
+def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, float]]:
+    """The tasks by their names, each with the seconds from one round to the next."""
+    settings = services.settings
+    transaction = partial(db.transaction, pool)
 
+    async def expire_jobs() -> None:
+        """Drop job results past their time, and free jobs whose release was missed."""
+        async with pool.acquire() as conn:
+            while await jobs.expire(conn, float(settings.tombstone_retention_s), _BATCH) >= _BATCH:
+                continue
 
-async def expire_deliveries(ctx: dict[str, Any]) -> None:
-    """Drop webhook deliveries past their time, with their attempts."""
-    async with ctx["pool"].acquire() as conn:
-        await outbox.purge(conn, float(ctx["settings"].tombstone_retention_s), _BATCH)
+    async def expire_deliveries() -> None:
+        """Drop webhook deliveries past their time, with their attempts."""
+        async with pool.acquire() as conn:
+            await outbox.purge(conn, float(settings.tombstone_retention_s), _BATCH)
 
+    async def expire_sessions() -> None:
+        """Drop expired sessions."""
+        async with pool.acquire() as conn:
+            await sessions.delete_expired(conn, _BATCH)
 
-async def expire_sessions(ctx: dict[str, Any]) -> None:
-    """Drop expired sessions."""
-    async with ctx["pool"].acquire() as conn:
-        await sessions.delete_expired(conn, _BATCH)
+    async def expire_trails() -> None:
+        """Drop audit lines past their time, and failure counters that no longer count."""
+        async with pool.acquire() as conn:
+            await throttle.forget_old(conn, settings)
+            await audit.delete_old(conn, settings.audit_retention_s, _BATCH)
 
+    async def settle_executions() -> None:
+        """Keep the outcomes of the jobs that the scheduler fired."""
+        async with pool.acquire() as conn:
+            while await due.settle(conn, _BATCH) >= _BATCH:
+                continue
 
-async def nudge(ctx: dict[str, Any]) -> None:
-    """Ring for jobs and webhooks whose ring was lost."""
-    ctx["bell"].ring("jobs")
-    ctx["bell"].ring("webhooks")
+    async def expire_executions() -> None:
+        """Drop executions past their time."""
+        async with pool.acquire() as conn:
+            await due.forget_old(conn, _KEPT_DAYS, 2 * _BATCH)
 
+    async def settle_vms() -> None:
+        """Settle VMs and snapshots whose jobs are gone, and destroy domains that should not be there."""
+        async with transaction() as conn:
+            await snapshots.delete_abandoned(conn)
+        await settle.settle_abandoned(services, transaction)
+        await settle.destroy_strays(services, transaction)
 
-async def expire_trails(ctx: dict[str, Any]) -> None:
-    """Drop audit lines past their time, and failure counters that no longer count."""
-    async with ctx["pool"].acquire() as conn:
-        await throttle.forget_old(conn, ctx["settings"])
-        await audit.delete_old(conn, ctx["settings"].audit_retention_s, _BATCH)
+    async def check_hosts() -> None:
+        """Ask the hosts whose turn it is for a sign of life."""
+        await settle.check_hosts(services, transaction)
 
-
-async def tend_vms(ctx: dict[str, Any]) -> None:
-    """Settle VMs and snapshots whose jobs are gone, and destroy domains that should not be there."""
-    services, transaction = _means(ctx)
-    async with transaction() as conn:
-        await snapshots.delete_abandoned(conn)
-    await settle.settle_abandoned(services, transaction)
-    await settle.destroy_strays(services, transaction)
-
-
-async def tend_hosts(ctx: dict[str, Any]) -> None:
-    """Ask the hosts whose turn it is for a sign of life."""
-    await settle.check_hosts(*_means(ctx))
-
-
-def _means(ctx: dict[str, Any]) -> tuple[Services, Transaction]:
-    return ctx["services"], partial(db.transaction, ctx["pool"])
-
-
-async def clean_up(ctx: dict[str, Any]) -> None:
-    """Drop what is past its time."""
-    for task in (expire_results, expire_deliveries, expire_sessions, expire_trails):
-        await _run(task, ctx)
-
-
-async def tend(ctx: dict[str, Any]) -> None:
-    """The round: one job for arq, since idle workers would spend most of their time on passing seven on."""
-    await asyncio.gather(*(_run(task, ctx) for task in (nudge, tend_hosts, tend_vms, clean_up)))
-
-
-async def _run(task: Task, ctx: dict[str, Any]) -> None:
-    """Run one task; what goes wrong with it ends none of the others."""
-    try:
-        await task(ctx)
-    except (*db.UNAVAILABLE, *db.CONFLICTS, asyncpg.PostgresError) as error:
-        log.warning("a periodic task failed", action="tend", task=task.__name__, error=type(error).__name__)
-
-
-TASKS = (tend,)
+    todo: dict[float, tuple[Task, ...]] = {
+        2.0: (settle_executions,),
+        10.0: (expire_jobs, expire_deliveries, expire_sessions, expire_trails, settle_vms, check_hosts),
+        600.0: (expire_executions,),
+    }
+    return {task.__name__: (task, every_s) for every_s, some in todo.items() for task in some}

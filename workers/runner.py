@@ -1,42 +1,23 @@
-"""One worker process: its loop over PostgreSQL, arq beside it, and the ear at the doorbell.
-
-The loop is the worker; losing Redis stops arq and the ear only, and both come back by themselves.
-"""
+"""One worker process: its lease, a puller for each kind of its work, and arq beside them."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import aclosing
-from typing import Any, Protocol
 
 import structlog
-from redis.exceptions import RedisError
 
-from workers.deliver import DeliveryLoop
-from workers.firing import FiringLoop
-from workers.loop import JobLoop
-from workers.settings import connect, make_worker
+from workers import arq_host, jobs, webhooks
 from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.engine.bell import Bell, Queue, heard, wake_channel
+from zstack_mgmt.engine.bell import Bell, Queue
+from zstack_mgmt.engine.lease import Lease
+from zstack_mgmt.engine.puller import Puller
 from zstack_mgmt.features import load
-from zstack_mgmt.metrics import DeliveryMetrics
 from zstack_mgmt.process import build_services, open_pool
+from zstack_mgmt.webhooks.deliveries import lease_s
 
 log = structlog.get_logger()
-
-_RETRY_S = 0.5
-
-
-class Loop(Protocol):
-    """What a worker process runs."""
-
-    def wake(self) -> None: ...
-
-    async def run(self) -> None: ...
-
-    async def stop(self, grace_s: float) -> None: ...
 
 
 async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | None = None) -> None:
@@ -46,25 +27,28 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     pool = await open_pool(settings, application=f"zstack-{queue}", size=settings.worker_slots + 4)
     services = build_services(settings)
     bell = Bell(settings)
+    lease = Lease(settings, bell, settings.lease_s if queue == "jobs" else lease_s(settings))
+    kinds = (jobs if queue == "jobs" else webhooks).kinds(pool, services, lease, bell)
+    pullers = [Puller(kind, lease) for kind in kinds]
+
+    def wake() -> None:
+        for puller in pullers:
+            puller.wake()
+
     bell.start()
-    loops: list[Loop]
-    if queue == "jobs":
-        loops = [JobLoop(pool, settings, services, bell), FiringLoop(pool, settings, services, bell)]
-    else:
-        loops = [DeliveryLoop(pool, settings, services.sealer, DeliveryMetrics())]
-    loop = loops[0]
-    context = {"loop": loop, "pool": pool, "settings": settings, "services": services, "bell": bell}
-    work = [asyncio.create_task(one.run(), name=type(one).__name__) for one in loops]
     beside = [
-        asyncio.create_task(_run_arq(settings, queue, context), name="arq"),
-        asyncio.create_task(_listen(settings, queue, loop), name="ear"),
+        asyncio.create_task(lease.run(), name="lease"),
+        asyncio.create_task(arq_host.host(settings, queue, wake), name="arq"),
+        asyncio.create_task(arq_host.listen(settings, queue, wake), name="ear"),
     ]
+    work = [puller.start() for puller in pullers]
     log.info("worker started", action="start", queue=queue)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
-    stops = (one.stop(settings.stop_grace_s - 2) for one in loops)
-    await asyncio.gather(tasks.end(*beside, stopped), *stops, return_exceptions=True)
-    ended = await asyncio.gather(*work, return_exceptions=True)
+    stops = (puller.stop(settings.stop_grace_s - 2) for puller in pullers)
+    await asyncio.gather(*stops, return_exceptions=True)
+    await tasks.end(*beside, stopped)
+    await lease.leave()
     await bell.stop()
     try:
         async with asyncio.timeout(2):
@@ -72,9 +56,9 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     except TimeoutError:
         pool.terminate()
     log.info("worker stopped", action="stop", queue=queue)
-    for error in ended:
-        if isinstance(error, BaseException):
-            raise RuntimeError("a loop of the worker failed") from error
+    for task in work:
+        if not task.cancelled() and task.exception() is not None:
+            raise RuntimeError("a loop of the worker failed") from task.exception()
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -82,30 +66,3 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     return stop
-
-
-async def _run_arq(settings: Settings, queue: Queue, context: dict[str, Any]) -> None:
-    """Host arq's worker; a lost Redis ends it, so it is made anew until it can run again."""
-    while True:
-        client = connect(settings, queue)
-        worker = make_worker(settings, queue, dict(context), client)
-        try:
-            await worker.async_run()
-        except (RedisError, OSError) as error:
-            log.warning("arq lost redis", action="arq", queue=queue, error=type(error).__name__)
-        finally:
-            await tasks.end(*worker.tasks.values(), *filter(None, [worker.main_task]))
-            await client.aclose(close_connection_pool=True)
-        await asyncio.sleep(_RETRY_S)
-
-
-async def _listen(settings: Settings, queue: Queue, loop: Loop) -> None:
-    """Wake the loop whenever the bell rings."""
-    while True:
-        try:
-            async with aclosing(heard(settings, wake_channel(settings, queue))) as rings:
-                async for _ in rings:
-                    loop.wake()
-        except (RedisError, OSError) as error:
-            log.warning("the doorbell is not heard", action="listen", queue=queue, error=type(error).__name__)
-            await asyncio.sleep(_RETRY_S)

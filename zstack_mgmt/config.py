@@ -62,9 +62,13 @@ class Settings:
     max_queue_depth: Count = 100_000  # queued jobs past which a POST answers 503 with Retry-After
     max_body_bytes: Count = 1024 * 1024
 
-    worker_slots: Count = 10  # jobs, or chunks of jobs, that one worker runs at the same time
-    claim_batch: Count = 160
-    lease_s: Duration = 15.0
+    max_account_queue_depth: Count = 50_000  # queued jobs of one account past which it alone gets that 503
+    worker_slots: Count = 10  # jobs, or chunks of short ones, that one worker runs at the same time
+    account_slots: Count = 8  # of these, how many one account can have
+    outside_slots: Count = 160  # jobs of one worker that act outside the database at the same time
+    account_outside_slots: Count = 80
+    host_slots: Count = 8  # jobs of one worker that act on one host; the others wait and take up no slot
+    lease_s: Duration = 15.0  # a worker that gives no sign of life for so long has died
     lease_renew_s: Duration = 5.0
     max_claims: Count = 3  # claims of a job that keeps killing its worker, then it fails
     job_timeout_s: Count = 1800  # X-API-Timeout replaces it for one call

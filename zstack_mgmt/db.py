@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 
@@ -21,6 +21,7 @@ from zstack_mgmt.core.errors import (
     OneDirectoryOnly,
     OperationError,
     ResourceNotFound,
+    TooBusy,
 )
 
 if TYPE_CHECKING:
@@ -101,12 +102,14 @@ CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
 `tests/migration/test_constraints.py` holds these names against the live schema, and the schema against them.
 """
 
+
+class DatabaseLost(Exception):
+    """A connection could not be made, broke, or did not answer in time."""
+
+
 UNAVAILABLE = (
-    OSError,
-    asyncio.TimeoutError,
+    DatabaseLost,
     asyncpg.exceptions.PostgresConnectionError,
-    asyncpg.exceptions.InterfaceError,
-    asyncpg.exceptions.InternalClientError,
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CrashShutdownError,
@@ -115,8 +118,30 @@ UNAVAILABLE = (
 )
 """The database cannot be reached just now; the same statement may succeed on another connection later."""
 
-CONFLICTS = (asyncpg.exceptions.SerializationError, asyncpg.exceptions.DeadlockDetectedError)
+CONFLICTS = (
+    asyncpg.exceptions.SerializationError,
+    asyncpg.exceptions.DeadlockDetectedError,
+    asyncpg.exceptions.LockNotAvailableError,  # `lock_timeout`
+)
 """The transaction lost against another one and can be tried again from its start."""
+
+
+@contextmanager
+def losses() -> Generator[None]:
+    """Around what talks to the database and to nothing else: its losses become DatabaseLost.
+
+    The client says them with OSError, TimeoutError and errors of its own, which others use as well.
+    """
+    try:
+        yield
+    except ValueError:  # the client's word for a value that a statement cannot take
+        raise
+    except (OSError, *_LOST_INSIDE) as error:
+        raise DatabaseLost(type(error).__name__) from error
+
+
+# OSError is for connections that are being made.
+_LOST_INSIDE = (TimeoutError, asyncpg.exceptions.InterfaceError, asyncpg.exceptions.InternalClientError)
 
 
 async def _keep(_: object) -> None:
@@ -162,14 +187,20 @@ class _Turn:
     async def __aenter__(self) -> Any:
         await self._turns.acquire()
         try:
-            return await self._lent.__aenter__()
+            with losses():
+                return await self._lent.__aenter__()
         except BaseException:
             self._turns.release()
             raise
 
-    async def __aexit__(self, *failure: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
         try:
-            await self._lent.__aexit__(*failure)
+            with losses():
+                await self._lent.__aexit__(kind, error, trace)
+                if isinstance(error, _LOST_INSIDE):
+                    raise error
         finally:
             self._turns.release()
 
@@ -185,13 +216,15 @@ async def create_pool(settings: Settings, *, application: str, size: int | None 
         reset=_keep,
         **_options(settings, application),
     )
-    await pool
+    with losses():
+        await pool
     return pool
 
 
 async def connect(settings: Settings, *, application: str) -> RawConnection:
     """One connection that belongs to the caller."""
-    return await asyncpg.connect(settings.database_url, **_options(settings, application))
+    with losses():
+        return await asyncpg.connect(settings.database_url, **_options(settings, application))
 
 
 def _options(settings: Settings, application: str) -> dict[str, Any]:
@@ -203,6 +236,8 @@ def _options(settings: Settings, application: str) -> dict[str, Any]:
         "server_settings": {
             "application_name": application,
             "statement_timeout": str(settings.statement_timeout_s * 1000),
+            # Sooner, so that a wait for others' locks is told from a slow statement.
+            "lock_timeout": str(settings.statement_timeout_s * 800),
             "idle_in_transaction_session_timeout": "10000",  # a paused process must not keep its locks
             "timezone": "UTC",
             "jit": "off",
@@ -227,6 +262,8 @@ def translate(error: asyncpg.PostgresError) -> ApiError | None:
         return DuplicateResource("another resource has this uuid")
     if isinstance(error, asyncpg.exceptions.ForeignKeyViolationError):
         return _broken_reference(str(getattr(error, "detail", "")))
+    if isinstance(error, CONFLICTS):
+        return TooBusy("other calls are changing the same resources; try again")
     if isinstance(error, asyncpg.exceptions.QueryCanceledError):
         return InternalError("the database took too long; narrow the request down")
     return None

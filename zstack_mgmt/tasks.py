@@ -1,4 +1,4 @@
-"""Ending tasks for certain."""
+"""Ending tasks for certain, and waiting for events."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_REPEAT_S)
     await asyncio.gather(*tasks, return_exceptions=True)  # seen: no complaint about them at their collection
+
+
+async def passed(event: asyncio.Event, timeout_s: float) -> None:
+    """Return when the event is set, or after the timeout."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -9,13 +9,22 @@ from typing import Any
 import pytest
 
 from app import Client, Service, running_service
-from workers.loop import JobLoop
 from zstack_mgmt import db
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import Bell
-from zstack_mgmt.engine.model import Submission
+from zstack_mgmt.engine.execute import Executor
+from zstack_mgmt.engine.model import ClaimedJob, Submission, Wish
 from zstack_mgmt.process import build_services
+
+DIE = "UPDATE workers SET lease_until = now() - interval '1 s'"
+
+
+async def claim(conn: Any, *, suspects: bool = False) -> list[ClaimedJob]:
+    """What a worker with room for everything claims."""
+    await conn.execute("INSERT INTO workers VALUES ('w', now() + interval '1 h') ON CONFLICT DO NOTHING")
+    wish = Wish(100, 100, suspects, ("", ""), (100, 100), 100, [])
+    return (await store.claim(conn, "w", wish))[0]
 
 
 def job_uuid() -> str:
@@ -279,12 +288,12 @@ async def test_canceling_the_first_job_of_a_resource_frees_the_next(idle: Servic
     chosen = job_uuid()
     first = await idle.admin.call("POST", "/zones", {"params": {"name": "a", "resourceUuid": chosen}})
     second = await idle.admin.call("POST", "/zones", {"params": {"name": "b", "resourceUuid": chosen}})
-    claimed = await store.claim(idle.db, "test", 1, 60, suspects=False)
+    claimed = await claim(idle.db)
     assert [job.uuid for job in claimed] == [first.headers["X-Job-UUID"]]
-    assert await store.claim(idle.db, "test", 10, 60, suspects=False) == []
-    await store.hand_back(idle.db, claimed)
+    assert await claim(idle.db) == []
+    await store.hand_back(idle.db, claimed, counted=False)
     await idle.admin.call("DELETE", first.body["location"])
-    freed = await store.claim(idle.db, "test", 10, 60, suspects=False)
+    freed = await claim(idle.db)
     assert [job.uuid for job in freed] == [second.headers["X-Job-UUID"]]
 
 
@@ -305,7 +314,7 @@ async def test_job_past_its_deadline_is_not_run(idle: Service, settings: Setting
     headers = {"X-API-Timeout": "1"}
     accepted = await idle.admin.call("POST", "/zones", {"params": {"name": "late"}}, headers=headers)
     await idle.db.execute("UPDATE api_jobs SET deadline_at = now() - interval '1 second'")
-    assert await store.reap(idle.db, settings, "{}", '{"error":{"code":"SYS.1001"}}')
+    assert await store.sweep(idle.db, settings, "{}", "{}", '{"error":{"code":"SYS.1001"}}')
     answer = await idle.admin.get(accepted.body["location"])
     assert (answer.status, answer.code) == (503, "SYS.1001")
 
@@ -316,21 +325,17 @@ async def test_job_that_keeps_losing_its_worker_fails_and_runs_alone(
     await idle.admin.call("POST", "/zones", {"params": {"name": "innocent"}})
     hostile = await idle.admin.call("POST", "/zones", {"params": {"name": "hostile"}})
     uuid_ = hostile.headers["X-Job-UUID"]
-    lose = "UPDATE api_jobs SET lease_until = now() - interval '1 second' WHERE state = 'running'"
-    assert len(await store.claim(idle.db, "w", 100, 15, suspects=False)) == 2
-    await idle.db.execute(lose)
-    assert await store.reap(idle.db, settings, "{}", "{}") == []
-    assert await store.claim(idle.db, "w", 100, 15, suspects=False) == []
-    alone = await store.claim(idle.db, "w", 1, 15, suspects=True)
+    assert len(await claim(idle.db)) == 2
+    await idle.db.execute(DIE)
+    assert await store.sweep(idle.db, settings, "{}", "{}", "{}") == []
+    assert await claim(idle.db) == []
+    alone = await claim(idle.db, suspects=True)
     assert len(alone) == 1
     await idle.db.execute(
-        """
-        UPDATE api_jobs SET claims = 3, state = 'running', lease_until = now() - interval '1 s'
-        WHERE uuid = $1
-        """,
-        uuid_,
+        "UPDATE api_jobs SET claims = 3, state = 'running', owner = 'w' WHERE uuid = $1", uuid_
     )
-    ended = await store.reap(idle.db, settings, '{"error":{"code":"SYS.1000"}}', "{}")
+    await idle.db.execute(DIE)
+    ended = await store.sweep(idle.db, settings, '{"error":{"code":"SYS.1000"}}', "{}", "{}")
     assert [uuid for uuid, _ in ended] == [uuid_]
     assert (await idle.admin.get(hostile.body["location"])).code == "SYS.1000"
 
@@ -339,10 +344,9 @@ async def test_stale_worker_cannot_finish(idle: Service, settings: Settings) -> 
     await idle.admin.call("POST", "/zones", {"params": {"name": "raced"}})
     pool = await db.create_pool(settings, application="test")
     bell = Bell(settings)
-    loop = JobLoop(pool, settings, build_services(settings), bell)
-    (job,) = await store.claim(idle.db, loop.owner, 1, 15, suspects=False)
+    (job,) = await claim(idle.db)
     await idle.db.execute("UPDATE api_jobs SET epoch = epoch + 1, owner = 'another'")
-    await loop.executor.run([job])  # what the worker does once it has claimed a job
+    await Executor(pool, settings, build_services(settings), bell).run([job])
     assert await zones(idle, "raced") == 0
     assert await idle.db.fetchval("SELECT state FROM api_jobs") == "running"
     await bell.stop()
@@ -357,8 +361,8 @@ async def test_shared_names_run_beside_each_other_and_wait_for_exclusive_ones(id
     for name, keys in (("s1", "~k"), ("s2", "~k other"), ("x", "k"), ("s3", "~k"), ("free", "elsewhere")):
         await put(name, keys)
 
-    async def claim() -> list[str]:
-        return [job.uuid for job in await store.claim(idle.db, "w", 100, 60, suspects=False)]
+    async def claimed() -> list[str]:
+        return [job.uuid for job in await claim(idle.db)]
 
     async def end(*names: str) -> None:
         await idle.db.execute(
@@ -369,14 +373,14 @@ async def test_shared_names_run_beside_each_other_and_wait_for_exclusive_ones(id
             ["{}"] * len(names),
         )
 
-    assert await claim() == ["s1", "s2", "free"]
+    assert await claimed() == ["s1", "s2", "free"]
     await end("s2")
-    assert await claim() == []
+    assert await claimed() == []
     await end("s1")
-    assert await claim() == ["x"]
-    assert await claim() == []
+    assert await claimed() == ["x"]
+    assert await claimed() == []
     await end("x")
-    assert await claim() == ["s3"]
+    assert await claimed() == ["s3"]
 
 
 async def test_users_see_and_cancel_their_own_jobs_only(idle: Service) -> None:

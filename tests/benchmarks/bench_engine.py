@@ -207,8 +207,6 @@ async def drained(conn: Any, sql: str, count: int, timeout_s: float = 120) -> fl
 
 
 async def test_worker() -> None:
-    import workers.settings as own  # noqa: F401 (so that both sides are measured from the same tree)
-
     rates: dict[str, list[float]] = {"stock arq": [], "arq, poll 0.01": [], "ours": []}
     async with running_stack(WORKER_PROCESSES="1", WEBHOOK_PROCESSES="0", LOG_LEVEL="info") as stack:
         conn = await stack.db()

@@ -21,8 +21,7 @@ import pytest
 import uvloop
 
 from receivers import Counts, put
-from workers.deliver import DeliveryLoop
-from zstack_mgmt.auth.secrets import Sealer
+from webhooks.sending import Sender
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import create_pool
 from zstack_mgmt.process import settle_memory
@@ -96,8 +95,8 @@ async def bare(url: str, concurrency: int) -> float:
 async def ours(pool: Any, settings: Settings, url: str) -> float:
     """The rate of a running sender, from the moment when the deliveries are committed."""
     counts = Counts()
-    loop = DeliveryLoop(pool, settings, Sealer(b"k" * 32), counts)
-    running = asyncio.create_task(loop.run())
+    loop = Sender(pool, settings, counts)
+    loop.start()
     async with pool.acquire() as conn, conn.transaction():
         await put(conn, url, body=BODY, count=COUNT)
     started = time.perf_counter()
@@ -106,7 +105,6 @@ async def ours(pool: Any, settings: Settings, url: str) -> float:
         await asyncio.sleep(0.01)
     rate = COUNT / (time.perf_counter() - started)
     await loop.stop(2)
-    await running
     assert counts.outcomes == {"delivered": COUNT}
     assert await pool.fetchval("SELECT count(*) FROM webhook_deliveries WHERE state <> 'delivered'") == 0
     return rate

@@ -247,9 +247,8 @@ class Rerun:
             """
             INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, keyed, outside,
             state, epoch,
-                                  deadline_at, lease_until, owner)
-            VALUES ($1, $2, $2, true, $3, '', false, true, 'running', $4, now() + interval '1 hour',
-                    now() + interval '1 hour', 'test')
+                                  deadline_at, owner)
+            VALUES ($1, $2, $2, true, $3, '', false, true, 'running', $4, now() + interval '1 hour', 'test')
             ON CONFLICT (uuid) DO UPDATE SET epoch = $4
             """,
             self.token,

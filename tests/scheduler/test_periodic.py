@@ -1,13 +1,14 @@
 """The round of periodic tasks."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from app import Service
-from workers.periodic import tend
+from workers.periodic import periodic_tasks
 from zstack_mgmt import db
-from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.periodic import Periodic
 from zstack_mgmt.process import build_services
 
 
@@ -21,7 +22,8 @@ async def pool(still: Service) -> AsyncIterator[db.Pool]:
 async def test_a_task_that_fails_ends_none_of_the_others(still: Service, pool: db.Pool) -> None:
     await still.db.execute("UPDATE sessions SET expired_date = now() - interval '1 day'")
     await still.db.execute("ALTER TABLE webhook_deliveries RENAME TO gone")  # the task before fails
-    settings = still.settings
-    ctx = {"pool": pool, "settings": settings, "services": build_services(settings), "bell": Bell(settings)}
-    await tend(ctx)
+    periodic = Periodic(pool, periodic_tasks(pool, build_services(still.settings)))
+    await periodic.pull()
+    await asyncio.sleep(1)
+    await periodic.drain(1)
     assert await still.db.fetchval("SELECT count(*) FROM sessions") == 0

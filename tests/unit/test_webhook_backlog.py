@@ -9,7 +9,7 @@ from zstack_mgmt.webhooks.schedule import Breaker
 numbers = iter(range(1_000_000))
 
 
-def delivery(receiver: str, account: str = "a", *, probe: bool = False, claimed_at: float = 0.0) -> Delivery:
+def delivery(receiver: str, account: str = "a", *, probe: bool = False) -> Delivery:
     return Delivery(
         f"msg_{next(numbers)}",
         1,
@@ -22,12 +22,11 @@ def delivery(receiver: str, account: str = "a", *, probe: bool = False, claimed_
         0,
         0.0,
         probe,
-        claimed_at,
     )
 
 
 def backlog(concurrency: int = 100, per_receiver: int = 4) -> Backlog:
-    return Backlog(concurrency, per_receiver, start_within_s=13)
+    return Backlog(concurrency, per_receiver)
 
 
 def fill(
@@ -37,9 +36,9 @@ def fill(
     made.add(sorted(wants.items()), deliveries, breakers or {}, 0.0)
 
 
-def take_all(made: Backlog, now: float = 0.0) -> list[Delivery]:
+def take_all(made: Backlog) -> list[Delivery]:
     taken = []
-    while (one := made.next(now)) is not None:
+    while (one := made.next()) is not None:
         taken.append(one)
     return taken
 
@@ -56,7 +55,7 @@ def test_no_more_than_four_to_one_receiver():
 def test_receivers_take_turns():
     made = backlog()
     fill(made, *(delivery(f"r{n}") for n in range(4) for _ in range(10)))
-    first = [made.next(0.0) for _ in range(8)]
+    first = [made.next() for _ in range(8)]
     assert Counter(d.receiver for d in first if d) == {f"r{n}": 2 for n in range(4)}
 
 
@@ -91,22 +90,14 @@ def test_an_open_breaker_hands_its_lane_back_but_for_the_probe():
     assert made.returned == [mine]
 
 
-def test_what_its_lease_would_not_outlast_is_handed_back():
-    made = backlog()
-    late, fresh = delivery("r", claimed_at=0.0), delivery("r", claimed_at=10.0)
-    fill(made, late, fresh)
-    assert take_all(made, now=14.0) == [fresh]
-    assert made.returned == [late]
-
-
 def test_a_fast_receiver_is_claimed_from_in_growing_portions():
     made = backlog(concurrency=256)
     asked = []
     for n in range(8):
         (wants,) = (made.wants(["r"]),)
         asked.append(wants[0][1])
-        made.add(wants, [delivery("r", claimed_at=n / 10) for _ in range(wants[0][1])], {}, n / 10)
-        while (one := made.next(n / 10)) is not None:
+        made.add(wants, [delivery("r") for _ in range(wants[0][1])], {}, n / 10)
+        while (one := made.next()) is not None:
             made.finish(one)
     assert asked[0] == FIRST_CLAIM
     assert asked == sorted(asked)

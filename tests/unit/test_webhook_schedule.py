@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def delivery(attempts: int = 0, *, probe: bool = False, due_in_s: float = 0.0) -> Delivery:
     return Delivery(
-        "msg_1", 1, "1" * 32, "a" * 32, "http://r/", "http://r", True, b"{}", attempts, due_in_s, probe, 0.0
+        "msg_1", 1, "1" * 32, "a" * 32, "http://r/", "http://r", True, b"{}", attempts, due_in_s, probe
     )
 
 

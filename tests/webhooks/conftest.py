@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 
-import asyncpg
 import pytest
 
 from zstack_mgmt.config import Settings
+from zstack_mgmt.db import Pool, create_pool
 
 
 @pytest.fixture
-async def pool(settings: Settings) -> AsyncIterator[asyncpg.Pool]:
-    async with asyncpg.create_pool(settings.database_url, min_size=2) as made:
+async def pool(settings: Settings) -> AsyncIterator[Pool]:
+    async with await create_pool(settings, application="test") as made:
         yield made

@@ -8,10 +8,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from receivers import Counts, Received
-from workers.deliver import DeliveryLoop
+from zstack_mgmt import tasks
 from zstack_mgmt.auth.secrets import Sealer
 from zstack_mgmt.config import Settings
+from zstack_mgmt.db import Pool
+from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.lease import Lease
+from zstack_mgmt.engine.puller import Puller
+from zstack_mgmt.engine.sweep import Sweep
 from zstack_mgmt.webhooks import secrets
+from zstack_mgmt.webhooks.deliveries import Deliveries, lease_s
 from zstack_mgmt.webhooks.signing import verify
 
 SEALER = Sealer(bytes(range(32)))
@@ -19,15 +25,44 @@ ACCOUNT = "a" * 32
 FAST = (0.05,) * 13
 
 
+class Sender:
+    """One worker that delivers."""
+
+    def __init__(self, pool: Pool, settings: Settings, counts: Counts | None = None) -> None:
+        bell = Bell(settings)
+        self.lease = Lease(settings, bell, lease_s(settings))
+        self.deliveries = deliveries = Deliveries(pool, settings, SEALER, self.lease, counts or Counts())
+        self.pullers = [
+            Puller(kind, self.lease)
+            for kind in (deliveries, deliveries.recording, Sweep(pool, settings, bell))
+        ]
+
+    def start(self) -> None:
+        self.tasks = [asyncio.create_task(self.lease.run()), *(puller.start() for puller in self.pullers)]
+
+    def wake(self) -> None:
+        self.pullers[0].wake()
+
+    async def stop(self, grace_s: float) -> None:
+        await asyncio.gather(*(puller.stop(grace_s) for puller in self.pullers))
+        await tasks.end(*self.tasks)
+        await self.lease.leave()
+
+    async def die(self) -> None:
+        """End without handing anything back, its lease with it."""
+        await tasks.end(*self.tasks)
+        self.deliveries.drop()
+        await self.deliveries.drain(0)
+
+
 @asynccontextmanager
-async def sender(pool: Any, settings: Settings, grace_s: float = 0.2) -> AsyncIterator[DeliveryLoop]:
-    loop = DeliveryLoop(pool, settings, SEALER, Counts())
-    running = asyncio.create_task(loop.run())
+async def sender(pool: Pool, settings: Settings, grace_s: float = 0.2) -> AsyncIterator[Sender]:
+    made = Sender(pool, settings)
+    made.start()
     try:
-        yield loop
+        yield made
     finally:
-        await loop.stop(grace_s)
-        await running
+        await made.stop(grace_s)
 
 
 async def state_of(pool: Any, delivery_id: str) -> Any:

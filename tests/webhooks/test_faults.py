@@ -7,18 +7,16 @@ from dataclasses import replace
 import asyncpg
 from aiohttp import web
 
-from receivers import Counts, hanging, put, receiver
-from webhooks.sending import SEALER, ended, log_of, sender, state_of
-from workers import deliver
-from workers.deliver import DeliveryLoop
-from zstack_mgmt.webhooks import outbox
+from receivers import hanging, put, receiver
+from webhooks.sending import Sender, ended, log_of, sender, state_of
+from zstack_mgmt.webhooks import deliveries, outbox
 
 
 async def test_a_sender_that_dies_between_the_2xx_and_its_record_repeats_with_the_same_id(
     pool, settings, monkeypatch
 ):
-    monkeypatch.setattr(deliver, "LEASE_S", 3.0)
-    settings = replace(settings, webhook_total_timeout_s=0.5)
+    monkeypatch.setattr(deliveries, "LEASE_S", 3.0)
+    settings = replace(settings, webhook_total_timeout_s=0.5, lease_s=3.0, lease_renew_s=1.0)
     async with pool.acquire() as blocker, receiver() as sink:
         locked = blocker.transaction()
 
@@ -29,12 +27,11 @@ async def test_a_sender_that_dies_between_the_2xx_and_its_record_repeats_with_th
 
         sink.behaviour = lock_and_thank
         (one,) = await put(pool, sink.url)
-        dying = DeliveryLoop(pool, settings, SEALER, Counts())
-        running = asyncio.create_task(dying.run())
+        dying = Sender(pool, settings)
+        dying.start()
         await sink.wait_for(1)
         await asyncio.sleep(0.2)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await dying.die()
         await locked.rollback()
         assert (await state_of(pool, one))["state"] == "pending"
         sink.behaviour = None

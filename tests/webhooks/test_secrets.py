@@ -8,10 +8,9 @@ import pytest
 
 from receivers import put, receiver
 from webhooks.sending import ACCOUNT, FAST, SEALER, check, ended, log_of, secret_of, sender
-from workers import deliver
 from zstack_mgmt.auth.secrets import Sealer
 from zstack_mgmt.db import Lock
-from zstack_mgmt.webhooks import secrets, store
+from zstack_mgmt.webhooks import deliveries, secrets, store
 from zstack_mgmt.webhooks.signing import VerificationError
 
 
@@ -25,7 +24,7 @@ async def test_both_secrets_sign_during_an_overlap_and_one_after_it(pool, settin
         async with pool.acquire() as conn, conn.transaction():
             new = (await secrets.rotate(conn, SEALER, ACCOUNT, 2)).secret
         assert new not in (None, old)
-        await asyncio.sleep(deliver.KEYS_FOR_S)
+        await asyncio.sleep(deliveries.KEYS_FOR_S)
         await put(pool, sink.url)
         loop.wake()
         await sink.wait_for(2)

@@ -1,13 +1,16 @@
 """Accepting jobs: concurrent calls are committed together, and a 202 is sent only for a committed row.
 
 While one multi-row insert is on its way the next batch forms, so one connection serves a whole process and
-nobody waits longer than the insert before his own.
+nobody waits longer than the insert before his own. Jobs that name resources have to wait for the locks of
+these, so they go a way of their own and hold up no others.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Sequence
 
 import asyncpg
 import structlog
@@ -23,8 +26,14 @@ log = structlog.get_logger()
 
 _MAX_BATCH = 256
 _MAX_PENDING = 10_000
-_RESOLVE_S = 5.0  # how long an unclear commit is looked into before the caller is told 503
+_UNCLEAR_S = 5.0  # how long an unclear commit is asked for again before the caller is told 503
+_TRIES = 3
+_COUNT_EVERY_S = 1.0
+_COUNT_SHARE = 20  # counting takes one part in so many of the time
 _AWAY = "the job could not be stored; nothing was accepted, try again"
+_UNCLEAR = "the database was lost while the job was stored; repeat the call with the same X-Job-UUID"
+
+Waiting = tuple[Submission, "asyncio.Future[None]"]
 
 
 class Acceptor:
@@ -32,47 +41,92 @@ class Acceptor:
 
     def __init__(self, settings: Settings, bell: Bell) -> None:
         self._settings = settings
-        self._bell = bell
-        self._pending: list[tuple[Submission, asyncio.Future[None]]] = []
-        self._work = asyncio.Event()
-        self._conn: db.RawConnection | None = None
+        self._plain, self._keyed = _Way(settings, bell), _Way(settings, bell)
         self._tasks: list[asyncio.Task[None]] = []
-        self.depth = 0  # queued jobs, as of the last second
+        self._queued: Counter[str] = Counter()  # by account, as counted last, and what came since
+        self._depth = 0  # of all accounts
 
     def start(self) -> None:
         self._tasks = [
-            asyncio.create_task(self._run(), name="acceptor"),
-            asyncio.create_task(self._measure(), name="queue-depth"),
+            asyncio.create_task(self._plain.run(), name="accept"),
+            asyncio.create_task(self._keyed.run(), name="accept-keyed"),
+            asyncio.create_task(self._count(), name="queue-depth"),
         ]
 
     async def stop(self) -> None:
         await tasks.end(*self._tasks)
-        self._fail([future for _, future in self._pending])
-        if self._conn is not None:
-            await self._conn.close(timeout=2)
+        for way in (self._plain, self._keyed):
+            way.close()
 
-    def check_room(self) -> None:
-        """Raise TooBusy while the queue is at its configured depth."""
-        if self.depth >= self._settings.max_queue_depth or len(self._pending) >= _MAX_PENDING:
+    def check_room(self, account_uuid: str) -> None:
+        """Raise TooBusy while the queue, or the account's part of it, is at its configured depth."""
+        settings = self._settings
+        if self._queued[account_uuid] >= settings.max_account_queue_depth:
+            raise TooBusy("the account has too many jobs in the queue; nothing was accepted", retry_after_s=5)
+        if (
+            self._depth >= settings.max_queue_depth
+            or max(len(self._plain.pending), len(self._keyed.pending)) >= _MAX_PENDING
+        ):
             raise TooBusy("the job queue is full; nothing was accepted", retry_after_s=5)
 
     async def submit(self, submission: Submission) -> None:
         """Store the job, or find that the same call stored it before.
 
-        Raises BadRequest when the uuid belongs to another call, TooBusy when the database is away; then no
-        row exists.
+        Raises BadRequest when the uuid belongs to another call, TooBusy when the database is away; its text
+        says whether the job may have been stored.
         """
+        way = self._plain if submission.keys is None else self._keyed
+        self._queued[submission.account_uuid] += 1
+        self._depth += 1
+        await way.submit(submission)
+
+    async def _count(self) -> None:
+        """Count the queue anew once a second, or less often when that takes long."""
+        conn: db.RawConnection | None = None
+        while True:
+            started = time.monotonic()
+            try:
+                if conn is None or conn.is_closed():
+                    conn = await db.connect(self._settings, application="zstack-depth")
+                with db.losses():
+                    self._queued = Counter(await store.queued(conn))
+                self._depth = self._queued.total()
+            except (*db.UNAVAILABLE, asyncpg.PostgresError):
+                conn = None
+            await asyncio.sleep(max(_COUNT_EVERY_S, _COUNT_SHARE * (time.monotonic() - started)))
+
+
+class _Way:
+    """A line of submissions, stored batch by batch on one connection."""
+
+    def __init__(self, settings: Settings, bell: Bell) -> None:
+        self._settings = settings
+        self._bell = bell
+        self._work = asyncio.Event()
+        self._conn: db.RawConnection | None = None
+        self.pending: list[Waiting] = []
+
+    async def submit(self, submission: Submission) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending.append((submission, future))
+        self.pending.append((submission, future))
         self._work.set()
         await future
 
-    async def _run(self) -> None:
+    def close(self) -> None:
+        _fail(self.pending, _AWAY)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._conn is not None:
+            self._conn.terminate()
+            self._conn = None
+
+    async def run(self) -> None:
         while True:
             await self._work.wait()
-            batch = self._pending[:_MAX_BATCH]
-            del self._pending[: len(batch)]
-            if not self._pending:
+            batch = self.pending[:_MAX_BATCH]
+            del self.pending[: len(batch)]
+            if not self.pending:
                 self._work.clear()
             if not batch:
                 continue
@@ -80,63 +134,47 @@ class Acceptor:
                 await self._store(batch)
             except Exception as error:
                 log.error("a batch was dropped", action="accept", jobs=len(batch), exc_info=error)
-                self._conn = None
-                self._fail([future for _, future in batch])
+                self._hang_up()
+                _fail(batch, _UNCLEAR)
 
-    async def _store(self, batch: list[tuple[Submission, asyncio.Future[None]]]) -> None:
+    async def _store(self, batch: Sequence[Waiting]) -> None:
+        """Store a batch, and answer each of it.
+
+        A job is stored once under its uuid, so an unclear commit is simply asked for again; the database
+        waits for one that is still under way.
+        """
         jobs = [submission for submission, _ in batch]
-        rows: list[tuple[str, str, bytes]] = []
-        try:
-            conn = await self._connection()
-            for retry in (True, True, False):
-                try:
-                    rows = await store.accept(conn, jobs)
-                    break
-                except db.CONFLICTS:
-                    if not retry:
-                        raise
-        except db.UNAVAILABLE as error:
-            log.warning(
-                "the commit of a batch is unclear",
-                action="accept",
-                jobs=len(jobs),
-                error=type(error).__name__,
-            )
-            await self._resolve(batch)
-            return
-        except (asyncpg.PostgresError, ValueError) as error:
-            log.error("a batch was refused", action="accept", jobs=len(jobs), error=repr(error))
-            await self._store_one_by_one(batch)
-            return
-        self._answer(batch, {uuid: (account, fingerprint) for uuid, account, fingerprint in rows})
-
-    async def _store_one_by_one(self, batch: list[tuple[Submission, asyncio.Future[None]]]) -> None:
-        if len(batch) > 1:
-            for entry in batch:
-                await self._store([entry])
-        else:
-            self._fail([batch[0][1]])
-
-    async def _resolve(self, batch: list[tuple[Submission, asyncio.Future[None]]]) -> None:
-        """After a lost connection: look the uuids up, so that a stored job is never reported as refused."""
-        self._conn = None
-        until = time.monotonic() + _RESOLVE_S
-        while time.monotonic() < until:
+        until = time.monotonic() + _UNCLEAR_S
+        tries, unclear = 0, False
+        while True:
+            sent = False
             try:
                 conn = await self._connection()
-                found = await store.fingerprints(conn, [submission.uuid for submission, _ in batch])
-            except (*db.UNAVAILABLE, asyncpg.PostgresError):
-                self._conn = None
+                with db.losses():
+                    sent = True
+                    rows = await store.accept(conn, jobs)
+            except db.UNAVAILABLE as error:
+                self._hang_up()
+                unclear = unclear or sent
+                log.warning("a batch is not stored", action="accept", jobs=len(jobs), error=repr(error))
+                if time.monotonic() >= until or not unclear:
+                    return _fail(batch, _UNCLEAR if unclear else _AWAY)
                 await asyncio.sleep(0.2)
-                continue
-            stored = [entry for entry in batch if entry[0].uuid in found]
-            self._answer(stored, found)
-            break
-        self._fail([future for _, future in batch if not future.done()])
+            except db.CONFLICTS:
+                tries += 1
+                if tries >= _TRIES:
+                    return _fail(batch, _UNCLEAR if unclear else _AWAY)
+            except (asyncpg.PostgresError, ValueError) as error:
+                log.error("a batch was refused", action="accept", jobs=len(jobs), error=repr(error))
+                if len(batch) == 1:
+                    return _fail(batch, _AWAY)
+                for one in batch:
+                    await self._store([one])
+                return None
+            else:
+                return self._answer(batch, {row[0]: row[1:] for row in rows})
 
-    def _answer(
-        self, batch: list[tuple[Submission, asyncio.Future[None]]], known: dict[str, tuple[str, bytes]]
-    ) -> None:
+    def _answer(self, batch: Sequence[Waiting], known: dict[str, tuple[str, bytes]]) -> None:
         self._bell.ring("jobs")
         for submission, future in batch:
             if future.done():
@@ -147,25 +185,13 @@ class Acceptor:
             else:
                 future.set_result(None)
 
-    def _fail(self, futures: list[asyncio.Future[None]]) -> None:
-        for future in futures:
-            if not future.done():
-                future.set_exception(TooBusy(_AWAY))
-
     async def _connection(self) -> db.RawConnection:
         if self._conn is None or self._conn.is_closed():
             self._conn = await db.connect(self._settings, application="zstack-accept")
         return self._conn
 
-    async def _measure(self) -> None:
-        """Keep `depth` at most a second old, on a connection of its own."""
-        conn: db.RawConnection | None = None
-        limit = self._settings.max_queue_depth
-        while True:
-            try:
-                if conn is None or conn.is_closed():
-                    conn = await db.connect(self._settings, application="zstack-depth")
-                self.depth = await store.queue_depth(conn, limit)
-            except (*db.UNAVAILABLE, asyncpg.PostgresError):
-                conn = None
-            await asyncio.sleep(1)
+
+def _fail(batch: Sequence[Waiting], why: str) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(TooBusy(why))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Literal
 
 import redis.asyncio as redis
@@ -73,6 +73,12 @@ class Bell:
         """Tell readers that wait for these jobs that they have ended. Never fails and never waits."""
         self._done.extend(uuids)
         self._work.set()
+
+    def tell(self, ended: Sequence[tuple[str, bool]]) -> None:
+        """Announce ended jobs, and ring for the webhooks of those that have one."""
+        self.announce([uuid for uuid, _ in ended])
+        if any(hooked for _, hooked in ended):
+            self.ring("webhooks")
 
     async def _run(self) -> None:
         while True:

@@ -39,7 +39,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job that this worker holds until its lease ends, under one epoch."""
+    """A job that this worker holds, under one epoch, for as long as the worker has its lease."""
 
     uuid: str
     epoch: int
@@ -56,6 +56,35 @@ class ClaimedJob:
     accepted_at: datetime
     remaining_s: float  # until its deadline, at the claim
     secrets: str | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Tells this claim from every other one."""
+        return self.uuid, self.epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What one account still may have of a worker: of its slots inside, or of those outside the database."""
+
+    account_uuid: str
+    outside: bool
+    room: int  # free slots
+    size: int  # jobs for one slot
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a worker has room for."""
+
+    inside: int  # slots
+    outside: int
+    suspects: bool
+    after: tuple[str, str]  # the accounts, inside and outside, after which it is whose turn
+    rooms: tuple[int, int]  # slots of an account that has none yet
+    size: int  # jobs of such an account for one slot
+    lanes: Sequence[Lane]  # the others
+    unknown: Sequence[str] = ()  # APIs that this release does not have
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ epoch.
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -15,6 +17,37 @@ from zstack_mgmt.engine.model import ClaimedJob
 
 class JobLost(Exception):
     """The job is no longer held under this epoch, or its cancellation was asked for; the work must stop."""
+
+
+class HostTurns:
+    """How many jobs of this process act on one host at the same time. The others wait in line."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._users: Counter[str] = Counter()
+        self.waiting: Counter[str] = Counter()  # jobs in line, by account
+
+    @asynccontextmanager
+    async def turn(self, host_uuid: str, account_uuid: str) -> AsyncGenerator[None]:
+        """A turn at the host."""
+        turns = self._turns.setdefault(host_uuid, asyncio.Semaphore(self._at_once))
+        self._users[host_uuid] += 1
+        try:
+            self.waiting[account_uuid] += 1
+            try:
+                await turns.acquire()
+            finally:
+                self.waiting[account_uuid] -= 1
+                self.waiting += Counter()  # without those that are at 0
+            try:
+                yield
+            finally:
+                turns.release()
+        finally:
+            self._users[host_uuid] -= 1
+            if not self._users[host_uuid]:
+                del self._users[host_uuid], self._turns[host_uuid]
 
 
 class Direct:
@@ -39,9 +72,10 @@ class Direct:
 class Outside:
     """What an outside handler gets in place of a connection."""
 
-    def __init__(self, pool: db.Pool, job: ClaimedJob) -> None:
+    def __init__(self, pool: db.Pool, job: ClaimedJob, hosts: HostTurns | None = None) -> None:
         self._pool = pool
         self._job = job
+        self._hosts = hosts or HostTurns(1)
 
     @property
     def token(self) -> str:
@@ -60,3 +94,13 @@ class Outside:
             if not await store.hold(conn, self._job.uuid, self._job.epoch):
                 raise JobLost(self._job.uuid)
             yield conn
+
+    @asynccontextmanager
+    async def at(self, host_uuid: str) -> AsyncGenerator[None]:
+        """Act on this host inside the block.
+
+        A job that waits for its turn takes up no slot of its worker, so a host that does not answer stops
+        only those who need it.
+        """
+        async with self._hosts.turn(host_uuid, self._job.account_uuid):
+            yield

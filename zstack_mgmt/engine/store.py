@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, LiteralString
 
-import orjson
-
 from zstack_mgmt.config import Settings
-from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.engine.model import ClaimedJob, JobView, Outcome, Submission
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.model import ClaimedJob, JobView, Outcome, Submission, Wish
 
 _ACCEPT: LiteralString = """
-SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 """
-_CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4)"
+_CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _FINISH: LiteralString = "SELECT finish_jobs('running', $1, $2, $3, $4, $5)"
-_REAP: LiteralString = "SELECT * FROM reap_jobs($1, $2, $3, $4, $5)"
+_SWEEP: LiteralString = "SELECT * FROM sweep_jobs($1, $2, $3, $4, $5, $6)"
+_LEAVE: LiteralString = "SELECT * FROM leave_workers(ARRAY[$1::text], false, 0, '', $2, $3)"
 _VIEW: LiteralString = """
 SELECT uuid, account_uuid, user_uuid, api, state, epoch, accepted_at, started_at, finished_at, result,
        extract(epoch FROM now() - accepted_at)::float8 AS age_s
@@ -32,7 +31,16 @@ async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[st
     columns = zip(
         *(
             (
-                *(s.uuid, s.account_uuid, s.user_uuid, s.is_admin, s.api, s.fingerprint, _whole(s)),
+                *(
+                    s.uuid,
+                    s.account_uuid,
+                    s.user_uuid,
+                    s.is_admin,
+                    s.api,
+                    s.fingerprint,
+                    s.request,
+                    s.secrets,
+                ),
                 *(
                     s.request_id,
                     s.keys,
@@ -51,30 +59,12 @@ async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[st
     return [tuple(row) for row in await conn.fetch(_ACCEPT, *columns)]
 
 
-def _whole(submission: Submission) -> str:
-    if submission.secrets is None:
-        return submission.request
-    return orjson.dumps(orjson.loads(submission.request) | orjson.loads(submission.secrets)).decode()
-
-
-async def fingerprints(conn: Connection, uuids: Sequence[str]) -> dict[str, tuple[str, bytes]]:
-    """Account and fingerprint of those of the uuids that are stored."""
+async def queued(conn: Connection) -> dict[str, int]:
+    """The number of queued jobs of each account that has any."""
     rows = await conn.fetch(
-        "SELECT uuid, account_uuid, fingerprint FROM api_jobs WHERE uuid = ANY ($1)", uuids
+        "SELECT account_uuid, count(*) FROM api_jobs WHERE state = 'queued' GROUP BY account_uuid"
     )
-    return {row["uuid"]: (row["account_uuid"], row["fingerprint"]) for row in rows}
-
-
-async def queue_depth(conn: Connection, limit: int) -> int:
-    """The number of queued jobs, counted up to the limit."""
-    return await conn.fetchval(
-        """
-        SELECT (SELECT count(*) FROM (
-                    SELECT FROM api_jobs WHERE state = 'queued' AND waits_for IS NULL LIMIT $1) q)
-             + (SELECT count(*) FROM (SELECT FROM api_jobs WHERE waits_for IS NOT NULL LIMIT $1) w)
-        """,
-        limit,
-    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def gauges(conn: Connection) -> Any:
@@ -92,11 +82,28 @@ async def gauges(conn: Connection) -> Any:
     )
 
 
-async def claim(
-    conn: Connection, owner: str, limit: int, lease_s: float, *, suspects: bool
-) -> list[ClaimedJob]:
-    """Claim runnable jobs, the oldest first, each under a new epoch and a lease by the database's clock."""
-    return [ClaimedJob(**dict(row)) for row in await conn.fetch(_CLAIM, owner, limit, lease_s, suspects)]
+async def claim(conn: Connection, owner: str, wish: Wish) -> tuple[list[ClaimedJob], bool]:
+    """Claim runnable jobs, accounts in turn and the oldest of each first, each under a new epoch.
+
+    Returns them, and whether there may be more.
+    """
+    rows = await conn.fetch(
+        _CLAIM,
+        owner,
+        wish.inside,
+        wish.outside,
+        wish.suspects,
+        wish.after,
+        wish.rooms,
+        wish.size,
+        [lane.account_uuid for lane in wish.lanes],
+        [lane.outside for lane in wish.lanes],
+        [lane.room for lane in wish.lanes],
+        [lane.size for lane in wish.lanes],
+        wish.unknown,
+    )
+    jobs = [ClaimedJob(**{name: value for name, value in row.items() if name != "more"}) for row in rows]
+    return jobs, bool(rows and rows[0]["more"])
 
 
 async def finish(
@@ -116,54 +123,68 @@ async def finish(
     )
 
 
-async def reap(conn: Connection, settings: Settings, lost: str, late: str) -> list[tuple[str, bool]]:
+async def sweep(
+    conn: Connection, settings: Settings, lost: str, canceled: str, late: str
+) -> list[tuple[str, bool]]:
     """Queue the jobs of dead workers again, or end them; end late ones.
 
     Returns (uuid, webhook due) of the ended.
     """
-    rows = await conn.fetch(_REAP, 500, settings.max_claims, lost, late, float(settings.job_retention_s))
+    retention_s = float(settings.job_retention_s)
+    rows = await conn.fetch(_SWEEP, 500, settings.max_claims, lost, canceled, late, retention_s)
     return [(row["uuid"], row["hooked"]) for row in rows]
 
 
-async def waiting(conn: Connection) -> tuple[bool, bool]:
-    """Whether a job is runnable, and whether one of those that are queued has lost a worker before."""
-    row = await fetch_one(
-        conn,
-        """
-        SELECT EXISTS (SELECT FROM api_jobs WHERE state = 'queued' AND waits_for IS NULL),
-               EXISTS (SELECT FROM api_jobs WHERE state = 'queued' AND claims > 0)
-        """,
-    )
-    return row[0], row[1]
-
-
-async def renew(conn: Connection, owner: str, uuids: Sequence[str], lease_s: float) -> dict[str, bool]:
-    """Extend the leases of the worker's jobs; returns those it still holds, and whether their cancellation
-    was asked for.
-    """
-    rows = await conn.fetch(
-        """
-        UPDATE api_jobs SET lease_until = now() + make_interval(secs => $3)
-        WHERE uuid = ANY ($2) AND owner = $1 AND state = 'running' RETURNING uuid, cancel_asked
-        """,
+async def join(conn: Connection, owner: str, lease_s: float) -> None:
+    """Note that a worker lives."""
+    await conn.execute(
+        "INSERT INTO workers (owner, lease_until) VALUES ($1, now() + make_interval(secs => $2))",
         owner,
-        uuids,
         lease_s,
     )
-    return {row["uuid"]: row["cancel_asked"] for row in rows}
 
 
-async def hand_back(conn: Connection, jobs: Sequence[ClaimedJob]) -> None:
-    """Queue claimed jobs again that were not run to an end; the claim does not count against them."""
+async def beat(conn: Connection, owner: str, lease_s: float) -> bool:
+    """Extend a worker's lease; False when it has ended, and what the worker held was taken back."""
+    return bool(
+        await conn.fetchval(
+            """
+            UPDATE workers SET lease_until = now() + make_interval(secs => $2) WHERE owner = $1 RETURNING true
+            """,
+            owner,
+            lease_s,
+        )
+    )
+
+
+async def leave(conn: Connection, owner: str, canceled: str, retention_s: float) -> list[tuple[str, bool]]:
+    """Give back what a worker holds, which counts against no job.
+
+    Returns (uuid, webhook due) of the ended.
+    """
+    return [(row["uuid"], row["hooked"]) for row in await conn.fetch(_LEAVE, owner, canceled, retention_s)]
+
+
+async def hand_back(conn: Connection, jobs: Sequence[ClaimedJob], *, counted: bool) -> None:
+    """Queue claimed jobs again; the claim counts against them, or does not because they were not started."""
     await conn.execute(
         """
-        UPDATE api_jobs j SET state = 'queued', owner = NULL, lease_until = NULL, claims = j.claims - 1
+        UPDATE api_jobs j SET state = 'queued', owner = NULL, claims = j.claims - (NOT $3)::int
         FROM unnest($1::text[], $2::int[]) AS h (uuid, epoch)
         WHERE j.uuid = h.uuid AND j.epoch = h.epoch AND j.state = 'running'
         """,
         [j.uuid for j in jobs],
         [j.epoch for j in jobs],
+        counted,
     )
+
+
+async def canceled(conn: Connection, owner: str) -> set[tuple[str, int]]:
+    """Those of the worker's jobs that are to be canceled."""
+    rows = await conn.fetch(
+        "SELECT uuid, epoch FROM api_jobs WHERE owner = $1 AND state = 'running' AND cancel_asked", owner
+    )
+    return {(row["uuid"], row["epoch"]) for row in rows}
 
 
 async def hold(conn: Connection, uuid: str, epoch: int) -> bool:
@@ -189,12 +210,10 @@ async def view(conn: Connection, uuid: str) -> JobView | None:
     return None if row is None else JobView(**dict(row))
 
 
-async def final_ones(conn: Connection, uuids: Sequence[str]) -> list[str]:
-    """Those of the uuids whose job has ended."""
-    rows = await conn.fetch(
-        "SELECT uuid FROM api_jobs WHERE uuid = ANY ($1) AND state NOT IN ('queued', 'running')", uuids
-    )
-    return [row["uuid"] for row in rows]
+async def states(conn: Connection, uuids: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """State and epoch of those of the jobs that there are."""
+    rows = await conn.fetch("SELECT uuid, state, epoch FROM api_jobs WHERE uuid = ANY ($1)", uuids)
+    return {row["uuid"]: (row["state"], row["epoch"]) for row in rows}
 
 
 async def cancel(conn: Connection, uuid: str, body: str, retention_s: float) -> str | None:

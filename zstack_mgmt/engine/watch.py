@@ -1,6 +1,5 @@
-"""Waiting for jobs to end:
-
-Redis announces it, and a look into PostgreSQL once a second finds what was not announced.
+"""Waiting for jobs: Redis announces their ends, and one look into PostgreSQL a second, for all who wait in
+this process, finds every other change and what was not announced.
 """
 
 from __future__ import annotations
@@ -17,17 +16,21 @@ from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import done_channel, heard
+from zstack_mgmt.tasks import passed
 
 log = structlog.get_logger()
 
+_LOOK_S = 1.0
+
 
 class Watcher:
-    """Lets many readers of one process wait for the ends of jobs."""
+    """Lets many readers of one process wait for changes of jobs."""
 
     def __init__(self, settings: Settings, pool: db.Pool) -> None:
         self._settings = settings
         self._pool = pool
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._seen: dict[str, tuple[str, int]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -41,7 +44,7 @@ class Watcher:
 
     @contextmanager
     def expecting(self, uuid: str) -> Generator[asyncio.Event]:
-        """An event that is set when the job's end is announced while the block lasts."""
+        """An event that is set each time when the job's state may have changed."""
         event = asyncio.Event()
         self._waiting.setdefault(uuid, set()).add(event)
         try:
@@ -51,44 +54,39 @@ class Watcher:
             events.discard(event)
             if not events:
                 self._waiting.pop(uuid, None)
+                self._seen.pop(uuid, None)
 
     async def wait(self, uuid: str, timeout_s: float) -> None:
-        """Return when the job may have ended, or after the timeout. The caller then reads its row."""
+        """Return when the job may have changed, or after the timeout. The caller then reads its row."""
         with self.expecting(uuid) as event:
             await passed(event, timeout_s)
 
-    def _wake(self, uuids: list[str]) -> None:
-        for uuid in uuids:
-            for event in self._waiting.get(uuid, ()):
-                event.set()
+    def _wake(self, uuid: str) -> None:
+        for event in self._waiting.get(uuid, ()):
+            event.set()
 
     async def _listen(self) -> None:
         while True:
             try:
                 async with aclosing(heard(self._settings, done_channel(self._settings))) as messages:
                     async for message in messages:
-                        if self._waiting:
-                            self._wake(message.decode().split(","))
+                        for uuid in message.decode().split(",") if self._waiting else ():
+                            self._wake(uuid)
             except (RedisError, OSError) as error:
                 log.warning("job ends are not announced", action="watch", error=type(error).__name__)
                 await asyncio.sleep(0.5)
 
     async def _look(self) -> None:
         while True:
-            await asyncio.sleep(1)
+            await asyncio.sleep(_LOOK_S)
             if not self._waiting:
                 continue
             try:
                 async with self._pool.acquire() as conn:
-                    self._wake(await store.final_ones(conn, list(self._waiting)))
+                    found = await store.states(conn, list(self._waiting))
             except (*db.UNAVAILABLE, asyncpg.PostgresError):
                 continue
-
-
-async def passed(event: asyncio.Event, timeout_s: float) -> None:
-    """Return when the event is set, or after the timeout."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        pass
+            for uuid, state in found.items():
+                if uuid in self._waiting and self._seen.get(uuid) != state:
+                    self._seen[uuid] = state
+                    self._wake(uuid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -45,11 +46,13 @@ def may_see(call: Call, account_uuid: str, user_uuid: str) -> bool:
 
 async def job_after(means: Direct, call: Call, uuid: str, wait_s: float) -> JobView:
     """The job as it stands at its end, or when the time to wait is over. Raises JobNotFound."""
-    job = await visible_job(means, call, uuid)
-    if job.state not in FINAL and wait_s > 0:
-        await call.services.watcher.wait(uuid, wait_s)
+    until = time.monotonic() + wait_s
+    while True:
         job = await visible_job(means, call, uuid)
-    return job
+        remaining_s = until - time.monotonic()
+        if job.state in FINAL or remaining_s <= 0:
+            return job
+        await call.services.watcher.wait(uuid, remaining_s)
 
 
 async def events_of(means: Direct, call: Call, uuid: str, seen: int) -> AsyncIterator[JobEvent | None]:

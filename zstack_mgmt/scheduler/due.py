@@ -28,6 +28,7 @@ class Due:
     target_uuid: str
     parameters: dict[str, str]
     account_uuid: str | None  # None: the job lost its owner
+    enabled: bool
     is_admin: bool
     busy: bool  # an API job of an earlier fire on the same volume has not ended
     now: datetime
@@ -89,7 +90,8 @@ async def load(conn: Connection, uuids: Sequence[str]) -> list[Due]:
                r.planned_from, r.scheduler_trigger_uuid,
                t.scheduler_type, t.scheduler_interval, t.repeat_count, t.start_time, t.cron,
                j.uuid AS job_uuid, j.type, j.target_resource_uuid, j.parameters,
-               o.account_uuid, coalesce(a.type = 'SystemAdmin', false) AS is_admin,
+               o.account_uuid, j.state = 'Enabled' AS enabled,
+               coalesce(a.type = 'SystemAdmin', false) AS is_admin,
                j.type = 'volumeSnapshot' AND EXISTS (
                    SELECT FROM scheduler_executions e JOIN api_jobs b ON b.uuid = e.api_job_uuid
                    WHERE e.target_resource_uuid = j.target_resource_uuid AND e.state = 'Fired'
@@ -127,6 +129,7 @@ def _due(row: Any) -> Due:
         target_uuid=row["target_resource_uuid"],
         parameters=orjson.loads(row["parameters"]),
         account_uuid=row["account_uuid"],
+        enabled=row["enabled"],
         is_admin=row["is_admin"],
         busy=row["busy"],
         now=row["now"],

@@ -6,21 +6,28 @@ again from the start when that worker dies before its commit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
+import structlog
 
+from zstack_mgmt import db
 from zstack_mgmt.core.registry import APIS, Services
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store as jobs
+from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.model import Submission
 from zstack_mgmt.scheduler import due as ledger
 from zstack_mgmt.scheduler.due import Due, Execution
 from zstack_mgmt.scheduler.timing import MISFIRE_AFTER, next_due
 
+log = structlog.get_logger()
+
+_BATCH = 1000
+_TAKEN_S = 0.02  # another worker is firing what is due
 _APIS = {
     "startVm": "StartVmInstance",
     "stopVm": "StopVmInstance",
@@ -35,6 +42,41 @@ class Round:
 
     claimed: int
     fired: int
+
+
+class DueTriggers:
+    """Due triggers as a kind of work: claimed, fired and moved on in one transaction."""
+
+    def __init__(self, pool: db.Pool, services: Services, bell: Bell) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        self._pool = pool
+        self._services = services
+        self._bell = bell
+        self._fired = 0  # and not rung for
+
+    async def pull(self) -> float | None:
+        """Fire a batch of what is due.
+
+        The jobs are rung for when all is fired, since the fires have a time to keep.
+        """
+        async with self._pool.acquire() as conn:
+            wait_s = await ledger.wait_s(conn)
+            if wait_s is not None and wait_s <= 0:
+                async with conn.transaction():
+                    done = await fire_due(conn, self._services, _BATCH)
+                self._fired += done.fired
+                return 0.0 if done.claimed else _TAKEN_S
+        if self._fired:
+            self._bell.ring("jobs")
+            log.info("due jobs were fired", action="fire", jobs=self._fired)
+            self._fired = 0
+        return wait_s
+
+    def drop(self) -> None:
+        """Nothing is held between two rounds."""
+
+    async def drain(self, grace_s: float) -> None:
+        """Nothing is held between two rounds."""
 
 
 async def fire_due(conn: Connection, services: Services, limit: int) -> Round:
@@ -59,13 +101,16 @@ async def fire_due(conn: Connection, services: Services, limit: int) -> Round:
 def _decide(
     rows: Sequence[Due], services: Services
 ) -> tuple[list[Execution], list[tuple[str, datetime | None]]]:
-    """What becomes of each row, and its next due time."""
+    """What becomes of each row, and its next due time.
+
+    Of the due times that have passed, one is fired late if it is not too old; the grid goes on from now.
+    """
     zone = services.settings.time_zone
     executions: list[Execution] = []
     moves: list[tuple[str, datetime | None]] = []
     snapshots: set[str] = set()  # volumes that this round makes a snapshot of
     for row in rows:
-        if row.account_uuid is None:
+        if row.account_uuid is None or not row.enabled:
             moves.append((row.uuid, None))
             continue
         after = row.planned_from if row.due_at is None else row.due_at
@@ -74,21 +119,25 @@ def _decide(
             executions.append(execution)
             if execution.state == "Fired" and row.type == "volumeSnapshot":
                 snapshots.add(row.target_uuid)
-            elif execution.state == "Missed":
-                after = row.now
+            after = max(row.now, row.due_at)
+            missed = next_due(row.timing, row.grid_start, row.due_at, zone)
+            if execution.state != "Missed" and missed is not None and missed <= row.now:
+                executions.append(_missed(row, missed))
         moves.append((row.uuid, next_due(row.timing, row.grid_start, after, zone)))
     return executions, moves
 
 
 def _execution(row: Due, due_at: datetime, *, busy: bool) -> Execution:
     if row.now - due_at > MISFIRE_AFTER:
-        details = (
-            f"no worker was there in time; the due times until {row.now:%Y-%m-%d %H:%M:%S} UTC are left out"
-        )
-        return Execution(row, due_at, "Missed", details=details)
+        return _missed(row, due_at)
     if busy:
         return Execution(row, due_at, "Skipped", details="the snapshot before it is still being made")
     return Execution(row, due_at, "Fired", api_job_uuid=new_uuid())
+
+
+def _missed(row: Due, due_at: datetime) -> Execution:
+    details = f"no worker was there in time; the due times until {row.now:%Y-%m-%d %H:%M:%S} UTC are left out"
+    return Execution(row, due_at, "Missed", details=details)
 
 
 def _submission(execution: Execution, services: Services) -> Submission:

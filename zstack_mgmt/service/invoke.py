@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -11,11 +13,13 @@ from zstack_mgmt.auth.permissions import authorise
 from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import ApiError, InvalidSession
 from zstack_mgmt.core.registry import Api, ApiRequest, Call
+from zstack_mgmt.engine.model import JobView
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.engine.submission import Options, prepare
-from zstack_mgmt.engine.watch import passed
 from zstack_mgmt.identity.audit.trail import Line
+from zstack_mgmt.jobs.reading import job_after
 from zstack_mgmt.service.parts import Service
+from zstack_mgmt.tasks import passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Accepted:
     """The call is stored as a job and will end exactly once."""
 
     job_uuid: str
+    job: JobView | None = None  # as it stands after the time to wait, if there was one
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +82,17 @@ async def _accept(
     parameters: Mapping[str, Any],
     options: Options,
 ) -> Accepted:
-    service.acceptor.check_room()
+    service.acceptor.check_room(call.account_uuid)
     submission = await prepare(declared, call, request, parameters, options)
-    if options.wait_s > 0:
-        # Listening begins before the job can run, so that even the quickest end is heard.
-        with service.watcher.expecting(submission.uuid) as ended:
-            await service.acceptor.submit(submission)
-            metrics.ACCEPTED.labels(declared.name).inc()
-            await passed(ended, options.wait_s)
-    else:
+    uuid, until = submission.uuid, time.monotonic() + options.wait_s
+    # Listening begins before the job can run, so that even the quickest end is heard.
+    with service.watcher.expecting(uuid) if options.wait_s > 0 else nullcontext() as change:
         await service.acceptor.submit(submission)
         metrics.ACCEPTED.labels(declared.name).inc()
-    return Accepted(submission.uuid)
+        if change is None:
+            return Accepted(uuid)
+        await passed(change, options.wait_s)
+    return Accepted(uuid, await job_after(Direct(service.pool), call, uuid, until - time.monotonic()))
 
 
 async def _answer(service: Service, declared: Api, call: Call, request: ApiRequest) -> Any:

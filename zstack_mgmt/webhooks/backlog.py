@@ -44,10 +44,9 @@ class Receiver:
 class Backlog:
     """The claimed deliveries of one sender, in the order in which they may be sent."""
 
-    def __init__(self, concurrency: int, per_receiver: int, start_within_s: float) -> None:
+    def __init__(self, concurrency: int, per_receiver: int) -> None:
         self._concurrency = concurrency
         self._per_receiver = per_receiver
-        self._start_within_s = start_within_s
         self._most_held = _HELD_PER_SLOT * concurrency
         self._account_limit = concurrency - concurrency // _RESERVED
         self._accounts: Counter[str] = Counter()  # in flight
@@ -110,13 +109,13 @@ class Backlog:
             if known.is_open and breaker.is_open:
                 known.open_for_s = breaker.open_for_s
 
-    def next(self, now: float) -> Delivery | None:
+    def next(self) -> Delivery | None:
         """The delivery to send now, counted as in flight, or None when all slots or receivers are taken."""
         while self.in_flight < self._concurrency:
             receiver = self._choose()
             if receiver is None:
                 return None
-            delivery = self._take(receiver, now)
+            delivery = self._take(receiver)
             if delivery is not None:
                 receiver.in_flight += 1
                 receiver.lanes[delivery.account_uuid] += 1
@@ -133,7 +132,7 @@ class Backlog:
             return min(self._ready, key=lambda r: self._accounts[r.queue[0].account_uuid] if r.queue else -1)
         return next(iter(self._ready))
 
-    def _take(self, receiver: Receiver, now: float) -> Delivery | None:
+    def _take(self, receiver: Receiver) -> Delivery | None:
         """The receiver's next delivery that may go, past those whose lane or account has enough in flight."""
         del self._ready[receiver]
         if receiver.in_flight >= self._per_receiver:
@@ -146,7 +145,7 @@ class Backlog:
             account = delivery.account_uuid
             breaker = receiver.breakers.get(account)
             held_back = breaker is not None and breaker.is_open and not delivery.probe
-            if held_back or now - delivery.claimed_at > self._start_within_s:
+            if held_back:
                 self._count_out(receiver)
                 self.returned.append(delivery)
             elif breaker is not None and receiver.lanes[account] >= self._lane_limit(breaker):

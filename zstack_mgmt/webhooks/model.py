@@ -27,7 +27,6 @@ class Delivery:
     attempts: int  # used up so far in this round
     due_in_s: float  # negative: since when its own time has come; positive only for an early probe
     probe: bool
-    claimed_at: float  # the loop's clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from zstack_mgmt.webhooks.schedule import Breaker, Step
 _DISCOVER: LiteralString = """
 WITH RECURSIVE lanes AS (
     (SELECT d.receiver, d.account_uuid, d.next_at FROM webhook_deliveries d
-     WHERE d.state = 'pending' AND (d.lease_until IS NULL OR d.lease_until < now())
+     WHERE d.state = 'pending' AND d.owner IS NULL
      ORDER BY d.receiver, d.account_uuid, d.next_at LIMIT 1)
     UNION ALL
     SELECT n.receiver, n.account_uuid, n.next_at FROM lanes l CROSS JOIN LATERAL (
         SELECT d.receiver, d.account_uuid, d.next_at FROM webhook_deliveries d
-        WHERE d.state = 'pending' AND (d.lease_until IS NULL OR d.lease_until < now())
+        WHERE d.state = 'pending' AND d.owner IS NULL
           AND (d.receiver, d.account_uuid) > (l.receiver, l.account_uuid)
         ORDER BY d.receiver, d.account_uuid, d.next_at LIMIT 1) n
 ), due AS (
@@ -31,7 +31,7 @@ WITH RECURSIVE lanes AS (
     FROM lanes l
     LEFT JOIN webhook_breakers b ON b.receiver = l.receiver AND b.account_uuid = l.account_uuid
     LEFT JOIN webhook_receivers r ON r.receiver = l.receiver
-    WHERE (r.owner IS NULL OR r.owner = $1 OR r.lease_until < now()) AND NOT l.receiver = ANY ($2)
+    WHERE coalesce(r.owner, $1) = $1 AND NOT l.receiver = ANY ($2)
 )
 SELECT ARRAY(
            SELECT q.receiver FROM (
@@ -44,15 +44,15 @@ SELECT ARRAY(
        AS next_s
 """
 
-# A receiver's lease and the leases of its claimed rows end together, at the earliest with the last claim's.
 _CLAIM: LiteralString = """
 WITH RECURSIVE wanted AS (
     SELECT w.receiver, w.want FROM unnest($1::text[], $2::int[]) AS w (receiver, want)
+), alive AS MATERIALIZED (
+    SELECT FROM workers k WHERE k.owner = $3 FOR KEY SHARE
 ), owned AS (
-    INSERT INTO webhook_receivers AS r (receiver, owner, lease_until)
-    SELECT w.receiver, $3, now() + make_interval(secs => $4) FROM wanted w ORDER BY w.receiver
-    ON CONFLICT (receiver) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until
-        WHERE r.owner = excluded.owner OR r.lease_until < now()
+    INSERT INTO webhook_receivers AS r (receiver, owner)
+    SELECT w.receiver, $3 FROM wanted w, alive ORDER BY w.receiver
+    ON CONFLICT (receiver) DO UPDATE SET owner = excluded.owner WHERE r.owner = excluded.owner
     RETURNING r.receiver
 ), lanes AS (
     SELECT f.receiver, f.account_uuid FROM owned o CROSS JOIN LATERAL (
@@ -70,33 +70,26 @@ WITH RECURSIVE wanted AS (
     JOIN wanted w ON w.receiver = l.receiver
     LEFT JOIN webhook_breakers b ON b.receiver = l.receiver AND b.account_uuid = l.account_uuid
     CROSS JOIN LATERAL (
-        SELECT c.id, c.receiver, c.account_uuid, c.next_at, c.epoch, c.owner, c.lease_until
+        SELECT c.id, c.receiver, c.account_uuid, c.next_at
         FROM webhook_deliveries c
         WHERE c.state = 'pending' AND c.receiver = l.receiver AND c.account_uuid = l.account_uuid
           AND c.next_at <= CASE WHEN b.probe_by <= now() THEN 'infinity'
                                 WHEN b.opened_at IS NULL OR b.probe_at <= now() THEN now()
                                 ELSE '-infinity' END
-          AND (c.lease_until IS NULL OR c.lease_until < now())
-          AND (c.not_before IS NULL OR c.not_before <= now())
+          AND c.owner IS NULL AND (c.not_before IS NULL OR c.not_before <= now())
         ORDER BY c.next_at LIMIT CASE WHEN b.opened_at IS NULL THEN w.want ELSE 1 END
         FOR UPDATE SKIP LOCKED) d
 ), placed AS (
     SELECT f.*, row_number() OVER (PARTITION BY f.receiver ORDER BY f.nth, f.next_at) AS place FROM found f
 ), chosen AS (
     SELECT p.* FROM placed p WHERE p.place <= p.want
-), lost AS (
-    INSERT INTO webhook_attempts (delivery_id, epoch, outcome, error, started_at)
-    SELECT c.id, c.epoch, 'unknown', 'sender-lost', c.lease_until - make_interval(secs => $4)
-    FROM chosen c WHERE c.owner IS NOT NULL
-    ON CONFLICT DO NOTHING
 ), probing AS (
     UPDATE webhook_breakers b SET probe_at = now() + make_interval(secs => $4),
            probe_by = now() + make_interval(secs => $4)
     FROM chosen c
     WHERE c.opened_at IS NOT NULL AND b.receiver = c.receiver AND b.account_uuid = c.account_uuid
 ), claimed AS (
-    UPDATE webhook_deliveries d SET owner = $3, epoch = d.epoch + 1,
-           lease_until = now() + make_interval(secs => $4)
+    UPDATE webhook_deliveries d SET owner = $3, epoch = d.epoch + 1, claimed_at = now()
     FROM chosen c WHERE d.id = c.id
     RETURNING d.id, d.epoch, d.job_uuid, d.account_uuid, d.url, d.receiver, d.success, d.body, d.attempts,
               extract(epoch FROM d.next_at - now())::float8 AS due_in_s, c.failures, c.probes,
@@ -117,7 +110,7 @@ WITH e AS (
         SELECT d.ctid AS tid FROM webhook_deliveries d
         WHERE d.id = e.id AND d.epoch = e.epoch AND d.state = 'pending' LIMIT 1 FOR UPDATE) x
 ), moved AS (
-    UPDATE webhook_deliveries d SET state = e.state, attempts = e.attempts, owner = NULL, lease_until = NULL,
+    UPDATE webhook_deliveries d SET state = e.state, attempts = e.attempts, owner = NULL,
            next_at = coalesce(now() + make_interval(secs => e.delay_s), d.next_at),
            not_before = now() + make_interval(secs => e.not_before_s),
            finished_at = CASE WHEN e.state <> 'pending' THEN now() END
@@ -200,16 +193,17 @@ async def discover(
     return row["receivers"], row["next_s"]
 
 
-async def claim(
-    conn: Connection, owner: str, lease_s: float, wants: Sequence[tuple[str, int]], claimed_at: float
-) -> Claimed:
-    """Take receivers and lease up to so many of each one's due deliveries, accounts in turn.
+async def claim(conn: Connection, owner: str, probe_s: float, wants: Sequence[tuple[str, int]]) -> Claimed:
+    """Take receivers and claim up to so many of each one's due deliveries, accounts in turn.
 
     A lane with an open breaker gives one delivery when its probe is due, else none. Receivers that another
-    sender owns are left out. Args: wants: in the order of receivers, so that two senders never wait for
-    each other.
+    sender owns are left out.
+
+    Args:
+        probe_s: until the next probe of such a lane, should the outcome of this one never be recorded.
+        wants: in the order of receivers, so that two senders never wait for each other.
     """
-    rows = await conn.fetch(_CLAIM, [r for r, _ in wants], [n for _, n in wants], owner, lease_s)
+    rows = await conn.fetch(_CLAIM, [r for r, _ in wants], [n for _, n in wants], owner, probe_s)
     deliveries: list[Delivery] = []
     breakers: dict[tuple[str, str], Breaker] = {}
     for row in rows:
@@ -228,7 +222,6 @@ async def claim(
                 attempts=row["attempts"],
                 due_in_s=row["due_in_s"],
                 probe=row["open_for_s"] is not None,
-                claimed_at=claimed_at,
             )
         )
         if row["failures"]:
@@ -306,9 +299,9 @@ async def give_up(conn: Connection, receiver: str, account_uuid: str, horizon_s:
     """End the deliveries that an open breaker has held back for too long; their number."""
     rows = await conn.fetch(
         """
-        UPDATE webhook_deliveries SET state = 'dead', finished_at = now(), owner = NULL, lease_until = NULL
+        UPDATE webhook_deliveries SET state = 'dead', finished_at = now()
         WHERE state = 'pending' AND receiver = $1 AND account_uuid = $2
-          AND next_at < now() - make_interval(secs => $3) AND (lease_until IS NULL OR lease_until < now())
+          AND next_at < now() - make_interval(secs => $3) AND owner IS NULL
         RETURNING 1
         """,
         receiver,

@@ -142,7 +142,7 @@ async def redeliver(conn: Connection, job_uuid: str) -> Any | None:
     return await conn.fetchrow(
         """
         UPDATE webhook_deliveries SET state = 'pending', epoch = epoch + 1, attempts = 0, next_at = now(),
-               not_before = NULL, finished_at = NULL, owner = NULL, lease_until = NULL
+               not_before = NULL, finished_at = NULL, owner = NULL
         WHERE id = 'msg_' || $1 RETURNING receiver, account_uuid
         """,
         job_uuid,
@@ -167,7 +167,7 @@ async def redeliver_failed(
                 WHERE d.account_uuid = $1 AND d.created_at >= $3 AND d.state = 'pending' AND d.attempts > 0
                   AND ($2::text IS NULL OR d.receiver = $2)
             ) f ORDER BY f.created_at LIMIT $4)
-          AND state <> 'delivered' AND (lease_until IS NULL OR lease_until < now())
+          AND state <> 'delivered' AND owner IS NULL
         RETURNING receiver
         """,
         account_uuid,

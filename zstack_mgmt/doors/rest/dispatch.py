@@ -14,7 +14,7 @@ from zstack_mgmt import db
 from zstack_mgmt.core.answer import JsonText
 from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
-from zstack_mgmt.core.registry import APIS, Api
+from zstack_mgmt.core.registry import Api
 from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path
 from zstack_mgmt.doors.rest.parameters import check_text, choose_api, from_body, from_query, parse_body
 from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
@@ -95,12 +95,11 @@ async def _call(
     )
     if isinstance(outcome, Accepted):
         trace.job_uuid = outcome.job_uuid
-        if options.wait_s > 0:
-            outcome = await invoke(service, APIS[_POLL], caller, {"uuid": outcome.job_uuid})
-    if isinstance(outcome, Accepted):
-        return accepted_reply(request, service.settings, outcome.job_uuid)
+        if outcome.job is None:
+            return accepted_reply(request, service.settings, outcome.job_uuid)
+        return job_reply(request, service.settings, outcome.job, with_schema, options.wait_s)
     value = outcome.value
-    match "job" if declared.mode == "job" else declared.answer:
+    match declared.answer:
         case "job":
             return job_reply(request, service.settings, value, with_schema, preferred_wait(request))
         case "accepted":

@@ -75,7 +75,7 @@ class Trail:
             return
         try:
             await self._insert(lines)
-        except (ValueError, asyncpg.DataError) as error:  # before UNAVAILABLE, which holds the driver's own
+        except (ValueError, asyncpg.DataError) as error:
             log.error("an audit line cannot be stored", action="audit", lines=len(lines), error=repr(error))
             await self._write_one_by_one(lines)
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:

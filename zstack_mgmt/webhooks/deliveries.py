@@ -1,31 +1,27 @@
-"""Sends webhooks. The outbox in PostgreSQL holds the truth; losing this process or Redis only delays.
+"""Webhook deliveries as a kind of work. The outbox in PostgreSQL holds the truth.
 
-One loop claims, one records, and as many tasks as are in flight send. A receiver is owned by one sender at
-a time through a lease row, so its limit of requests in flight holds over all processes; the leases of the
-claimed rows end with it. A delivery is started only while its lease outlasts the longest exchange, so a
-paused process sends nothing of another's.
+One puller claims, another records, and as many tasks as are in flight send. A receiver belongs to one worker
+at a time, so its limit of requests in flight holds over all processes. A delivery is started only while the
+worker's lease outlasts the longest exchange, so a paused process sends nothing of another's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import socket
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
-from uuid import uuid4
 
 import aiohttp
 import asyncpg
 import structlog
 
-from zstack_mgmt import tasks
+from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import Sealer
-from zstack_mgmt.db import UNAVAILABLE, Pool
+from zstack_mgmt.engine.lease import Lease
+from zstack_mgmt.engine.puller import LOOK_S
 from zstack_mgmt.webhooks import outbox
 from zstack_mgmt.webhooks.backlog import Backlog, Receiver
 from zstack_mgmt.webhooks.egress import guarded_session
@@ -39,130 +35,101 @@ from zstack_mgmt.webhooks.sender import send
 log = structlog.get_logger()
 
 LEASE_S = 30.0
-POLL_S = 1.0
 KEYS_FOR_S = 1.0
-_MARGIN_S = 2.0  # between the end of the longest exchange and the end of its lease
+_MARGIN_S = 2.0  # between the end of the longest exchange and the end of the lease
 _SPACING_S = 0.01  # between two looks into the outbox, so that a burst of rings costs one
 _REST = 3
 _GATHER_S = 0.02  # what finishes together is recorded together
 _RECEIVERS_PER_CLAIM = 256
 _RECORDS_PER_BATCH = 500
 _QUIET_S = 0.5  # a receiver that gave nothing is not asked again at once
-_PAUSE_MAX_S = 1.0
 _LAST_RECORD_S = 2.0
-# asyncpg's internal error is what a connection may say that was cut in the middle of a statement.
-_DATABASE_ERRORS = (*UNAVAILABLE, asyncpg.PostgresError, asyncpg.InternalClientError)
+_AWAY = (*db.UNAVAILABLE, asyncpg.PostgresError)
 
 
-class Metrics(Protocol):
-    """Where the attempts are counted."""
+def lease_s(settings: Settings) -> float:
+    """The lease of a worker that sends."""
+    return max(LEASE_S, settings.lease_s, 2 * settings.webhook_total_timeout_s)
 
-    def attempt(self, outcome: str) -> None: ...
 
+class Deliveries:
+    """The deliveries of one worker process."""
 
-class DeliveryLoop:
-    """One sender. Several may run at once, in one process or in many."""
-
-    def __init__(self, pool: Pool, settings: Settings, sealer: Sealer, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        pool: db.Pool,
+        settings: Settings,
+        sealer: Sealer,
+        lease: Lease,
+        count: Callable[[str], None],
+    ) -> None:
         self._pool = pool
         self._settings = settings
-        self._metrics = metrics
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-        self._lease_s = max(LEASE_S, 2 * settings.webhook_total_timeout_s)
-        self._backlog = Backlog(
-            settings.webhook_concurrency,
-            settings.webhook_per_receiver,
-            self._lease_s - settings.webhook_total_timeout_s - _MARGIN_S,
-        )
+        self._lease = lease
+        self.wake: Callable[[], None] = lambda: None
+        self.recording = Recording(self._record_some)
+        self._count = count  # an attempt, by its outcome
         self._session: aiohttp.ClientSession | None = None
-        self._loops: list[asyncio.Task[None]] = []
+        self._keys = KeyCache(sealer, KEYS_FOR_S)
+        self._database = asyncio.Lock()  # claims and records see each other's effects whole
+        self._keys_lock = asyncio.Lock()
+        self._looked_at = -LOOK_S
+        self._look_s = 0.0  # what the last look took
+        self._clock_offset = 0.0  # from the loop's clock to the database's
+        self._holding = False  # the database is away: start nothing whose end could not be recorded
+        self._begin()
+
+    def _begin(self) -> None:
+        settings = self._settings
+        self._backlog = Backlog(settings.webhook_concurrency, settings.webhook_per_receiver)
         self._tasks: set[asyncio.Task[None]] = set()  # sending
         self._done: list[Record] = []
         self._changed: dict[tuple[str, str], bool] = {}  # lanes to save; whether an open breaker has closed
         self._empty_handed: set[str] = set()  # receivers claimed in vain, to be released
         self._quiet: dict[str, float] = {}
-        self._keys = KeyCache(sealer, KEYS_FOR_S)
-        self._database = asyncio.Lock()  # claims and records see each other's effects whole
-        self._keys_lock = asyncio.Lock()
-        self._bell = asyncio.Event()
-        self._finished = asyncio.Event()
-        self._ended = asyncio.Event()
-        self._look_s = 0.0  # what the last look took
-        self._clock_offset = 0.0  # from the loop's clock to the database's
-        self._holding = False  # the database is away: start nothing whose end could not be recorded
-        self._stopping = False
-        self._closing = False
 
-    async def run(self) -> None:
-        """Deliver until `stop`. While PostgreSQL is away it waits, and goes on when it is back."""
-        try:
-            async with guarded_session(self._settings) as self._session, asyncio.TaskGroup() as group:
-                self._loops = [
-                    group.create_task(self._repeat(self._claim_once, lambda: self._stopping)),
-                    group.create_task(self._repeat(self._record_once, lambda: self._closing)),
-                ]
-        finally:
-            await tasks.end(*self._tasks)
-            self._ended.set()
+    async def pull(self) -> float | None:
+        """Claim what is due and start to send it."""
+        loop = asyncio.get_running_loop()
+        self._session = self._session or guarded_session(self._settings)
+        # With very many lanes a look takes long; the database is to have rest in between.
+        await asyncio.sleep(self._looked_at + max(_SPACING_S, _REST * self._look_s) - loop.time())
+        self._looked_at = loop.time()
+        due_s = await self._claim(self._looked_at)
+        self._start_sending()
+        return due_s
 
-    def wake(self) -> None:
-        """Look into the outbox now; called as often as one likes."""
-        self._bell.set()
+    def drop(self) -> None:
+        """Stop sending, and forget what was claimed: others have it now."""
+        for task in self._tasks:
+            task.cancel()
+        self._begin()
 
-    async def stop(self, grace_s: float) -> None:
-        """Claim nothing more, let what is in flight end within the grace, hand the rest back, end `run`."""
-        self._stopping = True
+    async def drain(self, grace_s: float) -> None:
+        """Let what is in flight end within the grace, and hand the rest back."""
         self._backlog.drain()
-        self._bell.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_s)
         await tasks.end(*self._tasks)
-        self._closing = True
-        self._finished.set()
         try:
             async with asyncio.timeout(_LAST_RECORD_S):
-                await self._ended.wait()
-        except TimeoutError:
-            await tasks.end(*self._loops)  # the database hangs; the leases end by themselves
-
-    # The two loops
-
-    async def _repeat(self, step: Callable[[], Awaitable[None]], is_over: Callable[[], bool]) -> None:
-        pause = 0.05
-        while not is_over():
-            try:
-                await step()
-                pause = 0.05
-            except _DATABASE_ERRORS as error:
-                log.warning("webhook database error", error=type(error).__name__, retry_in_s=pause)
-                self._holding = True
-                if self._closing:
-                    return  # what is held passes on when its lease ends
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _PAUSE_MAX_S)
+                self._hand_back()
+                while self._done or self._empty_handed:
+                    await self._record()
+        except (TimeoutError, *_AWAY):
+            pass  # the rest goes back with the lease
+        if self._session is not None:
+            await self._session.close()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[Any, None]:
-        async with self._database, self._pool.acquire() as conn:
-            yield conn
-        if self._holding:
-            self._holding = False
-            self._start_sending()
-
-    async def _claim_once(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._bell.clear()
-        now = loop.time()
-        next_s = await self._claim(now)
-        # With very many lanes a look takes long; the database is to have rest in between.
-        spacing_s = max(_SPACING_S, _REST * self._look_s)
-        await asyncio.sleep(max(0.0, now + spacing_s - loop.time()))
-        if not self._stopping and (next_s is None or next_s > 0):
-            try:
-                async with asyncio.timeout(POLL_S if next_s is None else min(next_s, POLL_S)):
-                    await self._bell.wait()
-            except TimeoutError:
-                pass
+    async def _connection(self) -> AsyncGenerator[db.Connection]:
+        try:
+            async with self._database, self._pool.acquire() as conn:
+                yield conn
+        except _AWAY:
+            self._holding = True
+            raise
+        self._holding = False
 
     async def _claim(self, now: float) -> float | None:
         """Claim what is due. Returns the seconds until something else will be, as far as that is known."""
@@ -171,14 +138,16 @@ class DeliveryLoop:
         if backlog.is_full:
             return None
         async with self._connection() as conn:
+            owner = self._lease.owner
             skip = [*self._quiet, *backlog.well_stocked()]
-            asked_at = loop.time()
-            due, next_s = await outbox.discover(conn, self.owner, skip, _RECEIVERS_PER_CLAIM)
-            self._look_s = loop.time() - asked_at
+            due, next_s = await outbox.discover(conn, owner, skip, _RECEIVERS_PER_CLAIM)
+            self._look_s = loop.time() - now
             wants = backlog.wants(due)
-            if self._stopping or not wants:
+            if not wants:
                 return next_s
-            claimed = await outbox.claim(conn, self.owner, self._lease_s, wants, now)
+            claimed = await outbox.claim(conn, owner, lease_s(self._settings), wants)
+            if backlog is not self._backlog:
+                return 0.0
             if claimed.clock:
                 self._clock_offset = claimed.clock - loop.time()
             backlog.add(wants, claimed.deliveries, claimed.breakers, now)
@@ -187,33 +156,36 @@ class DeliveryLoop:
                     self._quiet[name] = now + _QUIET_S
             self._empty_handed.update(name for name in claimed.receivers if name not in backlog.receivers)
             if self._empty_handed:
-                self._finished.set()
+                self.recording.wake()
             await self._keys.load(conn, {delivery.account_uuid for delivery in claimed.deliveries}, now)
-            if self._stopping:
-                backlog.drain()
-        self._start_sending()
         return 0.0 if len(due) == _RECEIVERS_PER_CLAIM else next_s
 
     # Sending
 
+    def _may_send(self, now: float) -> bool:
+        longest_s = self._settings.webhook_total_timeout_s + _MARGIN_S
+        return not self._holding and now + longest_s <= self._lease.until
+
     def _start_sending(self) -> None:
         now = asyncio.get_running_loop().time()
-        while not self._holding and (delivery := self._backlog.next(now)) is not None:
-            task = asyncio.create_task(self._send_on(delivery))
+        while self._may_send(now) and (delivery := self._backlog.next()) is not None:
+            task = asyncio.create_task(self._send_on(self._backlog, delivery))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         self._hand_back()
 
-    async def _send_on(self, delivery: Delivery | None) -> None:
+    async def _send_on(self, backlog: Backlog, delivery: Delivery | None) -> None:
         """Send this delivery and then whichever is next, until there is none."""
         loop = asyncio.get_running_loop()
         while delivery is not None:
             exchange: Exchange | None = None
             try:
                 exchange = await self._attempt(delivery)
-            finally:  # cancelled by `stop`: handed back, no attempt used up
-                self._settle(delivery, exchange)
-            delivery = None if self._holding or self._stopping else self._backlog.next(loop.time())
+            finally:  # cancelled by `drain`: handed back, no attempt used up
+                if backlog is self._backlog:
+                    self._settle(delivery, exchange)
+            now = loop.time()
+            delivery = backlog.next() if backlog is self._backlog and self._may_send(now) else None
             self._hand_back()
 
     async def _attempt(self, delivery: Delivery) -> Exchange | None:
@@ -227,8 +199,7 @@ class DeliveryLoop:
             if not keys or self._session is None:
                 return Exchange("failed", started_at, loop.time(), error="no-signing-key")
             return await send(self._session, delivery, keys, int(loop.time() + self._clock_offset))
-        except _DATABASE_ERRORS:
-            self._holding = True
+        except _AWAY:
             return None
         except Exception:
             # The boundary: one delivery's surprise must not stop the others.
@@ -250,7 +221,7 @@ class DeliveryLoop:
         if exchange is None:
             step = Step("pending", delivery.attempts)
         else:
-            self._metrics.attempt(exchange.outcome)
+            self._count(exchange.outcome)
             settings = self._settings
             chance = random.random()  # noqa: S311 - jitter
             step = next_step(
@@ -258,9 +229,9 @@ class DeliveryLoop:
             )
             self._judge(receiver, delivery, exchange, step)
         self._done.append(Record(delivery, step, exchange))
-        self._finished.set()
+        self.recording.wake()
         if self._backlog.runs_low(receiver):
-            self._bell.set()
+            self.wake()
 
     def _judge(self, receiver: Receiver, delivery: Delivery, exchange: Exchange, step: Step) -> None:
         lane = (receiver.name, delivery.account_uuid)
@@ -295,25 +266,23 @@ class DeliveryLoop:
         returned, self._backlog.returned = self._backlog.returned, []
         if returned:
             self._done.extend(Record(d, Step("pending", d.attempts)) for d in returned)
-            self._finished.set()
+            self.recording.wake()
 
     # Recording
 
-    async def _record_once(self) -> None:
-        await self._finished.wait()
-        if self._backlog.in_flight and len(self._done) < _RECORDS_PER_BATCH and not self._closing:
+    async def _record_some(self) -> float | None:
+        """Write down what has ended."""
+        if self._backlog.in_flight and len(self._done) < _RECORDS_PER_BATCH:
             await asyncio.sleep(_GATHER_S)
-        self._finished.clear()
-        await self._record()
-        while self._closing and self._done:
+        self._hand_back()
+        if self._done or self._empty_handed or self._changed:
             await self._record()
-        if self._done:
-            self._finished.set()
+        return 0.0 if self._done else None
 
     async def _record(self) -> None:
         """Write one batch; when that fails it stays to be written."""
         async with self._connection() as conn:
-            self._hand_back()
+            backlog = self._backlog
             batch = self._done[:_RECORDS_PER_BATCH]
             counts = Counter(done.delivery.receiver for done in batch)
             idle = [
@@ -327,11 +296,14 @@ class DeliveryLoop:
             }
             now = asyncio.get_running_loop().time()
             try:
-                soonest = await write(conn, self._settings, self.owner, batch, changes, [*idle, *vain], now)
+                owner = self._lease.owner
+                soonest = await write(conn, self._settings, owner, batch, changes, [*idle, *vain], now)
             except BaseException:
                 for lane, closed in changed.items():
                     self._changed[lane] = closed or self._changed.get(lane, False)
                 raise
+            if backlog is not self._backlog:
+                return
             # Nothing was claimed meanwhile, so what was idle still is.
             del self._done[: len(batch)]
             for name, count in counts.items():
@@ -340,6 +312,23 @@ class DeliveryLoop:
                 del self._backlog.receivers[name]
             self._empty_handed.clear()
         if any(changed.values()):
-            self._bell.set()  # a breaker has closed: what it held back is due
-        elif soonest is not None and soonest < POLL_S:  # the poll finds the others in time
-            asyncio.get_running_loop().call_later(soonest, self._bell.set)
+            self.wake()  # a breaker has closed: what it held back is due
+        elif soonest is not None and soonest < LOOK_S:  # the next look finds the others in time
+            asyncio.get_running_loop().call_later(soonest, self.wake)
+
+
+class Recording:
+    """The other half of `Deliveries`, as a kind of work: it waits for no look into the outbox."""
+
+    def __init__(self, record: Callable[[], Awaitable[float | None]]) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        self._record = record
+
+    async def pull(self) -> float | None:
+        return await self._record()
+
+    def drop(self) -> None:
+        """`Deliveries` does it."""
+
+    async def drain(self, grace_s: float) -> None:
+        """`Deliveries` does it."""

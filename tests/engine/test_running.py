@@ -1,0 +1,277 @@
+"""How workers hold, run, lose and give back jobs: one short test per rule."""
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app import ADMIN, Service
+from engine.conftest import Worker
+from engine.waiting import ended, endless, quick, running, states, until
+from zstack_mgmt import db
+from zstack_mgmt.core.errors import OperationError
+from zstack_mgmt.engine import jobs as jobs_module
+from zstack_mgmt.engine import store
+from zstack_mgmt.engine.model import Wish
+
+
+async def test_jobs_of_a_dead_worker_do_not_hold_up_the_others(idle, put, toy, working, pool):
+    async def slow(call: Any, outside: Any, request: Any) -> dict[str, Any]:
+        async with outside.transaction():
+            pass
+        await asyncio.sleep(1)
+        return {}
+
+    toy("Slow", slow, outside=True)
+    toy("Quick", quick)
+    left = await put("Slow", 30, outside=True)
+    dead = Worker(pool, replace(idle.settings, lease_s=0.5, lease_renew_s=0.2))
+    dead.start()
+    await running(idle, 30)
+    await dead.die()
+    async with working():
+        await until(lambda: idle.db.fetchval("SELECT count(*) > 0 FROM api_jobs WHERE claims > 1"))
+        other = await put("Quick", account="b")
+        assert await ended(idle, other) < 1.5
+        assert (await states(idle, left))["queued"] > 20  # they run one at a time
+
+
+async def test_a_job_that_a_stop_interrupts_goes_back_and_is_no_suspect(idle, put, toy, working):
+    toy("Endless", endless, outside=True)
+    jobs = await put("Endless", 5, outside=True)
+    async with working():
+        await running(idle, 5)
+    assert await states(idle, jobs) == {"queued": 5}
+    assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 0
+
+
+async def test_a_claim_that_is_under_way_at_the_stop_strands_nothing(
+    idle, put, toy, working, pool, monkeypatch
+):
+    toy("Quick", quick)
+    claim, claiming = store.claim, asyncio.Event()
+
+    async def slow_claim(*args: Any) -> Any:
+        claimed = await claim(*args)
+        if claimed[0]:
+            claiming.set()
+            await asyncio.sleep(5)  # longer than the stop waits
+        return claimed
+
+    monkeypatch.setattr(store, "claim", slow_claim)
+    async with working():
+        jobs = await put("Quick", 20)
+        await asyncio.wait_for(claiming.wait(), 5)
+    assert await states(idle, jobs) == {"queued": 20}
+    assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 0
+    assert await idle.db.fetchval("SELECT count(*) FROM workers") == 0
+
+
+async def test_a_worker_that_loses_its_lease_stops_what_it_holds_and_goes_on(idle, put, toy, working):
+    stopped = 0
+
+    async def endless(call: Any, outside: Any, request: Any) -> None:
+        nonlocal stopped
+        try:
+            await asyncio.sleep(60)
+        finally:
+            stopped += 1
+
+    toy("Endless", endless, outside=True)
+    toy("Quick", quick)
+    held = await put("Endless", 3, outside=True)
+    async with working(lease_renew_s=0.2) as worker:
+        await running(idle, 3)
+        before = worker.lease.owner
+        await idle.db.execute("DELETE FROM workers")
+        await until(lambda: idle.db.fetchval("SELECT count(*) = 1 FROM workers"))
+        assert worker.lease.owner != before
+        assert stopped == 3
+        other = await put("Quick", account="b")
+        await ended(idle, other)
+        assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs WHERE uuid = ANY ($1)", held) <= 1
+
+
+async def test_a_claim_after_the_lease_brings_nothing(idle, put, toy):
+    toy("Quick", quick)
+    await put("Quick")
+    wish = Wish(10, 10, True, ("", ""), (10, 10), 1, [])
+    assert await store.claim(idle.db, "nobody", wish) == ([], False)
+    assert await idle.db.fetchval("SELECT state FROM api_jobs") == "queued"
+
+
+async def test_a_job_of_another_release_is_left_to_others_and_costs_no_claim(idle, put, working, monkeypatch):
+    claims = 0
+    claim = store.claim
+
+    async def counted(*args: Any) -> Any:
+        nonlocal claims
+        claims += 1
+        return await claim(*args)
+
+    monkeypatch.setattr(store, "claim", counted)
+    jobs = await put("ApiOfTomorrow")
+    async with working():
+        await asyncio.sleep(2)
+    assert await states(idle, jobs) == {"queued": 1}
+    assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 0
+    assert await idle.db.fetchval("SELECT max(epoch) FROM api_jobs") == 1
+    assert claims < 10
+
+
+async def test_a_failing_job_of_a_chunk_fails_alone(idle, put, toy, working):
+    runs: Counter[str] = Counter()
+
+    async def some(call: Any, conn: Any, request: Any) -> dict[str, Any]:
+        runs[call.job_uuid] += 1
+        await conn.execute(
+            "INSERT INTO user_groups (uuid, account_uuid, name) VALUES ($1, $2, $1)", call.job_uuid, ADMIN
+        )
+        if call.job_uuid in bad:
+            raise OperationError("no")
+        return {}
+
+    toy("Some", some)
+    jobs = await put("Some", 64)
+    bad = set(jobs[5::16])
+    transactions = "SELECT count(DISTINCT xmin::text) FROM api_jobs"
+    async with working():
+        await ended(idle, jobs)
+    assert await states(idle, jobs) == {"succeeded": 60, "failed": 4}
+    assert max(runs.values()) <= 2
+    made = {row["uuid"] for row in await idle.db.fetch("SELECT uuid FROM user_groups")}
+    assert made == set(jobs) - bad
+    assert await idle.db.fetchval(transactions) < 40
+
+
+async def test_x_api_timeout_holds_for_a_job_that_waits_behind_another(idle, put, toy, working):
+    toy("Endless", endless, outside=True)
+    await put("Endless", keys="k", outside=True)
+    async with working():
+        await running(idle, 1)
+        behind = await put("Endless", keys="k", outside=True, timeout_s=1)
+        await until(lambda: idle.db.fetchval("SELECT count(*) = 1 FROM api_jobs WHERE waits_for IS NOT NULL"))
+        assert await ended(idle, behind) < 4
+    assert await states(idle, behind) == {"failed": 1}
+
+
+async def test_a_lock_that_is_held_for_long_is_waited_for(idle, put, toy, working):
+    async def locks(call: Any, conn: Any, request: Any) -> dict[str, Any]:
+        await conn.execute("SET LOCAL lock_timeout = '200ms'")
+        await conn.execute("SELECT FROM schema_version FOR UPDATE")
+        return {}
+
+    toy("Locks", locks)
+    blocker = await asyncpg.connect(idle.settings.database_url)
+    await blocker.execute("BEGIN; SELECT FROM schema_version FOR UPDATE")
+    async with working():
+        jobs = await put("Locks")
+        await asyncio.sleep(1.5)
+        assert await states(idle, jobs) == {"running": 1}
+        await blocker.execute("COMMIT")
+        await ended(idle, jobs)
+    await blocker.close()
+    assert await states(idle, jobs) == {"succeeded": 1}
+
+
+async def test_an_error_of_a_driver_is_no_loss_of_the_database(idle, put, toy, working):
+    runs = 0
+
+    async def times_out(call: Any, outside: Any, request: Any) -> None:
+        nonlocal runs
+        runs += 1
+        raise TimeoutError("the hypervisor")
+
+    toy("TimesOut", times_out, outside=True)
+    async with working():
+        jobs = await put("TimesOut", outside=True)
+        await ended(idle, jobs)
+    assert (runs, await states(idle, jobs)) == (1, {"failed": 1})
+
+
+async def test_a_value_that_a_statement_cannot_take_is_no_loss_of_the_database(idle, put, toy, working):
+    async def wrong(call: Any, conn: Any, request: Any) -> None:
+        await conn.fetchval("SELECT $1::int", "text")
+
+    toy("Wrong", wrong)
+    async with working():
+        jobs = await put("Wrong")
+        await ended(idle, jobs)
+    assert await states(idle, jobs) == {"failed": 1}
+    with pytest.raises(asyncpg.DataError), db.losses():
+        await idle.db.fetchval("SELECT $1::int", "text")
+
+
+async def cancel(idle: Service, uuid: str) -> None:
+    await store.cancel(idle.db, uuid, '{"error":{"code":"SYS.1017"}}', 60.0)
+
+
+async def test_a_cancellation_outlives_the_worker(idle, put, toy, working, pool):
+    toy("Endless", endless, outside=True)
+    jobs = await put("Endless", outside=True)
+    dead = Worker(pool, replace(idle.settings, lease_s=0.3, lease_renew_s=0.1))
+    dead.start()
+    await running(idle, 1)
+    await dead.die()
+    await cancel(idle, jobs[0])
+    async with working():
+        await ended(idle, jobs)
+    assert await states(idle, jobs) == {"canceled": 1}
+
+
+async def test_a_cancellation_outlives_a_stop(idle, put, toy, working):
+    toy("Endless", endless, outside=True)
+    jobs = await put("Endless", outside=True)
+    async with working() as worker:
+        await running(idle, 1)
+        worker.jobs._cancels_at = time.monotonic() + 60  # it does not hear of it while it runs
+        await cancel(idle, jobs[0])
+    assert await states(idle, jobs) == {"canceled": 1}
+
+
+async def test_a_claimed_job_whose_effect_is_not_committed_heeds_a_cancellation(idle, put, toy, working):
+    go_on = asyncio.Event()
+
+    async def waits(call: Any, conn: Any, request: Any) -> dict[str, Any]:
+        await conn.execute("INSERT INTO schema_version (version) VALUES (4711)")
+        await go_on.wait()
+        return {}
+
+    toy("Waits", waits)
+    jobs = await put("Waits")
+    async with working():
+        await running(idle, 1)
+        await cancel(idle, jobs[0])
+        go_on.set()
+        await ended(idle, jobs)
+    assert await states(idle, jobs) == {"canceled": 1}
+    assert await idle.db.fetchval("SELECT max(version) FROM schema_version") != 4711
+
+
+async def test_periodic_work_goes_on_without_redis(idle, put, working):
+    await idle.db.execute("UPDATE sessions SET expired_date = now() - interval '1 day'")
+    async with working(redis_url="redis://127.0.0.1:1/0"):
+        await until(lambda: idle.db.fetchval("SELECT count(*) = 0 FROM sessions"))
+
+
+async def test_a_suspect_that_runs_long_makes_way_for_the_next(idle, put, toy, working, monkeypatch):
+    monkeypatch.setattr(jobs_module, "_SUSPECT_S", 0.2)
+    started: set[str] = set()
+
+    async def endless(call: Any, outside: Any, request: Any) -> None:
+        started.add(call.job_uuid)
+        await asyncio.sleep(60)
+
+    toy("Endless", endless, outside=True)
+    jobs = await put("Endless", 3, outside=True)
+    await idle.db.execute("UPDATE api_jobs SET claims = 1")
+
+    async def all_started() -> bool:
+        return started == set(jobs)
+
+    async with working():
+        await until(all_started)

@@ -1,0 +1,238 @@
+"""Runs claimed jobs: each handler in the transaction that ends its job, short ones several in one.
+
+A worker holds a job only under (uuid, epoch). Whatever it writes for a job it no longer holds is rolled back,
+so a handler's effect and its job's result are committed together, once, whatever dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+
+from zstack_mgmt import db, metrics, tasks
+from zstack_mgmt.auth.policy import policy_set
+from zstack_mgmt.config import Settings
+from zstack_mgmt.core.answer import body_of, schema_of
+from zstack_mgmt.core.callers import AccountCaller, Caller, UserCaller
+from zstack_mgmt.core.errors import ApiError, InternalError, JobTimedOut
+from zstack_mgmt.core.registry import APIS, VALIDATION_ONLY, Call, Services
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine import store
+from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.lease import CANCELED
+from zstack_mgmt.engine.model import ClaimedJob, Outcome, failure_body
+from zstack_mgmt.engine.outside import HostTurns, JobLost, Outside
+
+log = structlog.get_logger()
+
+_PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
+_OVERDUE = JobTimedOut("the job ran past its deadline; what it had not finished was undone")
+
+
+class Executor:
+    """Runs jobs that the worker holds, to their end."""
+
+    def __init__(self, pool: db.Pool, settings: Settings, services: Services, bell: Bell) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._services = services
+        self._bell = bell
+        self._handlers: dict[tuple[str, int], asyncio.Future[Any]] = {}  # of outside jobs
+        self.hosts = HostTurns(settings.host_slots)
+
+    async def run(self, jobs: Sequence[ClaimedJob]) -> None:
+        """Run these jobs, in one transaction if they are several.
+
+        When one of them fails the others are run again without it; while the database is away all stay with
+        this worker, which tries again.
+        """
+        started = time.perf_counter()
+        pause_s, careful = _PAUSE_S, False
+        deadline = time.monotonic() + max(0.0, min(job.remaining_s for job in jobs))
+        while True:
+            try:
+                outcomes, hooked = await self._attempt(jobs, deadline, careful=careful)
+                break
+            except (*db.UNAVAILABLE, *db.CONFLICTS) as error:
+                if len(jobs) > 1 and isinstance(error, db.CONFLICTS):
+                    return await self._one_by_one(jobs)
+                log.info("jobs are tried again", action="run", jobs=len(jobs), error=type(error).__name__)
+                await asyncio.sleep(pause_s)
+                pause_s = min(_PAUSE_MAX_S, pause_s * 2)
+            except Exception as error:
+                if len(jobs) == 1 and _is_lost(error):
+                    return await self._end_canceled(jobs[0])
+                if len(jobs) == 1:
+                    raise
+                if careful or _is_lost(error):
+                    return await self._one_by_one(jobs)
+                careful = True
+        self._report(jobs, outcomes, time.perf_counter() - started, hooked=hooked)
+        return None
+
+    async def _one_by_one(self, jobs: Sequence[ClaimedJob]) -> None:
+        for job in jobs:
+            await self.run([job])
+
+    def cancel(self, key: tuple[str, int]) -> None:
+        """Stop an outside job that waits for the outside; the others end by themselves soon."""
+        handler = self._handlers.pop(key, None)
+        if handler is not None:
+            handler.cancel()
+
+    async def _attempt(
+        self, jobs: Sequence[ClaimedJob], deadline: float, *, careful: bool
+    ) -> tuple[list[Outcome], bool]:
+        """The outcomes, committed, and whether a webhook is now due."""
+        if len(jobs) > 1:
+            async with db.transaction(self._pool) as conn:
+                outcomes = [await self._in_chunk(job, conn, careful=careful) for job in jobs]
+                return outcomes, await self._finish(conn, jobs, outcomes)
+        (job,) = jobs
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                if not job.outside:
+                    async with db.transaction(self._pool) as conn:
+                        outcomes = [await self._apply(job, conn)]
+                        return outcomes, await self._finish(conn, jobs, outcomes)
+                outcomes = [await self._watched(job)]
+            return outcomes, await self._finish_alone(jobs, outcomes)
+        except (JobLost, *db.UNAVAILABLE, *db.CONFLICTS):
+            raise
+        except Exception as error:
+            if _is_lost(error):
+                raise
+            overdue = isinstance(error, TimeoutError) and time.monotonic() >= deadline
+            outcomes = [_failed(_OVERDUE) if overdue else self._explained(job, error)]
+        return outcomes, await self._finish_alone(jobs, outcomes)
+
+    async def _in_chunk(self, job: ClaimedJob, conn: Connection, *, careful: bool) -> Outcome:
+        """The outcome of one of several; a careful run undoes what a failing one did, and it alone."""
+        if not careful:
+            return await self._apply(job, conn)
+        try:
+            async with conn.transaction():
+                return await self._apply(job, conn)
+        except (*db.UNAVAILABLE, *db.CONFLICTS):
+            raise
+        except Exception as error:  # noqa: BLE001 (the worker's boundary)
+            return self._explained(job, error)
+
+    async def _finish(
+        self, conn: Connection, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome]
+    ) -> bool:
+        return await store.finish(conn, jobs, outcomes, self._settings.job_retention_s)
+
+    async def _finish_alone(self, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome]) -> bool:
+        async with self._pool.acquire() as conn:
+            return await self._finish(conn, jobs, outcomes)
+
+    async def _end_canceled(self, job: ClaimedJob) -> None:
+        """End a job that was to be canceled, unless it belongs to another worker now."""
+        outcome = Outcome("canceled", CANCELED)
+        while True:
+            try:
+                hooked = await self._finish_alone([job], [outcome])
+                break
+            except (*db.UNAVAILABLE, *db.CONFLICTS):
+                await asyncio.sleep(_PAUSE_MAX_S)
+            except asyncpg.PostgresError as error:
+                if not _is_lost(error):
+                    raise
+                log.warning("a job was lost to another worker", action="run", job_uuid=job.uuid)
+                return
+        self._report([job], [outcome], 0.0, hooked=hooked)
+
+    def _explained(self, job: ClaimedJob, error: Exception) -> Outcome:
+        """The failure that an error means; what nobody foresaw is logged."""
+        known = db.translate(error) if isinstance(error, asyncpg.PostgresError) else error
+        if isinstance(known, ApiError):
+            return _failed(known)
+        log.error("a handler failed", action="run", api=job.api, job_uuid=job.uuid, exc_info=error)
+        return _failed(
+            InternalError(
+                "an unexpected error; tell the operator the request id", requestId=job.request_id or ""
+            )
+        )
+
+    async def _apply(self, job: ClaimedJob, means: Connection | Outside) -> Outcome:
+        declared = APIS[job.api]
+        call = Call(_caller(job), self._services, job.request_id, job_uuid=job.uuid)
+        request = declared.request.restore(job.request, job.secrets)
+        if VALIDATION_ONLY in request.system_tags and not declared.rehearses:
+            if not isinstance(means, Outside):
+                await _rehearse(means, declared.handler(call, means, request))
+            return Outcome("succeeded", "{}")
+        value = await declared.handler(call, means, request)
+        body = body_of(declared, value, self._settings.time_zone)
+        if job.with_schema:
+            body["schema"] = schema_of(declared, body)
+        return Outcome("succeeded", orjson.dumps(body).decode())
+
+    async def _watched(self, job: ClaimedJob) -> Outcome:
+        """An outside handler in a task of its own, so that a cancellation can stop it while it waits."""
+        task = asyncio.ensure_future(self._apply(job, Outside(self._pool, job, self.hosts)))
+        self._handlers[job.key] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if job.key not in self._handlers:  # `cancel` took it out
+                raise JobLost(job.uuid) from None
+            await tasks.end(task)
+            raise
+        finally:
+            self._handlers.pop(job.key, None)
+
+    def _report(
+        self, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome], seconds: float, *, hooked: bool
+    ) -> None:
+        self._bell.tell([(job.uuid, hooked) for job in jobs])
+        # Noted after the announcement has left: somebody may wait for it.
+        asyncio.get_running_loop().call_soon(_note, jobs, outcomes, seconds / len(jobs))
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, JobLost) or getattr(error, "sqlstate", None) == "ZS001"
+
+
+def _note(jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome], each_s: float) -> None:
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        metrics.FINISHED.labels(job.api, outcome.state).inc()
+        metrics.RUN_SECONDS.labels(job.api).observe(each_s)
+        log.info(
+            "job ended",
+            action="job",
+            api=job.api,
+            job_uuid=job.uuid,
+            account_uuid=job.account_uuid,
+            request_id=job.request_id,
+            state=outcome.state,
+            epoch=job.epoch,
+            duration_ms=round(each_s * 1000, 2),
+        )
+
+
+async def _rehearse(conn: Connection, work: Awaitable[Any]) -> None:
+    """Let the handler make its checks, and undo what it did."""
+    savepoint = conn.transaction()
+    await savepoint.start()
+    try:
+        await work
+    finally:
+        await savepoint.rollback()
+
+
+def _caller(job: ClaimedJob) -> Caller:
+    if job.user_uuid == job.account_uuid:
+        return AccountCaller(job.account_uuid, job.is_admin)
+    return UserCaller(job.account_uuid, job.user_uuid, job.is_admin, policy_set(()))
+
+
+def _failed(error: ApiError) -> Outcome:
+    return Outcome("failed", failure_body(error))
