@@ -113,10 +113,12 @@ CREATE TABLE IF NOT EXISTS quotas (
     identity_uuid  text COLLATE "C" NOT NULL REFERENCES accounts (uuid) ON DELETE CASCADE,
     identity_type  text NOT NULL DEFAULT 'AccountVO',
     value          bigint NOT NULL CONSTRAINT quotas_value_check CHECK (value >= 0),
+    -- What is used of it. Kept by the trigger charge_account alone; a sum may be larger than any bigint.
+    used           numeric NOT NULL DEFAULT 0 CONSTRAINT quotas_used_check CHECK (used >= 0),
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT quotas_identity_name_key UNIQUE (identity_uuid, name)
-);
+) WITH (fillfactor = 50);
 
 -- Failed logins of one name from one address. Both logins and the Keystone facade count here.
 CREATE TABLE IF NOT EXISTS login_failures (
@@ -207,9 +209,10 @@ CREATE TABLE IF NOT EXISTS resource_owners (
                    CONSTRAINT resource_owners_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
     resource_type  text COLLATE "C" NOT NULL,
     account_uuid   text COLLATE "C" NOT NULL CONSTRAINT resource_owners_account_fkey REFERENCES accounts (uuid),
+    uses           jsonb NOT NULL DEFAULT '{}',  -- of the owner's quotas, by name: what quota_use says
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now()
-);
+) WITH (fillfactor = 70);
 CREATE INDEX IF NOT EXISTS resource_owners_account_idx ON resource_owners (account_uuid, resource_type);
 
 -- A share without a receiver is to the public.
@@ -231,11 +234,6 @@ CREATE INDEX IF NOT EXISTS resource_shares_receiver_idx ON resource_shares (rece
 
 SELECT resources_of('accounts', 'AccountVO'), resources_of('users', 'UserVO'), resources_of('user_groups', 'UserGroupVO'),
        resources_of('policies', 'PolicyVO'), resources_of('quotas', 'QuotaVO');
-
--- The quota of an account is checked and used up by one transaction at a time: its row is locked until the commit.
-CREATE OR REPLACE FUNCTION lock_quota(p_account text, p_name text) RETURNS bigint LANGUAGE sql AS $$
-    SELECT value FROM quotas WHERE identity_uuid = p_account AND name = p_name FOR UPDATE
-$$;
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Compute inventory
@@ -668,6 +666,75 @@ SELECT resources_of('clusters', 'ClusterVO'), resources_of('hosts', 'HostVO'), r
        resources_of('ip_ranges', 'IpRangeVO'), resources_of('vm_instances', 'VmInstanceVO'), resources_of('vm_nics', 'VmNicVO'),
        resources_of('vips', 'VipVO'), resources_of('eips', 'EipVO'), resources_of('volumes', 'VolumeVO'),
        resources_of('volume_snapshots', 'VolumeSnapshotVO');
+
+-- What a resource uses up of its owner's quotas. A VM uses vm.num and what goes with it from its start until it is stopped.
+CREATE OR REPLACE FUNCTION vm_use(p_state text, p_cpu_num int, p_memory_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p_state IN ('Destroyed', 'Expunging') THEN '{}'
+        WHEN p_state IN ('Created', 'Stopped', 'Destroying') THEN '{"vm.totalNum": 1}'
+        ELSE jsonb_build_object('vm.totalNum', 1, 'vm.num', 1, 'vm.cpuNum', p_cpu_num, 'vm.memorySize', p_memory_size) END
+$$;
+
+CREATE OR REPLACE FUNCTION volume_use(p_type text, p_status text, p_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('volume.capacity', p_size)
+        || CASE WHEN p_type = 'Data' AND p_status <> 'Deleted' THEN '{"volume.data.num": 1}' ELSE '{}'::jsonb END
+$$;
+
+CREATE OR REPLACE FUNCTION quota_use(p_type text, p_uuid text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(CASE p_type
+        WHEN 'VmInstanceVO' THEN (SELECT vm_use(state, cpu_num, memory_size) FROM vm_instances WHERE uuid = p_uuid)
+        WHEN 'VolumeVO' THEN (SELECT volume_use(type, status, size) FROM volumes WHERE uuid = p_uuid)
+        WHEN 'ImageVO' THEN (SELECT jsonb_build_object('image.num', 1, 'image.size', actual_size) FROM images WHERE uuid = p_uuid)
+        WHEN 'VolumeSnapshotVO' THEN '{"snapshot.volume.num": 1}'
+        WHEN 'L3NetworkVO' THEN '{"l3.num": 1}'
+        WHEN 'VipVO' THEN '{"vip.num": 1}'
+        WHEN 'EipVO' THEN '{"eip.num": 1}' END, '{}')
+$$;
+
+CREATE OR REPLACE FUNCTION note_use_of_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.uses := quota_use(NEW.resource_type, NEW.resource_uuid);
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER note_use_of_owner BEFORE INSERT ON resource_owners FOR EACH ROW
+    WHEN (NEW.resource_type IN ('VmInstanceVO', 'VolumeVO', 'ImageVO', 'VolumeSnapshotVO', 'L3NetworkVO', 'VipVO', 'EipVO'))
+    EXECUTE FUNCTION note_use_of_owner();
+
+CREATE OR REPLACE FUNCTION renew_use() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE resource_owners SET uses = quota_use(resource_type, resource_uuid) WHERE resource_uuid = NEW.uuid;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER renew_use AFTER UPDATE OF state, cpu_num, memory_size ON vm_instances FOR EACH ROW
+    WHEN (vm_use(OLD.state, OLD.cpu_num, OLD.memory_size) <> vm_use(NEW.state, NEW.cpu_num, NEW.memory_size))
+    EXECUTE FUNCTION renew_use();
+CREATE OR REPLACE TRIGGER renew_use AFTER UPDATE OF type, status, size ON volumes FOR EACH ROW
+    WHEN (volume_use(OLD.type, OLD.status, OLD.size) <> volume_use(NEW.type, NEW.status, NEW.size))
+    EXECUTE FUNCTION renew_use();
+
+-- The quotas follow what is owned: in the transaction that makes, changes, gives away or deletes it, in the order of names.
+-- Hosts are locked before quotas: charge_host comes before renew_use, as triggers run in the order of their names.
+CREATE OR REPLACE FUNCTION charge_account() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    v_change record;
+BEGIN
+    FOR v_change IN
+        SELECT c.account, c.name, sum(c.amount) AS amount FROM (
+            SELECT NEW.account_uuid AS account, key AS name, value::numeric AS amount FROM jsonb_each_text(NEW.uses)
+            UNION ALL
+            SELECT OLD.account_uuid, key, -value::numeric FROM jsonb_each_text(OLD.uses)) c
+        GROUP BY 1, 2 HAVING sum(c.amount) <> 0 ORDER BY 1, 2
+    LOOP
+        UPDATE quotas SET used = used + v_change.amount WHERE identity_uuid = v_change.account AND name = v_change.name;
+    END LOOP;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER charge_account_more AFTER INSERT ON resource_owners FOR EACH ROW
+    WHEN (NEW.uses <> '{}') EXECUTE FUNCTION charge_account();
+CREATE OR REPLACE TRIGGER charge_account_less AFTER DELETE ON resource_owners FOR EACH ROW
+    WHEN (OLD.uses <> '{}') EXECUTE FUNCTION charge_account();
+CREATE OR REPLACE TRIGGER charge_account_change AFTER UPDATE OF account_uuid, uses ON resource_owners FOR EACH ROW
+    WHEN (OLD.account_uuid <> NEW.account_uuid OR OLD.uses <> NEW.uses) EXECUTE FUNCTION charge_account();
 
 -- Domains that a host may still run although their VM has no place here any more: its host was deleted or did not
 -- answer. A periodic task has the driver destroy them. The host's address stays with the row, since the host may be gone.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from zstack_mgmt.compute.images.model import Image, ImageBackupStorageRef
-from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.identity.quotas.usage import counts
+from zstack_mgmt.db import Connection
 
 
 async def insert_image(
@@ -98,18 +97,3 @@ async def update_image(
 async def delete_image(conn: Connection, uuid: str) -> None:
     """Delete the image. VMs and volumes made from it stay, and forget it."""
     await conn.execute("DELETE FROM images WHERE uuid = $1", uuid)
-
-
-@counts("image.num", "image.size")
-async def count_images(conn: Connection, account_uuid: str) -> Mapping[str, int]:
-    """Images of the account and the bytes they take."""
-    row = await fetch_one(
-        conn,
-        """
-        SELECT count(*) AS num, coalesce(sum(i.actual_size), 0)::bigint AS size
-        FROM resource_owners o JOIN images i ON i.uuid = o.resource_uuid
-        WHERE o.account_uuid = $1 AND o.resource_type = 'ImageVO'
-        """,
-        account_uuid,
-    )
-    return {"image.num": row["num"], "image.size": row["size"]}

@@ -5,11 +5,10 @@ Addresses are taken in `addresses`, VIPs and EIPs are in `vips`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from zstack_mgmt.compute.networks.model import IpRange, L2Network, L2VlanNetwork, L3Network, RangeText
 from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.identity.quotas.usage import counts
 
 
 async def insert_l2(
@@ -327,22 +326,4 @@ async def address_capacity(
         "totalCapacity": row["total"],
         "availableCapacity": row["total"] - row["used"],
         "usedIpAddressNumber": row["used"],
-    }
-
-
-@counts("l3.num", "vip.num", "eip.num")
-async def count_networks(conn: Connection, account_uuid: str) -> Mapping[str, int]:
-    """L3 networks, VIPs and EIPs of the account."""
-    rows = await conn.fetch(
-        """
-        SELECT resource_type, count(*) AS num FROM resource_owners
-        WHERE account_uuid = $1 AND resource_type IN ('L3NetworkVO', 'VipVO', 'EipVO') GROUP BY resource_type
-        """,
-        account_uuid,
-    )
-    found = {row["resource_type"]: row["num"] for row in rows}
-    return {
-        "l3.num": found.get("L3NetworkVO", 0),
-        "vip.num": found.get("VipVO", 0),
-        "eip.num": found.get("EipVO", 0),
     }

@@ -126,8 +126,6 @@ async def prepare_start(
         QuotaExceeded: ID.1003.
         OperationError: no host will do, or has room.
     """
-    wanted = {"vm.num": 1, "vm.cpuNum": vm.cpu_num, "vm.memorySize": vm.memory_size}
-    await reserve(conn, vm.account_uuid, wanted, is_admin=call.is_admin)
     nics = await store.nics_of(conn, vm.uuid)
     host = await choose_host(
         conn,
@@ -140,6 +138,8 @@ async def prepare_start(
         zone_uuid=vm.zone_uuid,
         hypervisor_type=vm.hypervisor_type,
     )
+    wanted = {"vm.num": 1, "vm.cpuNum": vm.cpu_num, "vm.memorySize": vm.memory_size}
+    await reserve(conn, vm.account_uuid, wanted, is_admin=call.is_admin)
     await store.place(conn, vm.uuid, host)
 
 

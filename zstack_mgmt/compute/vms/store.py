@@ -12,7 +12,6 @@ from zstack_mgmt.compute.vms.model import Vm, VmInstance, VmNic
 from zstack_mgmt.compute.volumes.model import Volume, disk_of
 from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.drivers.protocol import Domain, Nic
-from zstack_mgmt.identity.quotas.usage import counts
 
 
 async def insert_vm(conn: Connection, values: Mapping[str, Any], account_uuid: str) -> None:
@@ -246,31 +245,6 @@ async def delete_vm(conn: Connection, uuid: str) -> None:
     """Delete the row and its NICs. Its volumes must be gone or detached."""
     await conn.execute("DELETE FROM vm_nics WHERE vm_instance_uuid = $1", uuid)
     await conn.execute("DELETE FROM vm_instances WHERE uuid = $1", uuid)
-
-
-@counts("vm.num", "vm.totalNum", "vm.cpuNum", "vm.memorySize")
-async def count_vms(conn: Connection, account_uuid: str) -> Mapping[str, int]:
-    """VMs that are not destroyed; those that run, or are about to, with their CPUs and bytes of memory."""
-    row = await fetch_one(
-        conn,
-        """
-        SELECT count(*) FILTER (WHERE v.state NOT IN ('Destroyed', 'Expunging')) AS total,
-               count(*) FILTER (WHERE a.active) AS num,
-               coalesce(sum(v.cpu_num) FILTER (WHERE a.active), 0)::bigint AS cpus,
-               coalesce(sum(v.memory_size) FILTER (WHERE a.active), 0)::bigint AS memory
-        FROM resource_owners o JOIN vm_instances v ON v.uuid = o.resource_uuid,
-             LATERAL (SELECT v.state NOT IN
-                          ('Stopped', 'Destroying', 'Destroyed', 'Created', 'Expunging') AS active) a
-        WHERE o.account_uuid = $1 AND o.resource_type = 'VmInstanceVO'
-        """,
-        account_uuid,
-    )
-    return {
-        "vm.totalNum": row["total"],
-        "vm.num": row["num"],
-        "vm.cpuNum": row["cpus"],
-        "vm.memorySize": row["memory"],
-    }
 
 
 async def vms_on(conn: Connection, host_uuid: str, states: Sequence[str] | None = None) -> list[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from zstack_mgmt.compute.volumes.events import tell_volume
 from zstack_mgmt.compute.volumes.model import OwnedVolume, Volume, install_path
 from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.identity.quotas.usage import counts
 
 
 async def insert_volume(
@@ -180,25 +177,3 @@ async def delete_volume(conn: Connection, owned: OwnedVolume) -> None:
     """Delete the row for good, after telling of it. Its snapshots stay, without a volume."""
     await tell_volume(conn, owned.change("expunged"))
     await conn.execute("DELETE FROM volumes WHERE uuid = $1", owned.volume.uuid)
-
-
-@counts("volume.data.num", "volume.capacity", "snapshot.volume.num")
-async def count_volumes(conn: Connection, account_uuid: str) -> Mapping[str, int]:
-    """Data volumes that are not deleted, the bytes of all volumes, and the snapshots of the account."""
-    row = await fetch_one(
-        conn,
-        """
-        SELECT count(*) FILTER (WHERE v.type = 'Data' AND v.status <> 'Deleted') AS num,
-               coalesce(sum(v.size), 0)::bigint AS capacity,
-               (SELECT count(*) FROM resource_owners s
-                WHERE s.account_uuid = $1 AND s.resource_type = 'VolumeSnapshotVO') AS snapshots
-        FROM resource_owners o JOIN volumes v ON v.uuid = o.resource_uuid
-        WHERE o.account_uuid = $1 AND o.resource_type = 'VolumeVO'
-        """,
-        account_uuid,
-    )
-    return {
-        "volume.data.num": row["num"],
-        "volume.capacity": row["capacity"],
-        "snapshot.volume.num": row["snapshots"],
-    }
