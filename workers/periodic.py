@@ -12,10 +12,10 @@ import structlog
 
 from zstack_mgmt import db
 from zstack_mgmt.auth import throttle
-from zstack_mgmt.compute.vms import settle
+from zstack_mgmt.compute.vms import reconcile
 from zstack_mgmt.compute.volumes import snapshots
 from zstack_mgmt.core.registry import Services
-from zstack_mgmt.drivers.simulator import Transaction
+from zstack_mgmt.drivers.simulator import Connect
 from zstack_mgmt.engine import store as jobs
 from zstack_mgmt.identity.audit import trail as audit
 from zstack_mgmt.identity.sessions import store as sessions
@@ -65,16 +65,16 @@ async def tend_vms(ctx: dict[str, Any]) -> None:
     services, transaction = _means(ctx)
     async with transaction() as conn:
         await snapshots.delete_abandoned(conn)
-    await settle.settle_abandoned(services, transaction)
-    await settle.destroy_strays(services, transaction)
+    await reconcile.settle_abandoned(services, transaction)
+    await reconcile.destroy_strays(services, transaction)
 
 
 async def tend_hosts(ctx: dict[str, Any]) -> None:
     """Ask the hosts whose turn it is for a sign of life."""
-    await settle.check_hosts(*_means(ctx))
+    await reconcile.check_hosts(*_means(ctx))
 
 
-def _means(ctx: dict[str, Any]) -> tuple[Services, Transaction]:
+def _means(ctx: dict[str, Any]) -> tuple[Services, Connect]:
     return ctx["services"], partial(db.transaction, ctx["pool"])
 
 

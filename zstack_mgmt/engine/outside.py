@@ -31,6 +31,12 @@ class Direct:
         async with db.transaction(self._pool) as conn:
             yield conn
 
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """A connection on which each statement is committed by itself."""
+        async with self._pool.acquire() as conn:
+            yield conn
+
 
 class Outside:
     """What an outside handler gets in place of a connection."""
@@ -55,4 +61,10 @@ class Outside:
         async with db.transaction(self._pool) as conn:
             if not await store.hold(conn, self._job.uuid, self._job.epoch):
                 raise JobLost(self._job.uuid)
+            yield conn
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
+        """A connection on which each statement commits by itself, whether or not the job is still held."""
+        async with self._pool.acquire() as conn:
             yield conn

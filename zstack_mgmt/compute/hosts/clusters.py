@@ -6,7 +6,7 @@ from functools import partial
 
 from zstack_mgmt.compute.hosts import store
 from zstack_mgmt.compute.hosts.model import Cluster, HypervisorType
-from zstack_mgmt.compute.vms.cascade import leave_host
+from zstack_mgmt.compute.vms.evacuation import leave_host
 from zstack_mgmt.core.errors import DuplicateResource, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.requests import DeleteRequest, StateRequest, UpdateRequest

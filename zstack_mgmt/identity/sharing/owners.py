@@ -28,16 +28,22 @@ def scope_of(call: Call) -> str | None:
 
 async def own(conn: Connection, uuid: str, account_uuid: str, request: ApiRequest | None = None) -> None:
     """Note the owner of a resource that this transaction has made, and the tags that the request has."""
+    await own_all(conn, [uuid], account_uuid)
+    if request is not None:
+        await tag(conn, uuid, request)
+
+
+async def own_all(conn: Connection, uuids: Sequence[str], account_uuid: str) -> None:
+    """Note the owner of resources that this transaction has made, in their order."""
     await conn.execute(
         """
         INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
-        SELECT uuid, base_type, $2 FROM resources WHERE uuid = $1
+        SELECT r.uuid, r.base_type, $2 FROM unnest($1::text[]) WITH ORDINALITY AS n (uuid, position)
+        JOIN resources r ON r.uuid = n.uuid ORDER BY n.position
         """,
-        uuid,
+        uuids,
         account_uuid,
     )
-    if request is not None:
-        await tag(conn, uuid, request)
 
 
 async def tag(conn: Connection, uuid: str, request: ApiRequest) -> None:
