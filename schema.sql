@@ -116,10 +116,12 @@ CREATE TABLE IF NOT EXISTS quotas (
     identity_uuid  text COLLATE "C" NOT NULL CONSTRAINT quotas_identity_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     identity_type  text NOT NULL DEFAULT 'AccountVO',
     value          bigint NOT NULL CONSTRAINT quotas_value_check CHECK (value >= 0),
+    -- What is used of it. Kept by the trigger charge_account alone; a sum may be larger than any bigint.
+    used           numeric NOT NULL DEFAULT 0 CONSTRAINT quotas_used_check CHECK (used >= 0),
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT quotas_identity_name_key UNIQUE (identity_uuid, name)
-);
+) WITH (fillfactor = 50);
 
 -- Failed logins of one name from one address. Both logins and the Keystone facade count here.
 CREATE TABLE IF NOT EXISTS login_failures (
@@ -210,9 +212,10 @@ CREATE TABLE IF NOT EXISTS resource_owners (
                    CONSTRAINT resource_owners_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
     resource_type  text COLLATE "C" NOT NULL,
     account_uuid   text COLLATE "C" NOT NULL CONSTRAINT resource_owners_account_fkey REFERENCES accounts (uuid),
+    uses           jsonb NOT NULL DEFAULT '{}',  -- of the owner's quotas, by name: what quota_use says
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now()
-);
+) WITH (fillfactor = 70);
 CREATE INDEX IF NOT EXISTS resource_owners_account_idx ON resource_owners (account_uuid, resource_type);
 
 -- A share without a receiver is to the public.
@@ -232,13 +235,16 @@ CREATE TABLE IF NOT EXISTS resource_shares (
 CREATE INDEX IF NOT EXISTS resource_shares_owner_idx ON resource_shares (owner_account_uuid);
 CREATE INDEX IF NOT EXISTS resource_shares_receiver_idx ON resource_shares (receiver_account_uuid, resource_uuid);
 
+-- Whether an account (NULL: one that may use all) owns a resource, or it is shared with it or with the public.
+CREATE OR REPLACE FUNCTION can_use(p_resource text, p_account text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT p_account IS NULL OR EXISTS (
+        SELECT FROM resource_owners o WHERE o.resource_uuid = p_resource AND (o.account_uuid = p_account OR EXISTS (
+            SELECT FROM resource_shares s
+            WHERE s.resource_uuid = p_resource AND (s.to_public OR s.receiver_account_uuid = p_account))))
+$$;
+
 SELECT resources_of('accounts', 'AccountVO'), resources_of('users', 'UserVO'), resources_of('user_groups', 'UserGroupVO'),
        resources_of('policies', 'PolicyVO'), resources_of('quotas', 'QuotaVO');
-
--- The quota of an account is checked and used up by one transaction at a time: its row is locked until the commit.
-CREATE OR REPLACE FUNCTION lock_quota(p_account text, p_name text) RETURNS bigint LANGUAGE sql AS $$
-    SELECT value FROM quotas WHERE identity_uuid = p_account AND name = p_name FOR UPDATE
-$$;
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Compute inventory
@@ -383,6 +389,11 @@ CREATE TABLE IF NOT EXISTS l2_networks (
 CREATE INDEX IF NOT EXISTS l2_networks_zone_idx ON l2_networks (zone_uuid);
 CREATE INDEX IF NOT EXISTS l2_networks_name_idx ON l2_networks (name);
 CREATE OR REPLACE VIEW l2_vlan_networks AS SELECT * FROM l2_networks WHERE type = 'L2VlanNetwork';
+
+-- What a hypervisor calls the network.
+CREATE OR REPLACE FUNCTION bridge_of(p_l2 l2_networks) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT 'br_' || p_l2.physical_interface || coalesce('_' || p_l2.vlan, '')
+$$;
 
 CREATE TABLE IF NOT EXISTS l2_network_clusters (
     l2_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l2_network_clusters_l2_fkey REFERENCES l2_networks (uuid) ON DELETE CASCADE,
@@ -607,6 +618,41 @@ CREATE OR REPLACE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RE
          ORDER BY u.value LIMIT 1))
 $$;
 
+-- The wanted or else the lowest free address of a network, from its oldest range that has one; no row when there is none.
+-- The range stays locked until the transaction ends, so nobody else gets the same; used_ips_address_key stands behind that.
+CREATE OR REPLACE FUNCTION take_address(p_l3 text, p_wanted bigint DEFAULT NULL)
+RETURNS TABLE (range_uuid text, value bigint, netmask text, gateway text) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+    v_uuid text;
+    v_range ip_ranges;
+BEGIN
+    FOR v_uuid IN
+        SELECT r.uuid FROM ip_ranges r
+        WHERE r.l3_network_uuid = p_l3 AND (p_wanted IS NULL OR p_wanted BETWEEN r.start_value AND r.end_value)
+        ORDER BY r.create_date, r.uuid
+    LOOP
+        SELECT r.* INTO v_range FROM ip_ranges r WHERE r.uuid = v_uuid FOR NO KEY UPDATE;
+        CONTINUE WHEN NOT FOUND;
+        IF p_wanted IS NULL THEN
+            value := free_value(p_l3, v_range.next_value, v_range.end_value);
+            IF coalesce(value, v_range.end_value) + 1 <> v_range.next_value THEN
+                UPDATE ip_ranges r SET next_value = coalesce(value, v_range.end_value) + 1 WHERE r.uuid = v_uuid;
+            END IF;
+        ELSE
+            value := (SELECT p_wanted WHERE NOT EXISTS (
+                SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_wanted));
+        END IF;
+        IF value IS NOT NULL THEN
+            range_uuid := v_uuid;
+            netmask := v_range.netmask;
+            gateway := v_range.gateway;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END LOOP;
+END $$;
+
 CREATE TABLE IF NOT EXISTS volumes (
     uuid                  text COLLATE "C" PRIMARY KEY,
     name                  text COLLATE "C" NOT NULL,
@@ -667,6 +713,75 @@ SELECT resources_of('clusters', 'ClusterVO'), resources_of('hosts', 'HostVO'), r
        resources_of('vips', 'VipVO'), resources_of('eips', 'EipVO'), resources_of('volumes', 'VolumeVO'),
        resources_of('volume_snapshots', 'VolumeSnapshotVO');
 
+-- What a resource uses up of its owner's quotas. A VM uses vm.num and what goes with it from its start until it is stopped.
+CREATE OR REPLACE FUNCTION vm_use(p_state text, p_cpu_num int, p_memory_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN p_state IN ('Destroyed', 'Expunging') THEN '{}'
+        WHEN p_state IN ('Created', 'Stopped', 'Destroying') THEN '{"vm.totalNum": 1}'
+        ELSE jsonb_build_object('vm.totalNum', 1, 'vm.num', 1, 'vm.cpuNum', p_cpu_num, 'vm.memorySize', p_memory_size) END
+$$;
+
+CREATE OR REPLACE FUNCTION volume_use(p_type text, p_status text, p_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('volume.capacity', p_size)
+        || CASE WHEN p_type = 'Data' AND p_status <> 'Deleted' THEN '{"volume.data.num": 1}' ELSE '{}'::jsonb END
+$$;
+
+CREATE OR REPLACE FUNCTION quota_use(p_type text, p_uuid text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT coalesce(CASE p_type
+        WHEN 'VmInstanceVO' THEN (SELECT vm_use(state, cpu_num, memory_size) FROM vm_instances WHERE uuid = p_uuid)
+        WHEN 'VolumeVO' THEN (SELECT volume_use(type, status, size) FROM volumes WHERE uuid = p_uuid)
+        WHEN 'ImageVO' THEN (SELECT jsonb_build_object('image.num', 1, 'image.size', actual_size) FROM images WHERE uuid = p_uuid)
+        WHEN 'VolumeSnapshotVO' THEN '{"snapshot.volume.num": 1}'
+        WHEN 'L3NetworkVO' THEN '{"l3.num": 1}'
+        WHEN 'VipVO' THEN '{"vip.num": 1}'
+        WHEN 'EipVO' THEN '{"eip.num": 1}' END, '{}')
+$$;
+
+CREATE OR REPLACE FUNCTION note_use_of_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.uses := quota_use(NEW.resource_type, NEW.resource_uuid);
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER note_use_of_owner BEFORE INSERT ON resource_owners FOR EACH ROW
+    WHEN (NEW.resource_type IN ('VmInstanceVO', 'VolumeVO', 'ImageVO', 'VolumeSnapshotVO', 'L3NetworkVO', 'VipVO', 'EipVO'))
+    EXECUTE FUNCTION note_use_of_owner();
+
+CREATE OR REPLACE FUNCTION renew_use() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE resource_owners SET uses = quota_use(resource_type, resource_uuid) WHERE resource_uuid = NEW.uuid;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER renew_use AFTER UPDATE OF state, cpu_num, memory_size ON vm_instances FOR EACH ROW
+    WHEN (vm_use(OLD.state, OLD.cpu_num, OLD.memory_size) <> vm_use(NEW.state, NEW.cpu_num, NEW.memory_size))
+    EXECUTE FUNCTION renew_use();
+CREATE OR REPLACE TRIGGER renew_use AFTER UPDATE OF type, status, size ON volumes FOR EACH ROW
+    WHEN (volume_use(OLD.type, OLD.status, OLD.size) <> volume_use(NEW.type, NEW.status, NEW.size))
+    EXECUTE FUNCTION renew_use();
+
+-- The quotas follow what is owned: in the transaction that makes, changes, gives away or deletes it, in the order of names.
+-- Hosts are locked before quotas: charge_host comes before renew_use, as triggers run in the order of their names.
+CREATE OR REPLACE FUNCTION charge_account() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    v_change record;
+BEGIN
+    FOR v_change IN
+        SELECT c.account, c.name, sum(c.amount) AS amount FROM (
+            SELECT NEW.account_uuid AS account, key AS name, value::numeric AS amount FROM jsonb_each_text(NEW.uses)
+            UNION ALL
+            SELECT OLD.account_uuid, key, -value::numeric FROM jsonb_each_text(OLD.uses)) c
+        GROUP BY 1, 2 HAVING sum(c.amount) <> 0 ORDER BY 1, 2
+    LOOP
+        UPDATE quotas SET used = used + v_change.amount WHERE identity_uuid = v_change.account AND name = v_change.name;
+    END LOOP;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER charge_account_more AFTER INSERT ON resource_owners FOR EACH ROW
+    WHEN (NEW.uses <> '{}') EXECUTE FUNCTION charge_account();
+CREATE OR REPLACE TRIGGER charge_account_less AFTER DELETE ON resource_owners FOR EACH ROW
+    WHEN (OLD.uses <> '{}') EXECUTE FUNCTION charge_account();
+CREATE OR REPLACE TRIGGER charge_account_change AFTER UPDATE OF account_uuid, uses ON resource_owners FOR EACH ROW
+    WHEN (OLD.account_uuid <> NEW.account_uuid OR OLD.uses <> NEW.uses) EXECUTE FUNCTION charge_account();
+
 -- Domains that a host may still run although their VM has no place here any more: its host was deleted or did not
 -- answer. A periodic task has the driver destroy them. The host's address stays with the row, since the host may be gone.
 CREATE TABLE IF NOT EXISTS stray_domains (
@@ -683,6 +798,77 @@ CREATE TABLE IF NOT EXISTS stray_domains (
     CONSTRAINT stray_domains_pkey PRIMARY KEY (vm_uuid, host_uuid)
 );
 CREATE INDEX IF NOT EXISTS stray_domains_next_idx ON stray_domains (next_at);
+
+-- A VM of the account (NULL: of any) with all that hangs on it, its row locked until the transaction ends. `host` is where it
+-- is, or was last. Everything is read after the lock is had, so nothing in it is older.
+CREATE OR REPLACE FUNCTION lock_vm(p_uuid text, p_account text)
+RETURNS TABLE (vm vm_instances, account_uuid text, nics vm_nics[], bridges text[], volumes volumes[], host hosts)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM vm_instances v JOIN resource_owners o ON o.resource_uuid = v.uuid
+    WHERE v.uuid = p_uuid AND (p_account IS NULL OR o.account_uuid = p_account) FOR NO KEY UPDATE OF v;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT v, o.account_uuid,
+        ARRAY(SELECT n FROM vm_nics n WHERE n.vm_instance_uuid = v.uuid ORDER BY n.device_id),
+        ARRAY(SELECT bridge_of(l) FROM vm_nics n JOIN l3_networks l3 ON l3.uuid = n.l3_network_uuid
+              JOIN l2_networks l ON l.uuid = l3.l2_network_uuid WHERE n.vm_instance_uuid = v.uuid ORDER BY n.device_id),
+        ARRAY(SELECT d FROM volumes d WHERE d.vm_instance_uuid = v.uuid ORDER BY d.device_id, d.uuid),
+        h
+    FROM vm_instances v JOIN resource_owners o ON o.resource_uuid = v.uuid
+    LEFT JOIN hosts h ON h.uuid = coalesce(v.host_uuid, v.last_host_uuid)
+    WHERE v.uuid = p_uuid AND (p_account IS NULL OR o.account_uuid = p_account);
+END $$;
+
+-- The hosts where a VM may run, the emptiest first; with p_roomy those that have room for it at this moment. A host that may
+-- still run a stray copy of the VM is passed over until that has been destroyed.
+CREATE OR REPLACE FUNCTION fitting_hosts(p_vm text, p_host text, p_cluster text, p_roomy boolean)
+RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT h.uuid FROM vm_instances v CROSS JOIN hosts h
+    JOIN clusters c ON c.uuid = h.cluster_uuid AND c.state = 'Enabled'
+    JOIN zones z ON z.uuid = h.zone_uuid AND z.state = 'Enabled'
+    WHERE v.uuid = p_vm AND h.state = 'Enabled' AND h.status = 'Connected' AND (p_host IS NULL OR h.uuid = p_host)
+      AND (p_cluster IS NULL OR h.cluster_uuid = p_cluster) AND (v.zone_uuid IS NULL OR h.zone_uuid = v.zone_uuid)
+      AND (v.hypervisor_type IS NULL OR h.hypervisor_type = v.hypervisor_type)
+      AND (NOT p_roomy OR (h.available_cpu_capacity >= v.cpu_num AND h.available_memory_capacity >= v.memory_size))
+      AND NOT EXISTS (
+          SELECT FROM vm_nics n JOIN l3_networks l ON l.uuid = n.l3_network_uuid
+          WHERE n.vm_instance_uuid = p_vm AND NOT EXISTS (
+              SELECT FROM l2_network_clusters a WHERE a.l2_network_uuid = l.l2_network_uuid AND a.cluster_uuid = h.cluster_uuid))
+      AND NOT EXISTS (SELECT FROM stray_domains s WHERE s.vm_uuid = p_vm AND s.host_uuid = h.uuid)
+    ORDER BY h.available_memory_capacity DESC, h.uuid
+$$;
+
+-- The emptiest host that a VM may run on, locked until the transaction ends, so that two VMs cannot take the last room. Hosts
+-- that others are taking room on are only waited for when there is no other, so that VMs that start together spread.
+CREATE OR REPLACE FUNCTION choose_host(p_vm text, p_host text, p_cluster text) RETURNS SETOF hosts LANGUAGE plpgsql AS $$
+DECLARE
+    v_hosts text[] := ARRAY(SELECT fitting_hosts(p_vm, p_host, p_cluster, true));
+    v_vm vm_instances;
+    v_host text;
+BEGIN
+    SELECT * INTO v_vm FROM vm_instances WHERE uuid = p_vm;
+    FOREACH v_host IN ARRAY v_hosts LOOP
+        RETURN QUERY SELECT * FROM hosts h
+        WHERE h.uuid = v_host AND h.state = 'Enabled' AND h.status = 'Connected'
+          AND h.available_cpu_capacity >= v_vm.cpu_num AND h.available_memory_capacity >= v_vm.memory_size
+        FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END LOOP;
+    FOREACH v_host IN ARRAY v_hosts LOOP
+        RETURN QUERY SELECT * FROM hosts h
+        WHERE h.uuid = v_host AND h.state = 'Enabled' AND h.status = 'Connected'
+          AND h.available_cpu_capacity >= v_vm.cpu_num AND h.available_memory_capacity >= v_vm.memory_size
+        FOR NO KEY UPDATE;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END LOOP;
+END $$;
 
 -- What the simulator's hosts run. It stands for the memory of real hypervisors, so nothing here refers to our own rows.
 CREATE TABLE IF NOT EXISTS simulator_domains (
@@ -714,8 +900,8 @@ CREATE TABLE IF NOT EXISTS simulator_faults (
     remaining  int
 );
 
--- The faults that hit an action; those with a number of times left have one less.
-CREATE OR REPLACE FUNCTION simulator_faults_for(p_action text, p_host text, p_vm text)
+-- The faults that hit one of the actions; those with a number of times left have one less.
+CREATE OR REPLACE FUNCTION simulator_faults_for(p_actions text[], p_host text, p_vm text)
 RETURNS TABLE (latency_s float8, error text, lost boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -724,7 +910,7 @@ BEGIN
     END IF;
     RETURN QUERY WITH hit AS (
         SELECT f.id FROM simulator_faults f
-        WHERE (f.action IS NULL OR f.action = p_action) AND (f.host_uuid IS NULL OR f.host_uuid = p_host)
+        WHERE (f.action IS NULL OR f.action = ANY (p_actions)) AND (f.host_uuid IS NULL OR f.host_uuid = p_host)
           AND (f.vm_uuid IS NULL OR f.vm_uuid = p_vm) AND (f.remaining IS NULL OR f.remaining > 0)
     ), used AS (
         UPDATE simulator_faults f SET remaining = f.remaining - 1 FROM hit h WHERE f.id = h.id AND f.remaining > 0

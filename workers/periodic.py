@@ -6,7 +6,7 @@ from functools import partial
 
 from zstack_mgmt import db
 from zstack_mgmt.auth import throttle
-from zstack_mgmt.compute.vms import settle
+from zstack_mgmt.compute.vms import reconcile
 from zstack_mgmt.compute.volumes import snapshots
 from zstack_mgmt.core.registry import Services
 from zstack_mgmt.engine import store as jobs
@@ -62,12 +62,12 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
         """Settle VMs and snapshots whose jobs are gone, and destroy domains that should not be there."""
         async with transaction() as conn:
             await snapshots.delete_abandoned(conn)
-        await settle.settle_abandoned(services, transaction)
-        await settle.destroy_strays(services, transaction)
+        await reconcile.settle_abandoned(services, transaction)
+        await reconcile.destroy_strays(services, transaction)
 
     async def check_hosts() -> None:
         """Ask the hosts whose turn it is for a sign of life."""
-        await settle.check_hosts(services, transaction)
+        await reconcile.check_hosts(services, transaction)
 
     todo: dict[float, tuple[Task, ...]] = {
         2.0: (settle_executions,),

@@ -190,7 +190,7 @@ INSIDE = {"CreateVmInstance.defaultL3NetworkUuid", "UpdateVmInstance.defaultL3Ne
 
 def test_jobs_that_name_the_same_resource_take_turns() -> None:
     """Each uuid of a resource that a compute job names is one of its keys."""
-    features = ("zones", "hosts", "images", "offerings", "networks", "vms", "volumes")
+    features = ("zones", "hosts", "images", "offerings", "networks", "vips", "vms", "volumes", "snapshots")
     loose = [
         f"{declared.name}.{to_camel(name)}"
         for declared in APIS.values()

@@ -203,7 +203,7 @@ async def test_the_old_owner_makes_no_snapshot_of_what_it_has_given_away(shared_
     account, _ = await world.service.account("new")
     vm = await world.vm(old)
     root = vm["rootVolumeUuid"]
-    async with holding(world, "SELECT FROM volumes WHERE uuid = $1 FOR UPDATE", root):
+    async with holding(world, "SELECT FROM vm_instances WHERE uuid = $1 FOR UPDATE", vm["uuid"]):
         giving = give(world, vm["uuid"], account["uuid"])
         await waiting(world, 1)
         making = start(old, "POST", f"/volumes/{root}/volume-snapshots", {"params": {"name": "s"}})

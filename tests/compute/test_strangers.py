@@ -21,7 +21,19 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 load()
 
 MISSING = "0" * 12 + "4" + "0" * 3 + "8" + "0" * 15
-FEATURES = ("zones", "hosts", "images", "offerings", "networks", "vms", "volumes", "billing", "webhooks")
+FEATURES = (
+    "zones",
+    "hosts",
+    "images",
+    "offerings",
+    "networks",
+    "vips",
+    "vms",
+    "volumes",
+    "snapshots",
+    "billing",
+    "webhooks",
+)
 INFRASTRUCTURE = frozenset(
     {"zoneUuid", "clusterUuid", "hostUuid", "primaryStorageUuid", "primaryStorageUuidForRootVolume"}
     | {"backupStorageUuids"}

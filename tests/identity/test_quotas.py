@@ -1,7 +1,6 @@
 """Quotas: the 16 names, their defaults, change and use; reservations beside each other."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -32,21 +31,6 @@ DEFAULTS = {
     "vip.num": 20,
     "vxlan.num": 8,
 }
-
-
-@pytest.fixture
-def counted_users() -> Iterator[None]:
-    """Users count against `vip.num`, for want of anything dearer."""
-    before = dict(usage.COUNTERS)
-
-    @usage.counts("vip.num")
-    async def count(conn: Any, account_uuid: str) -> dict[str, int]:
-        sql = "SELECT count(*) FROM users WHERE account_uuid = $1"
-        return {"vip.num": await conn.fetchval(sql, account_uuid)}
-
-    yield
-    usage.COUNTERS.clear()
-    usage.COUNTERS.update(before)
 
 
 async def update(client: Client, account: str, name: str, value: Any) -> Any:
@@ -106,9 +90,9 @@ async def test_tenants_do_not_set_quotas(tenant: Tenant) -> None:
     assert (await update(tenant.client, tenant.uuid, "vm.num", 1)).code == "ID.1002"
 
 
-async def test_quota_cannot_fall_below_the_use(admin: Client, tenant: Tenant, counted_users: None) -> None:
-    await tenant.user()
-    await tenant.user()
+async def test_quota_cannot_fall_below_the_use(service: Service, admin: Client, tenant: Tenant) -> None:
+    for name in ("one", "two"):
+        await own_a_vip(service.db, tenant.uuid, f"{tenant.uuid}-{name}")
     assert (await update(admin, tenant.uuid, "vip.num", 1)).code == "SYS.1006"
     assert (await update(admin, tenant.uuid, "vip.num", 2)).status == 200
     assert (await usages(tenant.client, tenant.uuid))["vip.num"] == (2, 2)
@@ -138,6 +122,55 @@ async def test_users_read_quotas_of_their_account(tenant: Tenant, stranger: Tena
     assert (await user.client.get(f"/accounts/quota/{stranger.uuid}/usages")).code == "SYS.1003"
 
 
+async def own(conn: Any, account: str, kind: str, uuid: str) -> None:
+    """Note the owner of a resource."""
+    text = "INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid) VALUES ($1, $2, $3)"
+    await conn.execute(text, uuid, kind, account)
+
+
+async def own_a_vip(conn: Any, account: str, uuid: str) -> None:
+    """As far as quotas are concerned, the account has one more VIP."""
+    await conn.execute("INSERT INTO resources VALUES ($1, '', 'VipVO', 'VipVO')", uuid)
+    await own(conn, account, "VipVO", uuid)
+
+
+async def test_use_follows_what_is_owned(service: Service, tenant: Tenant, stranger: Tenant) -> None:
+    async def used() -> tuple[int, ...]:
+        return tuple([(await usages(t.client, t.uuid))["vip.num"][1] for t in (tenant, stranger)])
+
+    uuid = f"{tenant.uuid}-vip"
+    await own_a_vip(service.db, tenant.uuid, uuid)
+    assert await used() == (1, 0)
+    give = "UPDATE resource_owners SET account_uuid = $2 WHERE resource_uuid = $1"
+    await service.db.execute(give, uuid, stranger.uuid)
+    assert await used() == (0, 1)
+    await service.db.execute("DELETE FROM resources WHERE uuid = $1", uuid)
+    assert await used() == (0, 0)
+
+
+async def test_a_sum_beyond_every_integer_is_kept_and_shown_as_the_largest(
+    service: Service, admin: Client, tenant: Tenant
+) -> None:
+    await update(admin, tenant.uuid, "image.size", 2**63 - 1)
+    for number in range(3):
+        image = f"{tenant.uuid}-{number}"
+        text = """
+            INSERT INTO images (uuid, name, size, actual_size, url, media_type, platform, format, system)
+            VALUES ($1, '', $2, $2, '', 'ISO', '', '', false)
+        """
+        await service.db.execute(text, image, 2**62)
+        await own(service.db, tenant.uuid, "ImageVO", image)
+    assert (await usages(tenant.client, tenant.uuid))["image.size"] == (2**63 - 1, 2**63 - 1)
+    refused = await tenant.client.job(
+        "POST",
+        "/images",
+        {"params": {"name": "i", "url": "u", "format": "raw", "backupStorageUuids": ["b"]}},
+    )
+    assert refused.code == "ID.1003"
+    await service.db.execute("DELETE FROM images WHERE uuid LIKE $1 || '%'", tenant.uuid)
+    assert (await usages(tenant.client, tenant.uuid))["image.size"] == (2**63 - 1, 0)
+
+
 EXCEEDED = "ID.1003 ['limit', 'name', 'requested', 'used']"
 
 
@@ -148,11 +181,7 @@ async def reserve_and_add(service: Service, account: str, name: str, *, more: in
         async with conn.transaction():
             await usage.reserve(conn, account, {"vip.num": more}, is_admin=False)
             await asyncio.sleep(0.05)
-            await conn.execute(
-                "INSERT INTO users (uuid, account_uuid, name, password_hash) VALUES ($1, $2, $1, '')",
-                name,
-                account,
-            )
+            await own_a_vip(conn, account, name)
         return "made"
     except QuotaExceeded as error:
         return f"{error.code} {sorted(error.opaque)}"
@@ -161,7 +190,7 @@ async def reserve_and_add(service: Service, account: str, name: str, *, more: in
 
 
 async def test_two_reservations_cannot_both_take_the_last_place(
-    service: Service, tenant: Tenant, counted_users: None, fresh: Any
+    service: Service, tenant: Tenant, fresh: Any
 ) -> None:
     await update(service.admin, tenant.uuid, "vip.num", 1)
     two = [reserve_and_add(service, tenant.uuid, fresh("reserved")) for _ in range(2)]
@@ -170,7 +199,7 @@ async def test_two_reservations_cannot_both_take_the_last_place(
 
 
 async def test_many_reservations_fill_the_quota_exactly(
-    service: Service, tenant: Tenant, stranger: Tenant, counted_users: None, fresh: Any
+    service: Service, tenant: Tenant, stranger: Tenant, fresh: Any
 ) -> None:
     await update(service.admin, tenant.uuid, "vip.num", 5)
     all_of_them = [reserve_and_add(service, tenant.uuid, fresh("reserved")) for _ in range(10)]
@@ -179,12 +208,12 @@ async def test_many_reservations_fill_the_quota_exactly(
     assert (outcomes.count("made"), outcomes.count(EXCEEDED), elsewhere) == (5, 5, "made")
 
 
-async def test_administrators_reserve_without_limit(service: Service, counted_users: None) -> None:
+async def test_administrators_reserve_without_limit(service: Service) -> None:
     await usage.reserve(service.db, ADMIN, {"vip.num": 10**9}, is_admin=True)
 
 
 async def test_reservation_beyond_the_whole_quota_is_refused(
-    service: Service, tenant: Tenant, counted_users: None, fresh: Any
+    service: Service, tenant: Tenant, fresh: Any
 ) -> None:
     assert await reserve_and_add(service, tenant.uuid, fresh("reserved"), more=21) == EXCEEDED
     assert await reserve_and_add(service, tenant.uuid, fresh("reserved"), more=20) == "made"

@@ -1,14 +1,15 @@
 """The driver of real hypervisors, through libvirt. It needs the optional extra `libvirt`.
 
-Every action opens a connection, acts in a thread, and closes it: libvirt's calls block. A domain bears
-the VM's uuid as its name, lives on one host, and is undefined there when the VM stops.
+libvirt's calls block, so each runs in a thread of the driver's own, with a connection for itself, and a host
+has a few threads at most: one that hangs holds up no other. No thread waits for a guest. A domain bears the
+VM's uuid as its name, lives on one host, and is undefined there when the VM stops.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
@@ -28,6 +29,9 @@ T = TypeVar("T")
 _NAMESPACE = "urn:zstack-mgmt:job"
 _SOFT_STOP_S = 40.0
 _UNPLUG_S = 5.0  # that a guest has to let go of a device, after the five that libvirt gives it
+_LOOK_AGAIN_S = 0.5
+_THREADS_PER_HOST = 4
+_THREADS = 512
 
 
 def _load() -> Any:
@@ -62,6 +66,8 @@ class Libvirt:
         self._virt_type = virt_type
         self._soft_stop_s = soft_stop_s
         self._libvirt = _load()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt")
+        self._turns: dict[str, asyncio.Semaphore] = {}  # of each host
 
     async def capacity(self, host: Host) -> Capacity:
         def ask(conn: Any) -> Capacity:
@@ -71,41 +77,55 @@ class Libvirt:
         return await self._run(host, ask)
 
     async def define(self, host: Host, domain: Domain, token: str) -> None:
+        def keep(conn: Any) -> set[str]:
+            held = self._surplus(conn, domain)
+            if not held:
+                self._keep(conn, host, domain)
+            return held
+
+        def change(conn: Any) -> set[str]:
+            self._plug(conn, domain)
+            return keep(conn)
+
+        loop = asyncio.get_running_loop()
+        held, until = await self._run(host, change), loop.time() + _UNPLUG_S
+        while held:
+            if loop.time() > until:
+                raise DriverError(f"the guest does not let go of the {', the '.join(sorted(held))}")
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            held = await self._run(host, keep)
+
+    async def start(self, host: Host, domain: Domain, token: str) -> None:
         def act(conn: Any) -> None:
             known = self._find(conn, domain.vm_uuid)
             if known is not None and known.isActive():
-                self._change_devices(known, domain)
-            kind = virtualisation(conn) if self._virt_type == "auto" else self._virt_type
-            conn.defineXML(domain_xml(domain, kind, host.management_ip))
-
-        await self._run(host, act)
-
-    async def start(self, host: Host, vm_uuid: str, token: str) -> None:
-        def act(conn: Any) -> None:
-            domain = self._get(conn, vm_uuid)
-            if domain.isActive():
                 return
+            kept = self._keep(conn, host, domain)
             try:
-                domain.create()
+                kept.create()
             except self._libvirt.libvirtError:
-                if not domain.isActive():  # else a worker that was killed had asked for it, and now it runs
+                if not kept.isActive():  # else a worker that was killed had asked for it, and now it runs
                     raise
 
         await self._run(host, act)
 
     async def stop(self, host: Host, vm_uuid: str, token: str, *, hard: bool) -> None:
-        def act(conn: Any) -> None:
+        def shut_down(conn: Any) -> None:
             domain = self._find(conn, vm_uuid)
-            if domain is None:
-                return
-            if domain.isActive() and not hard:
+            if domain is not None and domain.isActive():
                 domain.shutdown()
-                until = time.monotonic() + self._soft_stop_s
-                while domain.isActive() and time.monotonic() < until:
-                    time.sleep(0.5)
-            self._remove(domain)
 
-        await self._run(host, act)
+        def runs(conn: Any) -> bool:
+            domain = self._find(conn, vm_uuid)
+            return domain is not None and bool(domain.isActive())
+
+        if not hard:
+            await self._run(host, shut_down)
+            for _ in range(int(self._soft_stop_s / _LOOK_AGAIN_S)):
+                if not await self._run(host, runs):
+                    break
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        await self.destroy(host, vm_uuid, token)
 
     async def reboot(self, host: Host, vm_uuid: str, token: str) -> None:
         def act(conn: Any) -> None:
@@ -143,12 +163,8 @@ class Libvirt:
 
         await self._run(host, act)
 
-    async def snapshot(
-        self, host: Host | None, vm_uuid: str | None, disk: Disk, snapshot_uuid: str, token: str
-    ) -> None:
+    async def snapshot(self, host: Host, vm_uuid: str, disk: Disk, snapshot_uuid: str, token: str) -> None:
         """An internal snapshot of the whole domain: a running guest's disks and memory belong together."""
-        if host is None or vm_uuid is None:
-            raise DriverError("a snapshot needs the volume attached to a VM that runs")
 
         def act(conn: Any) -> None:
             domain = self._get(conn, vm_uuid)
@@ -158,10 +174,8 @@ class Libvirt:
         await self._run(host, act)
 
     async def delete_snapshot(
-        self, host: Host | None, vm_uuid: str | None, disk: Disk, snapshot_uuid: str, token: str
+        self, host: Host, vm_uuid: str, disk: Disk, snapshot_uuid: str, token: str
     ) -> None:
-        if host is None or vm_uuid is None:
-            raise DriverError("deleting a snapshot needs its volume attached to a VM that runs")
 
         def act(conn: Any) -> None:
             domain = self._get(conn, vm_uuid)
@@ -194,18 +208,29 @@ class Libvirt:
         return await self._run(host, ask)
 
     async def _run(self, host: Host, act: Callable[[Any], T]) -> T:
-        return await asyncio.to_thread(self._act, host, act)
+        """Run the calls in a thread. The host's turn is over when they are, even if nobody waits any more."""
+        turn = self._turns.setdefault(host.uuid, asyncio.Semaphore(_THREADS_PER_HOST))
+        await turn.acquire()
+        try:
+            running = asyncio.get_running_loop().run_in_executor(self._threads, self._act, host, act)
+        except BaseException:
+            turn.release()
+            raise
+        running.add_done_callback(lambda _: turn.release())
+        return await asyncio.shield(running)
 
     def _act(self, host: Host, act: Callable[[Any], T]) -> T:
         try:
             conn = self._open(host)
-        except self._libvirt.libvirtError as error:
+        except (self._libvirt.libvirtError, OSError) as error:
             raise HostLost(f"the host {host.management_ip} cannot be reached: {error}") from None
         try:
             return act(conn)
         except self._libvirt.libvirtError as error:
             lost = error.get_error_domain() in (self._libvirt.VIR_FROM_RPC, self._libvirt.VIR_FROM_REMOTE)
             raise (HostLost if lost else DriverError)(f"libvirt: {error}") from None
+        except OSError as error:  # a timeout too
+            raise HostLost(f"the host {host.management_ip} was lost: {error}") from None
         finally:
             conn.close()
 
@@ -261,24 +286,32 @@ class Libvirt:
             return None
         return ET.fromstring(text).get("token")  # noqa: S314 (we wrote it)
 
-    def _change_devices(self, domain: Any, wanted: Domain) -> None:
-        """Give a running domain the disks and NICs that it lacks, and take those that it should not have.
+    def _keep(self, conn: Any, host: Host, domain: Domain) -> Any:
+        """Make the host know the domain as it should be from its next start on."""
+        kind = virtualisation(conn) if self._virt_type == "auto" else self._virt_type
+        return conn.defineXML(domain_xml(domain, kind, host.management_ip))
 
-        A device is only gone when its guest has let go of it, which it may never do; until then it is in use.
-        """
+    def _plug(self, conn: Any, wanted: Domain) -> None:
+        """Give a running domain the devices that it lacks, and ask it for those that it should not have."""
+        domain = self._find(conn, wanted.vm_uuid)
+        if domain is None or not domain.isActive():
+            return
         present = {key_of(device): device for device in devices_in(domain.XMLDesc(0))}
         target = {key_of(device): device for device in devices_of(wanted)}
         live = self._libvirt.VIR_DOMAIN_AFFECT_LIVE
         for key in sorted(target.keys() - present.keys()):
             domain.attachDeviceFlags(ET.tostring(target[key], "unicode"), live)
-        leaving = present.keys() - target.keys()
-        for key in sorted(leaving):
+        for key in sorted(present.keys() - target.keys()):
             domain.detachDeviceFlags(ET.tostring(present[key], "unicode"), live)
-        until = time.monotonic() + _UNPLUG_S
-        while held := leaving & {key_of(device) for device in devices_in(domain.XMLDesc(0))}:
-            if time.monotonic() > until:
-                raise DriverError(f"the guest does not let go of the {', the '.join(sorted(held))}")
-            time.sleep(0.2)
+
+    def _surplus(self, conn: Any, wanted: Domain) -> set[str]:
+        """The devices that a running domain should not have, and has until its guest lets go of them."""
+        domain = self._find(conn, wanted.vm_uuid)
+        if domain is None or not domain.isActive():
+            return set()
+        return {key_of(device) for device in devices_in(domain.XMLDesc(0))} - {
+            key_of(device) for device in devices_of(wanted)
+        }
 
 
 def virtualisation(conn: Any) -> str:
@@ -315,7 +348,7 @@ def devices_of(domain: Domain) -> list[ET.Element]:
         element = ET.Element("disk", type="file", device="disk")
         ET.SubElement(element, "driver", name="qemu", type=disk.format)
         ET.SubElement(element, "source", file=disk.path)
-        ET.SubElement(element, "target", dev=f"vd{chr(ord('a') + disk.device_id)}", bus="virtio")
+        ET.SubElement(element, "target", dev=disk_name(disk.device_id), bus="virtio")
         _text(element, "serial", disk.volume_uuid)
         devices.append(element)
     for nic in domain.nics:
@@ -325,6 +358,19 @@ def devices_of(domain: Domain) -> list[ET.Element]:
         ET.SubElement(element, "model", type="virtio")
         devices.append(element)
     return devices
+
+
+def disk_name(device_id: int) -> str:
+    """What a guest calls its disk: letters that count like the columns of a spreadsheet.
+
+    >>> disk_name(0), disk_name(25), disk_name(26), disk_name(701), disk_name(702)
+    ('vda', 'vdz', 'vdaa', 'vdzz', 'vdaaa')
+    """
+    letters = ""
+    while device_id >= 0:
+        device_id, letter = device_id // 26 - 1, device_id % 26
+        letters = chr(ord("a") + letter) + letters
+    return f"vd{letters}"
 
 
 def devices_in(xml: str) -> list[ET.Element]:

@@ -85,7 +85,10 @@ class Endpoint:
 
 
 class Driver(Protocol):
-    """One kind of hypervisor. `token` names the job; each method may raise DriverError or HostLost."""
+    """One kind of hypervisor. `token` names the job.
+
+    A method raises DriverError or HostLost and nothing else, so that its errors are not taken for others'.
+    """
 
     async def capacity(self, host: Host) -> Capacity:
         """What the host has; also tells that it answers."""
@@ -98,8 +101,8 @@ class Driver(Protocol):
         """
         ...
 
-    async def start(self, host: Host, vm_uuid: str, token: str) -> None:
-        """Power a defined domain on; one that runs already stays as it is."""
+    async def start(self, host: Host, domain: Domain, token: str) -> None:
+        """Define a domain and power it on; one that runs already goes on."""
         ...
 
     async def stop(self, host: Host, vm_uuid: str, token: str, *, hard: bool) -> None:
@@ -122,14 +125,12 @@ class Driver(Protocol):
         """Power it off at once and forget it; an unknown one is no error."""
         ...
 
-    async def snapshot(
-        self, host: Host | None, vm_uuid: str | None, disk: Disk, snapshot_uuid: str, token: str
-    ) -> None:
-        """Keep the present content of a disk; without a host for one that no VM uses."""
+    async def snapshot(self, host: Host, vm_uuid: str, disk: Disk, snapshot_uuid: str, token: str) -> None:
+        """Keep the present content of a disk of the VM."""
         ...
 
     async def delete_snapshot(
-        self, host: Host | None, vm_uuid: str | None, disk: Disk, snapshot_uuid: str, token: str
+        self, host: Host, vm_uuid: str, disk: Disk, snapshot_uuid: str, token: str
     ) -> None:
         """Drop a kept content; an unknown one is no error."""
         ...

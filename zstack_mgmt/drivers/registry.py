@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import Sealer, Services
 from zstack_mgmt.drivers.protocol import Driver, Host
-from zstack_mgmt.drivers.simulator import Simulator, Transaction
+from zstack_mgmt.drivers.simulator import Connect, Simulator
 
 
-def driver_for(hypervisor_type: str, settings: Settings, transaction: Transaction) -> Driver:
-    """The driver of a kind of host.
+def driver_of(services: Services, hypervisor_type: str, connect: Connect) -> Driver:
+    """The driver of a kind of host: for KVM the one that the setting `kvm_driver` names, else the simulator.
 
     Args:
-        hypervisor_type: `Simulator` or `KVM`; the setting `kvm_driver` says what runs the latter.
-        transaction: opens one on our own database, for the simulator's tables.
+        connect: lends a connection to our own database, for the simulator's tables.
 
     Raises:
         DriverError: libvirt-python is not installed.
     """
+    settings = services.settings
     if hypervisor_type == "KVM" and settings.kvm_driver == "libvirt":
-        from zstack_mgmt.drivers.libvirt import Libvirt
-
-        return Libvirt(settings.libvirt_uri, settings.libvirt_virt_type)
-    return Simulator(transaction, settings.simulator_latency_s)
+        return _libvirt(settings.libvirt_uri, settings.libvirt_virt_type)
+    return Simulator(connect, settings.simulator_latency_s)
 
 
-def driver_of(services: Services, hypervisor_type: str, transaction: Transaction) -> Driver:
-    """The driver, with the settings of this process."""
-    return driver_for(hypervisor_type, services.settings, transaction)
+@cache
+def _libvirt(uri: str, virt_type: str) -> Driver:
+    """One for the process, because its threads are for all hosts."""
+    from zstack_mgmt.drivers.libvirt import Libvirt
+
+    return Libvirt(uri, virt_type)
 
 
 def host_of(row: Mapping[str, Any], sealer: Sealer) -> Host:
-    """The host of a row with hypervisor_type, management_ip, username, password (sealed) and ssh_port."""
+    """The host of a row with its address and login; the password is sealed."""
     sealed = row["password"]
     return Host(
-        uuid=row["host_uuid"],
+        uuid=row["uuid"],
         hypervisor_type=row["hypervisor_type"],
         management_ip=row["management_ip"],
         username=row["username"],

@@ -59,7 +59,7 @@ class Direct:
         self._pool = pool
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection for reads."""
+        """A connection on which each statement is committed by itself."""
         return self._pool.acquire()
 
     @asynccontextmanager
@@ -104,3 +104,7 @@ class Outside:
         """
         async with self._hosts.turn(host_uuid, self._job.account_uuid):
             yield
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection on which each statement commits by itself, whether or not the job is still held."""
+        return self._pool.acquire()

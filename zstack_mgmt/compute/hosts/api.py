@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from zstack_mgmt.compute.hosts import clusters, store
 from zstack_mgmt.compute.hosts.model import Host
-from zstack_mgmt.compute.vms.cascade import clear_host, leave_host
-from zstack_mgmt.compute.vms.outside import site_of
-from zstack_mgmt.compute.vms.settle import check_host
-from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, OperationError, ResourceNotFound
+from zstack_mgmt.compute.placement.sites import Site, site_of
+from zstack_mgmt.compute.placement.store import host_row
+from zstack_mgmt.compute.steps import Done, Plan, Report, run_step
+from zstack_mgmt.compute.vms.evacuation import clear_host, leave_host
+from zstack_mgmt.compute.vms.reconcile import check_host
+from zstack_mgmt.core.errors import (
+    ApiError,
+    DuplicateResource,
+    InvalidArgument,
+    OperationError,
+    ResourceNotFound,
+)
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.requests import DeleteRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid, Secret
 from zstack_mgmt.db import Connection
-from zstack_mgmt.drivers.protocol import Capacity, DriverError, derived_uuid
+from zstack_mgmt.drivers import protocol as drivers
+from zstack_mgmt.drivers.protocol import Capacity, Driver, DriverError, derived_uuid
 from zstack_mgmt.drivers.simulator import DEFAULT_CPUS, DEFAULT_MEMORY
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.sharing.owners import found, tag
@@ -101,25 +111,26 @@ async def _add_host(
 ) -> Host:
     """Ask the host for its capacity, then insert it."""
     uuid = request.resource_uuid or derived_uuid(work.token, "host")
-    async with work.transaction() as conn:
-        made = await store.host_of_job(conn, uuid, work.token)
-    if made is not None:
-        return made
     row = {
-        "host_uuid": uuid,
+        "uuid": uuid,
         "hypervisor_type": kind,
         "management_ip": request.management_ip,
         "username": login[0],
         "password": login[1],
         "ssh_port": login[2],
     }
-    try:
-        site = site_of(call.services, row, work.transaction)
-        asked: Capacity = await site.call(lambda driver, host: driver.capacity(host))
-    except DriverError as failure:
-        raise OperationError(f"the host cannot be connected: {failure}") from None
-    has = capacity or asked
-    async with work.transaction() as conn:
+
+    async def intend(conn: Connection) -> Plan[None] | Done[Host]:
+        made = await store.host_of_job(conn, uuid, work.token)
+        return Plan(_site(call, work, row), None) if made is None else Done(made)
+
+    async def act(driver: Driver, host: drivers.Host, _: None) -> drivers.Capacity:
+        return await driver.capacity(host)
+
+    async def conclude(conn: Connection, _: None, report: Report) -> Host | ApiError:
+        if report.failure is not None:
+            return OperationError(f"the host cannot be connected: {report.failure}")
+        has = capacity or report.value
         cluster = found(await store.get_cluster(conn, request.cluster_uuid), "cluster", request.cluster_uuid)
         if cluster.hypervisor_type != kind:
             raise InvalidArgument(f"clusterUuid: the cluster is for {cluster.hypervisor_type} hosts")
@@ -130,6 +141,15 @@ async def _add_host(
         cpu_num = min(has.cpu_num, 2**31 - 1)
         host = await store.set_capacity(conn, uuid, has.cpu_sockets, cpu_num, has.cpu_num, has.memory_size)
         return found(host, "host", uuid)
+
+    return await run_step(work, intend, act, conclude)
+
+
+def _site(call: Call, work: Outside, row: Mapping[str, Any]) -> Site:
+    try:
+        return site_of(call.services, row, work.connection)
+    except DriverError as failure:
+        raise OperationError(f"the host cannot be connected: {failure}") from None
 
 
 class UpdateHost(UpdateRequest):
@@ -182,11 +202,11 @@ class ReconnectHost(UuidRequest):
 @job(ReconnectHost, http=ACTIONS, returns=Host, raises=(ResourceNotFound, OperationError), outside=True)
 async def reconnect_host(call: Call, work: Outside, request: ReconnectHost) -> Host:
     async with work.transaction() as conn:
-        login = found(await store.login_of(conn, request.uuid), "host", request.uuid)
-    if not await check_host(call.services, work.transaction, login):
+        row = found(await host_row(conn, request.uuid), "host", request.uuid)
+    if not await check_host(call.services, work.transaction, row):
         raise OperationError(f"the host {request.uuid} does not answer")
     async with work.transaction() as conn:
-        return found(await store.update_host(conn, request.uuid), "host", request.uuid)
+        return found(await store.get_host(conn, request.uuid), "host", request.uuid)
 
 
 class DeleteHost(DeleteRequest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zstack_mgmt.compute.hosts import store
 from zstack_mgmt.compute.hosts.model import Cluster, HypervisorType
-from zstack_mgmt.compute.vms.cascade import leave_host
+from zstack_mgmt.compute.vms.evacuation import leave_host
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.core.requests import CreateRequest
 from zstack_mgmt.core.values import ExistingUuid

@@ -1,15 +1,24 @@
-"""The SQL of L2 and L3 networks and their ranges.
-
-Addresses are taken in `addresses`, VIPs and EIPs are in `vips`.
-"""
+"""The SQL of L2 and L3 networks and their ranges."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from zstack_mgmt.compute.networks.model import IpRange, L2Network, L2VlanNetwork, L3Network, RangeText
+from zstack_mgmt.core.errors import OperationError, ResourceNotFound
 from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.identity.quotas.usage import counts
+
+
+@dataclass(frozen=True, slots=True)
+class UsableL3:
+    """What a NIC needs to know of the network that it is on."""
+
+    uuid: str
+    zone_uuid: str
+    l2_network_uuid: str
+    bridge: str
 
 
 async def insert_l2(
@@ -22,11 +31,13 @@ async def insert_l2(
     vlan: int | None,
 ) -> L2Network | L2VlanNetwork:
     """Insert an L2 network; one with a VLAN number if `vlan` is given."""
-    await conn.execute(
+    row = await fetch_one(
+        conn,
         """
         INSERT INTO l2_networks (uuid, name, description, zone_uuid, physical_interface, vlan, type)
         VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $6::int IS NULL
         THEN 'L2NoVlanNetwork' ELSE 'L2VlanNetwork' END)
+        RETURNING *, ARRAY[]::text[] AS attached_cluster_uuids
         """,
         uuid,
         name,
@@ -35,21 +46,24 @@ async def insert_l2(
         physical_interface,
         vlan,
     )
-    made = await get_l2(conn, uuid)
-    assert made is not None  # noqa: S101 (inserted above)
-    return made
+    return _l2(row)
+
+
+def _l2(row: Any) -> L2Network | L2VlanNetwork:
+    return (L2Network if row["vlan"] is None else L2VlanNetwork).from_row(row)
 
 
 async def get_l2(conn: Connection, uuid: str) -> L2Network | L2VlanNetwork | None:
     """The L2 network, which cannot be deleted until the transaction ends."""
-    row = await conn.fetchrow("SELECT * FROM l2_networks WHERE uuid = $1 FOR KEY SHARE", uuid)
-    if row is None:
-        return None
-    rows = await conn.fetch(
-        "SELECT cluster_uuid FROM l2_network_clusters WHERE l2_network_uuid = $1 ORDER BY cluster_uuid", uuid
+    row = await conn.fetchrow(
+        """
+        SELECT *, ARRAY(SELECT a.cluster_uuid FROM l2_network_clusters a
+                        WHERE a.l2_network_uuid = l.uuid ORDER BY a.cluster_uuid) AS attached_cluster_uuids
+        FROM l2_networks l WHERE uuid = $1 FOR KEY SHARE
+        """,
+        uuid,
     )
-    kind = L2Network if row["vlan"] is None else L2VlanNetwork
-    return kind.from_row({**row, "attached_cluster_uuids": [r["cluster_uuid"] for r in rows]})
+    return None if row is None else _l2(row)
 
 
 async def update_l2(
@@ -153,16 +167,49 @@ async def insert_l3(
 
 async def get_l3(conn: Connection, uuid: str) -> L3Network | None:
     """The L3 network, which cannot be deleted until the transaction ends."""
-    row = await conn.fetchrow("SELECT * FROM l3_networks WHERE uuid = $1 FOR KEY SHARE", uuid)
+    row = await conn.fetchrow(
+        """
+        SELECT n.*,
+               ARRAY(SELECT r FROM ip_ranges r WHERE r.l3_network_uuid = n.uuid
+                     ORDER BY r.create_date, r.uuid) AS ip_ranges,
+               ARRAY(SELECT d.dns FROM l3_network_dns d WHERE d.l3_network_uuid = n.uuid ORDER BY d.id) AS dns
+        FROM l3_networks n WHERE n.uuid = $1 FOR KEY SHARE
+        """,
+        uuid,
+    )
     if row is None:
         return None
-    ranges = await conn.fetch(
-        "SELECT * FROM ip_ranges WHERE l3_network_uuid = $1 ORDER BY create_date, uuid", uuid
+    return L3Network.from_row({**row, "ip_ranges": [IpRange.from_row(r) for r in row["ip_ranges"]]})
+
+
+async def usable_l3s(
+    conn: Connection, uuids: Sequence[str], account_uuid: str | None
+) -> tuple[UsableL3, ...]:
+    """The networks in their order, on each of which the account (None: any) may have a NIC or VIP.
+
+    Raises:
+        ResourceNotFound: there is none, or it is another account's.
+        OperationError: it is disabled.
+    """
+    if not uuids:
+        return ()
+    rows = await conn.fetch(
+        """
+        SELECT n.uuid, n.state, n.zone_uuid, n.l2_network_uuid, bridge_of(l) AS bridge
+        FROM l3_networks n JOIN l2_networks l ON l.uuid = n.l2_network_uuid
+        WHERE n.uuid = ANY ($1) AND can_use(n.uuid, $2) FOR KEY SHARE OF n
+        """,
+        uuids,
+        account_uuid,
     )
-    dns = await conn.fetch("SELECT dns FROM l3_network_dns WHERE l3_network_uuid = $1 ORDER BY id", uuid)
-    return L3Network.from_row(
-        {**row, "ip_ranges": [IpRange.from_row(r) for r in ranges], "dns": [r["dns"] for r in dns]}
-    )
+    known = {row["uuid"]: row for row in rows}
+    for uuid in uuids:
+        if uuid not in known:
+            raise ResourceNotFound(f"no L3 network has the uuid {uuid}")
+        if known[uuid]["state"] != "Enabled":
+            raise OperationError(f"the L3 network {uuid} is {known[uuid]['state']}")
+    fields = ("zone_uuid", "l2_network_uuid", "bridge")
+    return tuple(UsableL3(uuid, *(known[uuid][field] for field in fields)) for uuid in uuids)
 
 
 async def update_l3(
@@ -327,22 +374,4 @@ async def address_capacity(
         "totalCapacity": row["total"],
         "availableCapacity": row["total"] - row["used"],
         "usedIpAddressNumber": row["used"],
-    }
-
-
-@counts("l3.num", "vip.num", "eip.num")
-async def count_networks(conn: Connection, account_uuid: str) -> Mapping[str, int]:
-    """L3 networks, VIPs and EIPs of the account."""
-    rows = await conn.fetch(
-        """
-        SELECT resource_type, count(*) AS num FROM resource_owners
-        WHERE account_uuid = $1 AND resource_type IN ('L3NetworkVO', 'VipVO', 'EipVO') GROUP BY resource_type
-        """,
-        account_uuid,
-    )
-    found = {row["resource_type"]: row["num"] for row in rows}
-    return {
-        "l3.num": found.get("L3NetworkVO", 0),
-        "vip.num": found.get("VipVO", 0),
-        "eip.num": found.get("EipVO", 0),
     }

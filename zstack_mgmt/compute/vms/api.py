@@ -1,21 +1,16 @@
-"""The APIs of VMs. Those of their NICs are in `nics`, imported here."""
+"""The APIs of VMs, and of the devices that they get and lose."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any, Literal
 
-from zstack_mgmt.compute.vms import lifecycle, movers, nics, store
-from zstack_mgmt.compute.vms.cascade import expunge
-from zstack_mgmt.compute.vms.create import create
-from zstack_mgmt.compute.vms.model import VmInstance, VmNic
-from zstack_mgmt.compute.vms.power import Action, check_state, define_and_start, prepare_start, run_action
-from zstack_mgmt.compute.vms.requests import (
-    CreateVmInstance,
-    RebootVmInstance,
-    StartVmInstance,
-    StopVmInstance,
-    UpdateVmInstance,
-)
+from zstack_mgmt.compute.vms import devices, lifecycle, ownership, store
+from zstack_mgmt.compute.vms.create import CreateVmInstance, create
+from zstack_mgmt.compute.vms.model import Vm, VmInstance, VmNic
+from zstack_mgmt.compute.vms.power import Action, prepare_start, run_action, site_of_vm
+from zstack_mgmt.compute.volumes.model import Volume
 from zstack_mgmt.core.errors import (
     DuplicateResource,
     InvalidArgument,
@@ -29,19 +24,20 @@ from zstack_mgmt.core.errors import (
     VmStopFailed,
 )
 from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.requests import DeleteRequest, UuidRequest
+from zstack_mgmt.core.requests import DeleteRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.core.values import Reference
 from zstack_mgmt.db import Connection
-from zstack_mgmt.engine.outside import Outside
+from zstack_mgmt.drivers.protocol import DriverError, Endpoint
+from zstack_mgmt.engine.outside import Direct, Outside
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import found, scope_of
+from zstack_mgmt.identity.sharing.owners import scope_of
 from zstack_mgmt.query.declare import query_api
 
 JAVA = "org.zstack.header.vm"
 PATH = "/v1/vm-instances"
 ACTIONS = f"PUT {PATH}/{{uuid}}/actions"
 
-START = Action("start", "Running", VmStartFailed, define_and_start)
+START = Action("start", "Running", VmStartFailed, lambda d, h, vm, token: d.start(h, vm, token))
 SHUT_DOWN = Action(
     "stop", "Stopped", VmStopFailed, lambda d, h, vm, token: d.stop(h, vm.vm_uuid, token, hard=False)
 )
@@ -76,6 +72,17 @@ async def create_vm_instance(call: Call, work: Outside, request: CreateVmInstanc
     return await create(call, work, request)
 
 
+class StartVmInstance(ApiRequest):
+    """Start a VM that is Stopped or Created, on a given host or cluster or wherever there is room.
+
+    Source: manual, "Overview > API operations".
+    """
+
+    uuid: Reference
+    host_uuid: Reference | None = None
+    cluster_uuid: Reference | None = None
+
+
 @job(
     StartVmInstance,
     http=ACTIONS,
@@ -85,15 +92,32 @@ async def create_vm_instance(call: Call, work: Outside, request: CreateVmInstanc
     shared=("host_uuid", "cluster_uuid"),
 )
 async def start_vm_instance(call: Call, work: Outside, request: StartVmInstance) -> VmInstance:
-    where = {"host_uuid": request.host_uuid, "cluster_uuid": request.cluster_uuid}
-    return await run_action(
-        call, work, request.uuid, START, lambda conn, vm: prepare_start(conn, call, vm, **where)
-    )
+    async def choose(conn: Connection, vm: Vm) -> Mapping[str, Any]:
+        return await prepare_start(conn, call, vm, request.host_uuid, request.cluster_uuid)
+
+    return await run_action(call, work, request.uuid, START, choose)
+
+
+class StopVmInstance(ApiRequest):
+    """Stop a VM: `grace` asks its guest, `cold` takes its power. One that is stopped already is no error.
+
+    Source: manual, "Overview > API operations".
+    """
+
+    uuid: Reference
+    type: Literal["grace", "cold"] = "grace"
 
 
 @job(StopVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, VmStopFailed), outside=True)
 async def stop_vm_instance(call: Call, work: Outside, request: StopVmInstance) -> VmInstance:
     return await run_action(call, work, request.uuid, SWITCH_OFF if request.type == "cold" else SHUT_DOWN)
+
+
+class RebootVmInstance(UuidRequest):
+    """Reboot a VM that runs.
+
+    Source: ZStack's VM API, in the pattern of the manual's overview.
+    """
 
 
 @job(
@@ -153,8 +177,7 @@ class DestroyVmInstance(DeleteRequest):
     outside=True,
 )
 async def destroy_vm_instance(call: Call, work: Outside, request: DestroyVmInstance) -> None:
-    uuid = request.uuid_of("VM")
-    await lifecycle.destroy(call, work, uuid)
+    await lifecycle.destroy(call, work, request.uuid_of("VM"))
 
 
 class RecoverVmInstance(UuidRequest):
@@ -171,11 +194,10 @@ class RecoverVmInstance(UuidRequest):
     raises=(ResourceNotFound, VmStateRefused, QuotaExceeded),
 )
 async def recover_vm_instance(call: Call, conn: Connection, request: RecoverVmInstance) -> VmInstance:
-    vm = found(await store.lock_vm(conn, request.uuid, scope_of(call)), "VM", request.uuid)
-    check_state(vm, "recover")
+    vm = await store.get_vm(conn, request.uuid, scope_of(call))
+    vm.check_state("recover")
     await reserve(conn, vm.account_uuid, {"vm.totalNum": 1}, is_admin=call.is_admin)
-    await store.set_state(conn, vm, "Stopped", "recover", call.job_uuid)
-    return await store.get_vm(conn, request.uuid)
+    return (await store.set_state(conn, vm, "Stopped", "recover", call.job_uuid)).inventory
 
 
 class ExpungeVmInstance(UuidRequest):
@@ -187,22 +209,29 @@ class ExpungeVmInstance(UuidRequest):
 
 @job(ExpungeVmInstance, http=ACTIONS, raises=(ResourceNotFound, VmStateRefused))
 async def expunge_vm_instance(call: Call, conn: Connection, request: ExpungeVmInstance) -> None:
-    vm = found(await store.lock_vm(conn, request.uuid, scope_of(call)), "VM", request.uuid)
-    check_state(vm, "expunge")
-    await expunge(conn, vm)
+    vm = await store.get_vm(conn, request.uuid, scope_of(call))
+    vm.check_state("expunge")
+    await lifecycle.expunge(conn, vm)
+
+
+class UpdateVmInstance(UpdateRequest):
+    """Change a VM's name, description, platform or default network.
+
+    Source: ZStack's VM API, in the pattern of the manual's overview.
+    """
+
+    platform: Literal["Linux", "Windows", "Paravirtualization", "WindowsVirtio", "Other"] | None = None
+    default_l3_network_uuid: Reference | None = None
 
 
 @job(UpdateVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, InvalidArgument))
 async def update_vm_instance(call: Call, conn: Connection, request: UpdateVmInstance) -> VmInstance:
-    uuid = request.uuid
-    found(await store.lock_vm(conn, uuid, scope_of(call)), "VM", uuid)
+    vm = await store.get_vm(conn, request.uuid, scope_of(call))
     default = request.default_l3_network_uuid
-    if default is not None and default not in {
-        nic.l3_network_uuid for nic in await store.nics_of(conn, uuid)
-    }:
+    if default is not None and default not in {nic.l3_network_uuid for nic in vm.inventory.vm_nics}:
         raise InvalidArgument("defaultL3NetworkUuid: the VM has no NIC on that network")
-    await store.update_vm(conn, uuid, request.name, request.description, request.platform, default)
-    return await store.get_vm(conn, uuid)
+    changed = await store.update_vm(conn, vm, request.name, request.description, request.platform, default)
+    return changed.inventory
 
 
 class ChangeInstanceOffering(ApiRequest):
@@ -228,8 +257,144 @@ async def change_instance_offering(
     return await lifecycle.resize(call, conn, request.vm_instance_uuid, request.instance_offering_uuid)
 
 
+class AttachL3NetworkToVm(ApiRequest):
+    """Give a VM a NIC on another network, at once if it runs.
+
+    Source: ZStack's VM API.
+    """
+
+    vm_instance_uuid: Reference
+    l3_network_uuid: Reference
+
+
+@job(
+    AttachL3NetworkToVm,
+    http="POST /v1/vm-instances/{vmInstanceUuid}/l3-networks/{l3NetworkUuid}",
+    returns=VmInstance,
+    raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused),
+    outside=True,
+    exclusive=("vm_instance_uuid",),
+    shared=("l3_network_uuid",),
+)
+async def attach_l3_network_to_vm(call: Call, work: Outside, request: AttachL3NetworkToVm) -> VmInstance:
+    return await devices.attach_nic(call, work, request.vm_instance_uuid, request.l3_network_uuid)
+
+
+class DetachL3NetworkFromVm(ApiRequest):
+    """Take a NIC from its VM, at once if it runs. Its address is free again.
+
+    Source: ZStack's VM API.
+    """
+
+    vm_nic_uuid: Reference
+
+
+@job(
+    DetachL3NetworkFromVm,
+    http="DELETE /v1/vm-instances/nics/{vmNicUuid}",
+    returns=VmInstance,
+    raises=(ResourceNotFound, OperationError, VmStateRefused),
+    outside=True,
+)
+async def detach_l3_network_from_vm(call: Call, work: Outside, request: DetachL3NetworkFromVm) -> VmInstance:
+    return await devices.detach_nic(call, work, request.vm_nic_uuid)
+
+
+class AttachDataVolumeToVm(ApiRequest):
+    """Attach a data volume to a VM, at once if it runs.
+
+    Source: ZStack's volume API.
+    """
+
+    volume_uuid: Reference
+    vm_instance_uuid: Reference
+
+
+@job(
+    AttachDataVolumeToVm,
+    http="POST /v1/volumes/{volumeUuid}/vm-instances/{vmInstanceUuid}",
+    returns=Volume,
+    raises=(ResourceNotFound, OperationError, VmStateRefused),
+    java="org.zstack.header.volume",
+    category="volume",
+    outside=True,
+)
+async def attach_data_volume_to_vm(call: Call, work: Outside, request: AttachDataVolumeToVm) -> Volume:
+    return await devices.attach_volume(call, work, request.volume_uuid, request.vm_instance_uuid)
+
+
+class DetachDataVolumeFromVm(ApiRequest):
+    """Take a data volume from its VM, at once if it runs. One that is attached to none is no error.
+
+    With `vmUuid`, one that is attached to another VM is left there.
+
+    Source: ZStack's volume API.
+    """
+
+    uuid: Reference
+    vm_uuid: Reference | None = None
+
+
+@job(
+    DetachDataVolumeFromVm,
+    http="DELETE /v1/volumes/{uuid}/vm-instances",
+    returns=Volume,
+    raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused),
+    java="org.zstack.header.volume",
+    category="volume",
+    outside=True,
+    shared=("vm_uuid",),
+)
+async def detach_data_volume_from_vm(call: Call, work: Outside, request: DetachDataVolumeFromVm) -> Volume:
+    return await devices.detach_volume(call, work, request.uuid, request.vm_uuid)
+
+
+class GetVmConsoleAddress(UuidRequest):
+    """Where the hypervisor offers the console of a VM that runs. Clients reach it through a console proxy.
+
+    Source: ZStack's VM API.
+    """
+
+
+@api(
+    GetVmConsoleAddress,
+    http="GET /v1/vm-instances/{uuid}/console-addresses",
+    mode="sync",
+    access="user",
+    java=JAVA,
+    category="instance",
+    is_read=True,
+    response_key="",
+    raises=(ResourceNotFound, OperationError),
+    outside=True,
+)
+async def get_vm_console_address(call: Call, work: Direct, request: GetVmConsoleAddress) -> dict[str, Any]:
+    endpoint = await console_endpoint(call, work, request.uuid)
+    return {"hostIp": endpoint.host, "port": endpoint.port, "protocol": endpoint.scheme}
+
+
+async def console_endpoint(call: Call, work: Direct | Outside, uuid: str) -> Endpoint:
+    """Where the console of the caller's VM listens.
+
+    Raises:
+        ResourceNotFound: the caller owns no such VM.
+        OperationError: it does not run, or its host does not say.
+    """
+    async with work.transaction() as conn:
+        vm = await store.get_vm(conn, uuid, scope_of(call))
+    if vm.state not in ("Running", "Paused"):
+        raise OperationError(f"the VM {uuid} is {vm.state}; its console needs it Running")
+    try:
+        site = site_of_vm(call.services, vm, work.connection)
+        if site is None:
+            raise DriverError("the VM's host is gone")
+        return await site.call(lambda driver, host: driver.console_endpoint(host, uuid))
+    except DriverError as failure:
+        raise OperationError(str(failure)) from None
+
+
 query_vm_instance = query_api(VmInstance, http=f"GET {PATH}", access="user", category="instance", java=JAVA)
 query_vm_nic = query_api(VmNic, http=f"GET {PATH}/nics", access="user", category="instance", java=JAVA)
 
-SUBMODULES = (movers, nics)
+SUBMODULES = (ownership,)
 """Imported for what they declare."""

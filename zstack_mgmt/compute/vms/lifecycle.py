@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from zstack_mgmt.compute.hosts.store import note_stray
 from zstack_mgmt.compute.offerings.store import get_instance_offering
+from zstack_mgmt.compute.placement.sites import Site
+from zstack_mgmt.compute.placement.store import note_stray
+from zstack_mgmt.compute.steps import Done, Plan, Report, run_step
 from zstack_mgmt.compute.vms import store
-from zstack_mgmt.compute.vms.cascade import put_away
 from zstack_mgmt.compute.vms.events import tell
-from zstack_mgmt.compute.vms.model import VmInstance
-from zstack_mgmt.compute.vms.outside import Site, site_of_vm
-from zstack_mgmt.compute.vms.power import check_state
-from zstack_mgmt.core.errors import OperationError, VmDestroyFailed
+from zstack_mgmt.compute.vms.model import Vm, VmInstance
+from zstack_mgmt.compute.vms.power import site_of_vm
+from zstack_mgmt.compute.volumes import store as volumes
+from zstack_mgmt.core.errors import ApiError, OperationError, VmDestroyFailed
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection
-from zstack_mgmt.drivers.protocol import DriverError, HostLost
+from zstack_mgmt.drivers.protocol import HostLost, Power
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.sharing.owners import found, is_visible, scope_of
 
@@ -24,52 +25,80 @@ async def destroy(call: Call, work: Outside, uuid: str) -> None:
     Raises:
         VmDestroyFailed: VM.1004; the hypervisor refused, and the VM is in the state that it reports.
     """
-    async with work.transaction() as conn:
+
+    async def intend(conn: Connection) -> Plan[None] | Done[None]:
         vm = await store.lock_vm(conn, uuid, scope_of(call))
         if vm is None or (vm.job_uuid == work.token and vm.state != "Destroying"):
-            return
+            return Done(None)
         if vm.job_uuid != work.token:
-            check_state(vm, "destroy", VmDestroyFailed)
+            vm.check_state("destroy", VmDestroyFailed)
             vm = await store.set_state(conn, vm, "Destroying", "destroy", work.token)
-        site = await site_of_vm(conn, call.services, vm, work.transaction)
-    lost = False
-    try:
-        if site is not None:
-            await site.call(lambda driver, host: driver.destroy(host, uuid, work.token))
-    except HostLost:
-        lost = True
-    except DriverError as failure:
-        assert site is not None  # noqa: S101 (only a site raises)
-        await _still_there(work, site, uuid)
-        raise VmDestroyFailed(str(failure), OperationError(str(failure))) from None
-    async with work.transaction() as conn:
-        vm = await store.lock_vm(conn, uuid, None)
-        if vm is None or vm.job_uuid != work.token:
-            return  # its host or zone was deleted meanwhile, and the VM with it or put away
-        if lost and vm.host_uuid is not None:
-            await note_stray(conn, uuid, vm.host_uuid)
-        await put_away(conn, vm, work.token)
+        return Plan(site_of_vm(call.services, vm, work.connection), None)
+
+    async def look(site: Site, _: None) -> Power | None:
+        return await site.power(uuid)
+
+    async def conclude(conn: Connection, _: None, report: Report) -> ApiError | None:
+        vm = await store.lock_vm(conn, uuid)
+        mine = vm is not None and vm.job_uuid == work.token  # else its host or zone was deleted meanwhile
+        if report.failure is None or isinstance(report.failure, HostLost):
+            if vm is not None and mine:
+                if report.failure is not None:
+                    await note_stray(conn, uuid, vm.host_uuid)
+                await put_away(conn, vm, work.token)
+            return None
+        if vm is not None and mine:
+            rest = "Stopped" if vm.host_uuid is None else report.value or "Unknown"
+            await store.set_state(conn, vm, rest, "settled", None)
+        return VmDestroyFailed(str(report.failure), OperationError(str(report.failure)))
+
+    await run_step(
+        work,
+        intend,
+        lambda driver, host, _: driver.destroy(host, uuid, work.token),
+        conclude,
+        after_failure=look,
+    )
 
 
-async def _still_there(work: Outside, site: Site, uuid: str) -> None:
-    power = await site.power(uuid)
-    async with work.transaction() as conn:
-        vm = await store.lock_vm(conn, uuid, None)
-        if vm is not None and vm.state == "Destroying":
-            state = "Stopped" if vm.host_uuid is None else power or "Unknown"
-            await store.set_state(conn, vm, state, "settled", None)
+async def put_away(conn: Connection, vm: Vm, job_uuid: str | None) -> None:
+    """The VM is Destroyed: its data volumes are free, the rest is kept until it is recovered or expunged."""
+    await _free_data_volumes(conn, vm, job_uuid)
+    await store.set_state(conn, vm, "Destroyed", "destroy", job_uuid)
+
+
+async def expunge(conn: Connection, vm: Vm) -> None:
+    """Delete a VM for good, with its root volume and NICs. Its data volumes are detached and stay."""
+    vm = await store.set_state(conn, vm, "Expunging", "expunge", vm.job_uuid)
+    await _free_data_volumes(conn, vm, None)
+    for owned in vm.volumes():
+        if owned.volume.type == "Root":
+            await volumes.delete_volume(conn, owned)
+    await store.delete_vm(conn, vm.uuid)
+
+
+async def undo_creation(conn: Connection, vm: Vm) -> None:
+    """Take back a VM whose creation failed: volumes, addresses, capacity, quota and the row itself."""
+    for owned in vm.volumes():
+        await volumes.delete_volume(conn, owned)
+    await tell(conn, vm.change(vm.state, "undone"))
+    await store.delete_vm(conn, vm.uuid)
+
+
+async def _free_data_volumes(conn: Connection, vm: Vm, job_uuid: str | None) -> None:
+    for owned in vm.volumes():
+        if owned.volume.type == "Data":
+            await volumes.detach(conn, owned, job_uuid)
 
 
 async def resize(call: Call, conn: Connection, uuid: str, offering_uuid: str) -> VmInstance:
     """Give a VM that does not run the size of an offering."""
-    vm = found(await store.lock_vm(conn, uuid, scope_of(call)), "VM", uuid)
+    vm = await store.get_vm(conn, uuid, scope_of(call))
     visible = call.is_admin or await is_visible(conn, offering_uuid, call.account_uuid)
     offering = await get_instance_offering(conn, offering_uuid) if visible else None
     offering = found(offering, "instance offering", offering_uuid)
     if offering.state != "Enabled":
         raise OperationError(f"the instance offering {offering_uuid} is {offering.state}")
-    check_state(vm, "resize")
-    await store.resize_vm(conn, uuid, offering_uuid, offering.cpu_num, offering.memory_size)
-    resized = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
-    await tell(conn, resized.change(vm.state, "resized"))
-    return await store.get_vm(conn, uuid)
+    vm.check_state("resize")
+    resized = await store.resize_vm(conn, vm, offering_uuid, offering.cpu_num, offering.memory_size)
+    return resized.inventory

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from zstack_mgmt.compute.vms.events import VmChange, VmReason
-from zstack_mgmt.compute.volumes.model import Volume
+from zstack_mgmt.compute.volumes.model import OwnedVolume, Volume, disk_of
+from zstack_mgmt.core.errors import VmError, VmStateRefused
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.drivers.protocol import Domain, Nic
 
 VmState = Literal[
     "Created",
@@ -128,35 +130,66 @@ class VmInstance(Inventory):
 
 @dataclass(frozen=True, slots=True)
 class Vm:
-    """A VM whose row this transaction has locked."""
+    """A VM whose row this transaction has locked, with all that hangs on it."""
 
-    uuid: str
-    name: str
+    inventory: VmInstance
     account_uuid: str
-    state: str
-    cpu_num: int
-    memory_size: int  # bytes
-    hypervisor_type: str | None
-    zone_uuid: str | None
-    cluster_uuid: str | None
-    host_uuid: str | None
-    last_host_uuid: str | None
-    root_volume_uuid: str | None
-    root_volume_size: int  # bytes
     job_uuid: str | None  # that changed its state last
+    bridges: tuple[str, ...]  # of its NICs
+    host: Mapping[str, Any] | None  # the row of the host that it is on, or was last
+
+    @property
+    def uuid(self) -> str:
+        return self.inventory.uuid
+
+    @property
+    def state(self) -> str:
+        return self.inventory.state
+
+    @property
+    def host_uuid(self) -> str | None:
+        """The host that it has its place on."""
+        return self.inventory.host_uuid
+
+    def check_state(self, action: str, wrap: type[VmError] = VmStateRefused) -> None:
+        """Refuse what the state does not allow: VM.1010, as the cause of the action's own error."""
+        if self.state in ALLOWED[action]:
+            return
+        states = ", ".join(sorted(ALLOWED[action]))
+        refused = VmStateRefused(f"the VM {self.uuid} is {self.state}; {action} needs one of {states}")
+        raise refused if wrap is VmStateRefused else wrap(refused.details, refused)
+
+    def domain(self) -> Domain:
+        """The VM as its hypervisor should run it."""
+        vm = self.inventory
+        pairs = zip(vm.vm_nics, self.bridges, strict=True)
+        return Domain(
+            vm_uuid=vm.uuid,
+            name=vm.name,
+            cpu_num=vm.cpu_num,
+            memory_size=vm.memory_size,
+            disks=tuple(disk_of(volume) for volume in vm.all_volumes),
+            nics=tuple(Nic(mac=nic.mac, bridge=bridge, device_id=nic.device_id) for nic, bridge in pairs),
+        )
+
+    def volumes(self) -> list[OwnedVolume]:
+        """Its volumes, the root volume first; their owner is the VM's."""
+        return [OwnedVolume(volume, self.account_uuid, None) for volume in self.inventory.all_volumes]
 
     def change(self, before: str | None, reason: VmReason, previous: str | None = None) -> VmChange:
         """What subscribers are told of it."""
+        vm = self.inventory
+        roots = [volume.size for volume in vm.all_volumes if volume.uuid == vm.root_volume_uuid]
         return VmChange(
-            vm_uuid=self.uuid,
-            vm_name=self.name,
+            vm_uuid=vm.uuid,
+            vm_name=vm.name,
             account_uuid=self.account_uuid,
-            cpu_num=self.cpu_num,
-            memory_size=self.memory_size,
-            root_volume_uuid=self.root_volume_uuid,
-            root_volume_size=self.root_volume_size,
+            cpu_num=vm.cpu_num,
+            memory_size=vm.memory_size,
+            root_volume_uuid=vm.root_volume_uuid,
+            root_volume_size=sum(roots),
             state_before=before,
-            state_after=self.state,
+            state_after=vm.state,
             reason=reason,
             previous_account_uuid=previous,
         )

@@ -3,85 +3,100 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from zstack_mgmt.compute.networks.model import Address
 from zstack_mgmt.compute.vms.events import VmReason, tell
 from zstack_mgmt.compute.vms.model import Vm, VmInstance, VmNic
-from zstack_mgmt.compute.volumes.model import Volume, disk_of
+from zstack_mgmt.compute.volumes.model import Volume
+from zstack_mgmt.core.errors import OperationError, ResourceNotFound
 from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.drivers.protocol import Domain, Nic
-from zstack_mgmt.identity.quotas.usage import counts
+
+_PLACE = ("uuid", "cluster_uuid", "zone_uuid", "hypervisor_type")
 
 
-async def insert_vm(conn: Connection, values: Mapping[str, Any], account_uuid: str) -> None:
-    """Insert a VM without a host, and its owner.
+async def lock_vm(conn: Connection, uuid: str, account_uuid: str | None = None) -> Vm | None:
+    """The VM of the account (None: of any) with all that hangs on it, locked until the transaction ends."""
+    row = await conn.fetchrow("SELECT * FROM lock_vm($1, $2)", uuid, account_uuid)
+    if row is None:
+        return None
+    return Vm(
+        inventory=VmInstance.from_row(
+            {
+                **row["vm"],
+                "vm_nics": [VmNic.from_row(nic) for nic in row["nics"]],
+                "all_volumes": [Volume.from_row(volume) for volume in row["volumes"]],
+            }
+        ),
+        account_uuid=row["account_uuid"],
+        job_uuid=row["vm"]["job_uuid"],
+        bridges=tuple(row["bridges"]),
+        host=row["host"],
+    )
+
+
+async def get_vm(conn: Connection, uuid: str, account_uuid: str | None = None) -> Vm:
+    """The same of a VM that must be there; raises ResourceNotFound."""
+    vm = await lock_vm(conn, uuid, account_uuid)
+    if vm is None:
+        raise ResourceNotFound(f"no VM has the uuid {uuid}")
+    return vm
+
+
+async def insert_vm(conn: Connection, values: Mapping[str, Any]) -> Any:
+    """Insert a VM without a host, in the state Created, and return its row.
 
     Args:
         values: by column name.
     """
-    await conn.execute(
+    return await fetch_one(
+        conn,
         """
         INSERT INTO vm_instances
             (uuid, name, description, zone_uuid, cluster_uuid, image_uuid, instance_offering_uuid,
-             root_volume_uuid, platform, default_l3_network_uuid, hypervisor_type, memory_size, cpu_num,
-             cpu_speed, allocator_strategy, state, job_uuid)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'Created', $16)
+             root_volume_uuid, platform, default_l3_network_uuid, memory_size, cpu_num, cpu_speed,
+             allocator_strategy, job_uuid, state)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'Created') RETURNING *
         """,
-        values["uuid"],
-        values["name"],
-        values["description"],
-        values["zone_uuid"],
-        values["cluster_uuid"],
-        values["image_uuid"],
-        values["instance_offering_uuid"],
-        values["root_volume_uuid"],
-        values["platform"],
-        values["default_l3_network_uuid"],
-        values["hypervisor_type"],
-        values["memory_size"],
-        values["cpu_num"],
-        values["cpu_speed"],
-        values["allocator_strategy"],
-        values["job_uuid"],
-    )
-    await conn.execute(
-        """
-        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
-        VALUES ($1, 'VmInstanceVO', $2)
-        """,
-        values["uuid"],
-        account_uuid,
+        *values.values(),
     )
 
 
-async def insert_nic(
-    conn: Connection, uuid: str, vm_uuid: str, l3_uuid: str, taken: Address, device_id: int, account_uuid: str
-) -> VmNic:
-    """Insert a NIC with a MAC of its own, and its owner."""
-    row = await fetch_one(
-        conn,
+async def insert_nics(conn: Connection, vm_uuid: str, nics: Sequence[tuple[str, str, int]]) -> list[VmNic]:
+    """Give a VM NICs, each with a MAC of its own and the lowest free address of its network.
+
+    Addresses are taken in the order of the networks' uuids, because their ranges stay locked.
+
+    Args:
+        nics: uuid, L3 network and device of each.
+
+    Raises:
+        OperationError: a network has no free address left.
+    """
+    rows = await conn.fetch(
         """
+        WITH wanted AS (
+            SELECT * FROM unnest($2::text[], $3::text[], $4::int[]) AS n (uuid, l3, device) ORDER BY l3
+        ), taken AS MATERIALIZED (
+            SELECT * FROM wanted w CROSS JOIN LATERAL take_address(w.l3)
+        ), noted AS (
+            INSERT INTO used_ips (l3_network_uuid, value, ip_range_uuid, vm_nic_uuid)
+            SELECT l3, value, range_uuid, uuid FROM taken
+        )
         INSERT INTO vm_nics (uuid, vm_instance_uuid, l3_network_uuid, ip, netmask, gateway, device_id, mac)
-        VALUES ($1, $2, $3, $4, $5, $6, $7,
-                'fa' || regexp_replace(lpad(to_hex(nextval('mac_numbers')), 10, '0'), '(..)', ':\\1', 'g'))
-        RETURNING *
+        SELECT uuid, $1, l3, host('0.0.0.0'::inet + value), netmask, gateway, device,
+               'fa' || regexp_replace(lpad(to_hex(nextval('mac_numbers')), 10, '0'), '(..)', ':\\1', 'g')
+        FROM taken RETURNING *
         """,
-        uuid,
         vm_uuid,
-        l3_uuid,
-        taken.ip,
-        taken.netmask,
-        taken.gateway,
-        device_id,
+        *(list(column) for column in zip(*nics, strict=True)),
     )
-    await conn.execute(
-        "INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid) VALUES ($1, 'VmNicVO', $2)",
-        uuid,
-        account_uuid,
-    )
-    return VmNic.from_row(row)
+    made = {row["uuid"]: VmNic.from_row(row) for row in rows}
+    for uuid, l3_uuid, _ in nics:
+        if uuid not in made:
+            raise OperationError(f"the L3 network {l3_uuid} has no free address left")
+    return [made[uuid] for uuid, _, _ in nics]
 
 
 async def delete_nic(conn: Connection, uuid: str) -> None:
@@ -89,25 +104,27 @@ async def delete_nic(conn: Connection, uuid: str) -> None:
     await conn.execute("DELETE FROM vm_nics WHERE uuid = $1", uuid)
 
 
-async def lock_vm(conn: Connection, uuid: str, account_uuid: str | None) -> Vm | None:
-    """The VM of the account (None: of any), its row locked until the transaction ends."""
-    row = await conn.fetchrow(
+async def vm_of_nic(conn: Connection, uuid: str, account_uuid: str | None) -> str | None:
+    """The VM of a NIC of the account (None: of any)."""
+    return await conn.fetchval(
         """
-        SELECT v.uuid, v.name, o.account_uuid, v.state, v.cpu_num, v.memory_size, v.hypervisor_type,
-               v.zone_uuid, v.cluster_uuid, v.host_uuid, v.last_host_uuid, v.root_volume_uuid, v.job_uuid,
-               coalesce((SELECT r.size FROM volumes r WHERE r.uuid = v.root_volume_uuid), 0)
-                   AS root_volume_size
-        FROM vm_instances v JOIN resource_owners o ON o.resource_uuid = v.uuid
-        WHERE v.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR NO KEY UPDATE OF v
+        SELECT n.vm_instance_uuid FROM vm_nics n JOIN resource_owners o ON o.resource_uuid = n.uuid
+        WHERE n.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2)
         """,
         uuid,
         account_uuid,
     )
-    return None if row is None else Vm(**dict(row))
 
 
 async def set_state(
-    conn: Connection, vm: Vm, state: str, reason: VmReason, job_uuid: str | None, *, new: bool = False
+    conn: Connection,
+    vm: Vm,
+    state: str,
+    reason: VmReason,
+    job_uuid: str | None,
+    *,
+    host: Mapping[str, Any] | None = None,
+    new: bool = False,
 ) -> Vm:
     """Change the state of a locked VM and tell of it.
 
@@ -116,130 +133,82 @@ async def set_state(
 
     Args:
         job_uuid: the job that changes it; its second run will know by that what its first one did.
+        host: the row of the host that the VM comes to, locked by the caller; None: it stays where it is.
         new: the row was inserted in this transaction.
     """
-    await conn.execute(
+    row = await fetch_one(
+        conn,
         """
         UPDATE vm_instances SET state = $2, job_uuid = $3, last_op_date = now(),
-               last_host_uuid = coalesce(host_uuid, last_host_uuid),
-               host_uuid = CASE WHEN $2 NOT IN ('Stopped', 'Created', 'Destroyed') THEN host_uuid END
-        WHERE uuid = $1
+               last_host_uuid = coalesce($4, host_uuid, last_host_uuid),
+               host_uuid = CASE WHEN $2 NOT IN ('Stopped', 'Created', 'Destroyed')
+                                THEN coalesce($4, host_uuid) END,
+               cluster_uuid = coalesce($5, cluster_uuid), zone_uuid = coalesce($6, zone_uuid),
+               hypervisor_type = coalesce($7, hypervisor_type)
+        WHERE uuid = $1 RETURNING *
         """,
         vm.uuid,
         state,
         job_uuid,
+        *(
+            None if host is None else host[k]
+            for k in ("uuid", "cluster_uuid", "zone_uuid", "hypervisor_type")
+        ),
     )
-    changed = await lock_vm(conn, vm.uuid, None)
-    assert changed is not None  # noqa: S101 (its row is locked)
+    changed = replace(_with_row(vm, row), job_uuid=job_uuid, host=host or vm.host)
     await tell(conn, changed.change(None if new else vm.state, reason))
     return changed
 
 
-async def place(conn: Connection, uuid: str, host: Mapping[str, Any]) -> None:
-    """Put the VM on a host whose row the caller has locked; the host's capacity shrinks."""
-    await conn.execute(
-        """
-        UPDATE vm_instances SET host_uuid = $2, cluster_uuid = $3, zone_uuid = $4, hypervisor_type = $5
-        WHERE uuid = $1
-        """,
-        uuid,
-        host["host_uuid"],
-        host["cluster_uuid"],
-        host["zone_uuid"],
-        host["hypervisor_type"],
-    )
+def _with_row(vm: Vm, row: Any) -> Vm:
+    """The VM with a new row, and the NICs and volumes that it had."""
+    parts = {"vm_nics": vm.inventory.vm_nics, "all_volumes": vm.inventory.all_volumes}
+    return replace(vm, inventory=VmInstance.from_row({**row, **parts}))
 
 
 async def update_vm(
     conn: Connection,
-    uuid: str,
-    name: str | None,
-    description: str | None,
-    platform: str | None,
-    default_l3_uuid: str | None,
-) -> None:
-    """Set what is not None."""
-    await conn.execute(
+    vm: Vm,
+    name: str | None = None,
+    description: str | None = None,
+    platform: str | None = None,
+    default_l3_uuid: str | None = None,
+) -> Vm:
+    """Set what is not None of a locked VM."""
+    row = await fetch_one(
+        conn,
         """
         UPDATE vm_instances SET name = coalesce($2, name), description = coalesce($3, description),
                platform = coalesce($4, platform),
-               default_l3_network_uuid = coalesce($5, default_l3_network_uuid),
-               last_op_date = now()
-        WHERE uuid = $1
+               default_l3_network_uuid = coalesce($5, default_l3_network_uuid), last_op_date = now()
+        WHERE uuid = $1 RETURNING *
         """,
-        uuid,
+        vm.uuid,
         name,
         description,
         platform,
         default_l3_uuid,
     )
+    return _with_row(vm, row)
 
 
-async def resize_vm(conn: Connection, uuid: str, offering_uuid: str, cpu_num: int, memory_size: int) -> None:
-    """Give the VM another size."""
-    await conn.execute(
+async def resize_vm(conn: Connection, vm: Vm, offering_uuid: str, cpu_num: int, memory_size: int) -> Vm:
+    """Give a locked VM another size, and tell of it."""
+    row = await fetch_one(
+        conn,
         """
         UPDATE vm_instances SET instance_offering_uuid = $2, cpu_num = $3, memory_size = $4,
-        last_op_date = now()
-        WHERE uuid = $1
+               last_op_date = now()
+        WHERE uuid = $1 RETURNING *
         """,
-        uuid,
+        vm.uuid,
         offering_uuid,
         cpu_num,
         memory_size,
     )
-
-
-async def get_vm(conn: Connection, uuid: str) -> VmInstance:
-    """The VM with its NICs and volumes, as clients see it."""
-    row = await fetch_one(conn, "SELECT * FROM vm_instances WHERE uuid = $1", uuid)
-    volumes = await conn.fetch(
-        "SELECT * FROM volumes WHERE vm_instance_uuid = $1 ORDER BY device_id, uuid", uuid
-    )
-    return VmInstance.from_row(
-        {**row, "vm_nics": await nics_of(conn, uuid), "all_volumes": [Volume.from_row(r) for r in volumes]}
-    )
-
-
-async def nics_of(conn: Connection, vm_uuid: str) -> list[VmNic]:
-    """The NICs of a VM in the order of their devices."""
-    rows = await conn.fetch("SELECT * FROM vm_nics WHERE vm_instance_uuid = $1 ORDER BY device_id", vm_uuid)
-    return [VmNic.from_row(row) for row in rows]
-
-
-async def get_nic(conn: Connection, uuid: str, account_uuid: str | None) -> VmNic | None:
-    """The NIC of the account (None: of any); it cannot be deleted until the transaction ends."""
-    row = await conn.fetchrow(
-        """
-        SELECT n.* FROM vm_nics n JOIN resource_owners o ON o.resource_uuid = n.uuid
-        WHERE n.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2) FOR KEY SHARE OF n
-        """,
-        uuid,
-        account_uuid,
-    )
-    return None if row is None else VmNic.from_row(row)
-
-
-async def domain_of(conn: Connection, vm_uuid: str) -> Domain:
-    """The VM as its hypervisor should run it."""
-    vm = await get_vm(conn, vm_uuid)
-    rows = await conn.fetch(
-        """
-        SELECT i.mac, i.device_id, 'br_' || l.physical_interface || coalesce('_' || l.vlan, '') AS bridge
-        FROM vm_nics i JOIN l3_networks n ON n.uuid = i.l3_network_uuid
-        JOIN l2_networks l ON l.uuid = n.l2_network_uuid
-        WHERE i.vm_instance_uuid = $1 ORDER BY i.device_id
-        """,
-        vm_uuid,
-    )
-    return Domain(
-        vm_uuid=vm.uuid,
-        name=vm.name,
-        cpu_num=vm.cpu_num,
-        memory_size=vm.memory_size,
-        disks=tuple(disk_of(volume) for volume in vm.all_volumes),
-        nics=tuple(Nic(**dict(row)) for row in rows),
-    )
+    resized = _with_row(vm, row)
+    await tell(conn, resized.change(vm.state, "resized"))
+    return resized
 
 
 async def delete_vm(conn: Connection, uuid: str) -> None:
@@ -248,41 +217,15 @@ async def delete_vm(conn: Connection, uuid: str) -> None:
     await conn.execute("DELETE FROM vm_instances WHERE uuid = $1", uuid)
 
 
-@counts("vm.num", "vm.totalNum", "vm.cpuNum", "vm.memorySize")
-async def count_vms(conn: Connection, account_uuid: str) -> Mapping[str, int]:
-    """VMs that are not destroyed; those that run, or are about to, with their CPUs and bytes of memory."""
-    row = await fetch_one(
-        conn,
-        """
-        SELECT count(*) FILTER (WHERE v.state NOT IN ('Destroyed', 'Expunging')) AS total,
-               count(*) FILTER (WHERE a.active) AS num,
-               coalesce(sum(v.cpu_num) FILTER (WHERE a.active), 0)::bigint AS cpus,
-               coalesce(sum(v.memory_size) FILTER (WHERE a.active), 0)::bigint AS memory
-        FROM resource_owners o JOIN vm_instances v ON v.uuid = o.resource_uuid,
-             LATERAL (SELECT v.state NOT IN
-                          ('Stopped', 'Destroying', 'Destroyed', 'Created', 'Expunging') AS active) a
-        WHERE o.account_uuid = $1 AND o.resource_type = 'VmInstanceVO'
-        """,
-        account_uuid,
-    )
-    return {
-        "vm.totalNum": row["total"],
-        "vm.num": row["num"],
-        "vm.cpuNum": row["cpus"],
-        "vm.memorySize": row["memory"],
-    }
+async def vms_on(conn: Connection, host_uuid: str) -> list[str]:
+    """The VMs on a host."""
+    rows = await conn.fetch("SELECT uuid FROM vm_instances WHERE host_uuid = $1 ORDER BY uuid", host_uuid)
+    return [row["uuid"] for row in rows]
 
 
-async def vms_on(conn: Connection, host_uuid: str, states: Sequence[str] | None = None) -> list[str]:
-    """The VMs on a host in one of the states (None: any)."""
-    rows = await conn.fetch(
-        """
-        SELECT uuid FROM vm_instances WHERE host_uuid = $1 AND ($2::text[] IS NULL OR state = ANY ($2))
-        ORDER BY uuid
-        """,
-        host_uuid,
-        None if states is None else list(states),
-    )
+async def vms_in_zone(conn: Connection, zone_uuid: str) -> list[str]:
+    """The VMs of a zone."""
+    rows = await conn.fetch("SELECT uuid FROM vm_instances WHERE zone_uuid = $1 ORDER BY uuid", zone_uuid)
     return [row["uuid"] for row in rows]
 
 
@@ -295,44 +238,40 @@ async def is_on(conn: Connection, uuid: str, host_uuid: str) -> bool:
     )
 
 
-async def changed_there(
-    conn: Connection, host_uuid: str, domains: Mapping[str, str], before: datetime
+async def differing_vms(
+    conn: Connection, host_uuid: str, powers: Mapping[str, str] | None, before: datetime
 ) -> list[str]:
-    """The VMs on a host whose state is not what the host says, unless they changed after the time.
+    """The VMs on a host in another state than it says, unless they changed after the time.
 
     Args:
-        domains: power by VM; one that the host does not know is Stopped.
+        powers: by VM; one that the host does not know is Stopped. None: the host does not answer.
     """
     rows = await conn.fetch(
         """
         SELECT v.uuid FROM vm_instances v
         LEFT JOIN unnest($2::text[], $3::text[]) AS d (uuid, power) ON d.uuid = v.uuid
-        WHERE v.host_uuid = $1 AND v.state IN ('Running', 'Paused', 'Unknown') AND v.last_op_date < $4
-          AND v.state <> coalesce(d.power, 'Stopped')
+        WHERE v.host_uuid = $1 AND v.state IN ('Running', 'Paused', 'Unknown')
+          AND ($4 OR v.last_op_date < $5)
+          AND v.state <> CASE WHEN $4 THEN 'Unknown' ELSE coalesce(d.power, 'Stopped') END
         ORDER BY v.uuid
         """,
         host_uuid,
-        list(domains.keys()),
-        list(domains.values()),
+        list(powers or ()),
+        list((powers or {}).values()),
+        powers is None,
         before,
     )
     return [row["uuid"] for row in rows]
 
 
-async def vms_in_zone(conn: Connection, zone_uuid: str) -> list[str]:
-    """The VMs of a zone."""
-    rows = await conn.fetch("SELECT uuid FROM vm_instances WHERE zone_uuid = $1 ORDER BY uuid", zone_uuid)
-    return [row["uuid"] for row in rows]
-
-
-async def elsewhere(conn: Connection, host_uuid: str, uuids: Sequence[str], before: datetime) -> list[str]:
-    """Those of the uuids that are VMs of ours with another place than this host, or none, since before the
-    time.
-    """
+async def misplaced_vms(
+    conn: Connection, host_uuid: str, uuids: Sequence[str], before: datetime
+) -> list[str]:
+    """Those of the uuids that are VMs with another place than this host, or none, since before the time."""
     rows = await conn.fetch(
         """
-        SELECT uuid FROM vm_instances WHERE uuid = ANY ($2) AND host_uuid IS DISTINCT FROM $1
-        AND last_op_date < $3
+        SELECT uuid FROM vm_instances
+        WHERE uuid = ANY ($2) AND host_uuid IS DISTINCT FROM $1 AND last_op_date < $3
           AND state IN ('Created', 'Running', 'Paused', 'Stopped', 'Destroyed')
         """,
         host_uuid,
@@ -343,12 +282,13 @@ async def elsewhere(conn: Connection, host_uuid: str, uuids: Sequence[str], befo
 
 
 async def abandoned_vms(conn: Connection, limit: int) -> Sequence[Any]:
-    """VMs between two states whose job has ended, or left no trace for a minute; `created`: the job was to
-    create it.
+    """VMs between two states whose job has ended, or left no trace for a minute.
+
+    `uuid`: the host. `created`: the job was to create the VM.
     """
     return await conn.fetch(
         """
-        SELECT v.uuid, coalesce(v.host_uuid, v.last_host_uuid) AS host_uuid, v.job_uuid,
+        SELECT v.uuid AS vm_uuid, coalesce(v.host_uuid, v.last_host_uuid) AS uuid, v.job_uuid,
                coalesce(j.api = 'CreateVmInstance', false) AS created
         FROM vm_instances v LEFT JOIN api_jobs j ON j.uuid = v.job_uuid
         WHERE v.state IN
@@ -361,8 +301,8 @@ async def abandoned_vms(conn: Connection, limit: int) -> Sequence[Any]:
     )
 
 
-async def eips_of(conn: Connection, vm_uuid: str) -> tuple[list[str], list[str]]:
-    """The EIPs on the NICs of a VM, and their VIPs."""
+async def followers(conn: Connection, vm_uuid: str) -> dict[str, list[str]]:
+    """The EIPs on the NICs of a VM and their VIPs, by resource type."""
     rows = await conn.fetch(
         """
         SELECT e.uuid, e.vip_uuid FROM eips e JOIN vm_nics n ON n.uuid = e.vm_nic_uuid
@@ -370,11 +310,4 @@ async def eips_of(conn: Connection, vm_uuid: str) -> tuple[list[str], list[str]]
         """,
         vm_uuid,
     )
-    return [row["uuid"] for row in rows], [row["vip_uuid"] for row in rows]
-
-
-async def count_snapshots(conn: Connection, volume_uuids: Sequence[str]) -> int:
-    """How many snapshots the volumes have."""
-    return await conn.fetchval(
-        "SELECT count(*) FROM volume_snapshots WHERE volume_uuid = ANY ($1)", list(volume_uuids)
-    )
+    return {"eip.num": [row["uuid"] for row in rows], "vip.num": [row["vip_uuid"] for row in rows]}

@@ -1,4 +1,4 @@
-"""The APIs of volumes. Those of snapshots are in `snapshot_api`, imported here."""
+"""The APIs of data volumes by themselves; those that take a VM too are the VMs'."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from typing import Annotated
 from pydantic import Field
 
 from zstack_mgmt.compute.offerings.store import get_disk_offering
-from zstack_mgmt.compute.volumes import attaching, movers, snapshot_api, snapshots, store
+from zstack_mgmt.compute.volumes import ownership, store
 from zstack_mgmt.compute.volumes.events import tell_volume
-from zstack_mgmt.compute.volumes.model import Volume, VolumeSnapshot
+from zstack_mgmt.compute.volumes.model import NewVolume, Volume
 from zstack_mgmt.core.errors import (
     DuplicateResource,
     InvalidArgument,
     OperationError,
     QuotaExceeded,
     ResourceNotFound,
-    VmStateRefused,
 )
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.requests import DeleteRequest, StateRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 from zstack_mgmt.db import Connection
-from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import found, is_visible, scope_of, tag
+from zstack_mgmt.identity.sharing.owners import found, is_visible, own, scope_of
 from zstack_mgmt.query.declare import query_api
 
 JAVA = "org.zstack.header.volume"
@@ -67,18 +65,17 @@ async def create_data_volume(call: Call, conn: Connection, request: CreateDataVo
     assert size is not None  # noqa: S101 (one of the two is given)
     wanted = {"volume.data.num": 1, "volume.capacity": size}
     await reserve(conn, call.account_uuid, wanted, is_admin=call.is_admin)
-    volume = await store.insert_volume(
-        conn,
-        request.resource_uuid or new_uuid(),
-        request.name,
-        request.description,
-        call.account_uuid,
-        "Data",
-        size,
+    new = NewVolume(
+        uuid=request.resource_uuid or new_uuid(),
+        name=request.name,
+        description=request.description,
+        type="Data",
+        size=size,
         disk_offering_uuid=uuid,
         primary_storage_uuid=request.primary_storage_uuid,
     )
-    await tag(conn, volume.uuid, request)
+    (volume,) = await store.insert_volumes(conn, call.account_uuid, [new])
+    await own(conn, volume.uuid, call.account_uuid, request)
     return volume
 
 
@@ -91,7 +88,7 @@ class UpdateVolume(UpdateRequest):
 
 @job(UpdateVolume, http=ACTIONS, returns=Volume, raises=(ResourceNotFound,))
 async def update_volume(call: Call, conn: Connection, request: UpdateVolume) -> Volume:
-    found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
+    await store.get_volume(conn, request.uuid, scope_of(call))
     return await store.update_volume(conn, request.uuid, request.name, request.description)
 
 
@@ -104,7 +101,7 @@ class ChangeVolumeState(StateRequest):
 
 @job(ChangeVolumeState, http=ACTIONS, returns=Volume, raises=(ResourceNotFound,))
 async def change_volume_state(call: Call, conn: Connection, request: ChangeVolumeState) -> Volume:
-    found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
+    await store.get_volume(conn, request.uuid, scope_of(call))
     return await store.update_volume(conn, request.uuid, state=request.state)
 
 
@@ -147,7 +144,7 @@ class RecoverDataVolume(UuidRequest):
     RecoverDataVolume, http=ACTIONS, returns=Volume, raises=(ResourceNotFound, OperationError, QuotaExceeded)
 )
 async def recover_data_volume(call: Call, conn: Connection, request: RecoverDataVolume) -> Volume:
-    owned = found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
+    owned = await store.get_volume(conn, request.uuid, scope_of(call))
     if owned.volume.status != "Deleted":
         raise OperationError(f"the volume is {owned.volume.status}, not Deleted")
     await reserve(conn, owned.account_uuid, {"volume.data.num": 1}, is_admin=call.is_admin)
@@ -165,65 +162,13 @@ class ExpungeDataVolume(UuidRequest):
 
 @job(ExpungeDataVolume, http=ACTIONS, raises=(ResourceNotFound, OperationError))
 async def expunge_data_volume(call: Call, conn: Connection, request: ExpungeDataVolume) -> None:
-    owned = found(await store.lock_volume(conn, request.uuid, scope_of(call)), "volume", request.uuid)
+    owned = await store.get_volume(conn, request.uuid, scope_of(call))
     if owned.volume.status != "Deleted":
         raise OperationError(f"the volume is {owned.volume.status}, not Deleted")
     await store.delete_volume(conn, owned)
 
 
-class AttachDataVolumeToVm(ApiRequest):
-    """Attach a data volume to a VM, at once if it runs.
-
-    Source: ZStack's volume API.
-    """
-
-    volume_uuid: Reference
-    vm_instance_uuid: Reference
-
-
-@job(
-    AttachDataVolumeToVm,
-    http="POST /v1/volumes/{volumeUuid}/vm-instances/{vmInstanceUuid}",
-    returns=Volume,
-    raises=(ResourceNotFound, OperationError, VmStateRefused),
-    outside=True,
-)
-async def attach_data_volume_to_vm(call: Call, work: Outside, request: AttachDataVolumeToVm) -> Volume:
-    return await attaching.attach(call, work, request.volume_uuid, request.vm_instance_uuid)
-
-
-class DetachDataVolumeFromVm(ApiRequest):
-    """Take a data volume from its VM, at once if it runs. One that is attached to none is no error.
-
-    With `vmUuid`, one that is attached to another VM is left there.
-
-    Source: ZStack's volume API.
-    """
-
-    uuid: Reference
-    vm_uuid: Reference | None = None
-
-
-@job(
-    DetachDataVolumeFromVm,
-    http="DELETE /v1/volumes/{uuid}/vm-instances",
-    returns=Volume,
-    raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused),
-    outside=True,
-    shared=("vm_uuid",),
-)
-async def detach_data_volume_from_vm(call: Call, work: Outside, request: DetachDataVolumeFromVm) -> Volume:
-    return await attaching.detach(call, work, request.uuid, request.vm_uuid)
-
-
 query_volume = query_api(Volume, http="GET /v1/volumes", access="user", category="volume", java=JAVA)
-query_volume_snapshot = query_api(
-    VolumeSnapshot,
-    http="GET /v1/volume-snapshots",
-    access="user",
-    category="volumeSnapshot",
-    java="org.zstack.header.storage.snapshot",
-)
 
-SUBMODULES = (movers, snapshot_api, snapshots)
+SUBMODULES = (ownership,)
 """Imported for what they declare."""

@@ -79,6 +79,21 @@ class VolumeSnapshot(Inventory):
     last_op_date: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVolume:
+    """A volume that is about to be made."""
+
+    uuid: str
+    name: str
+    description: str | None
+    type: VolumeType
+    size: int  # bytes
+    disk_offering_uuid: str | None = None
+    image_uuid: str | None = None
+    primary_storage_uuid: str | None = None
+    format: str = "qcow2"
+
+
 @dataclass(frozen=True, slots=True)
 class OwnedVolume:
     """A volume whose row this transaction has locked, and its owner."""

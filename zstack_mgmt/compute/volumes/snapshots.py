@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from zstack_mgmt.compute.volumes.events import SnapshotChange, SnapshotKind
 from zstack_mgmt.compute.volumes.model import Volume, VolumeSnapshot, disk_of
 from zstack_mgmt.db import Connection, fetch_one
 
 
+@dataclass(frozen=True, slots=True)
+class OwnedSnapshot:
+    """A snapshot, its owner, and the job that changed its status last."""
+
+    snapshot: VolumeSnapshot
+    account_uuid: str
+    job_uuid: str | None
+
+    @property
+    def uuid(self) -> str:
+        return self.snapshot.uuid
+
+    def change(self, kind: SnapshotKind) -> SnapshotChange:
+        """What subscribers are told of it."""
+        return SnapshotChange(
+            snapshot_uuid=self.snapshot.uuid,
+            name=self.snapshot.name,
+            account_uuid=self.account_uuid,
+            volume_uuid=self.snapshot.volume_uuid,
+            size=self.snapshot.size,
+            kind=kind,
+        )
+
+
 async def insert_snapshot(
-    conn: Connection,
-    uuid: str,
-    name: str,
-    description: str | None,
-    volume: Volume,
-    account_uuid: str,
-    job_uuid: str,
+    conn: Connection, uuid: str, name: str, description: str | None, volume: Volume, job_uuid: str
 ) -> None:
-    """Insert a snapshot that is being made, and its owner. Its parent is the latest one of the volume."""
+    """Insert a snapshot that is being made; the caller notes its owner. Its parent is the latest one."""
     await conn.execute(
         """
         INSERT INTO volume_snapshots
@@ -37,14 +56,6 @@ async def insert_snapshot(
         volume.format,
         volume.size,
         job_uuid,
-    )
-    await conn.execute(
-        """
-        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
-        VALUES ($1, 'VolumeSnapshotVO', $2)
-        """,
-        uuid,
-        account_uuid,
     )
 
 
@@ -68,9 +79,9 @@ async def finish_snapshot(conn: Connection, uuid: str) -> VolumeSnapshot:
     return VolumeSnapshot.from_row(row)
 
 
-async def lock_snapshot(conn: Connection, uuid: str, account_uuid: str | None) -> Any:
-    """Snapshot, owner and job of the account (None: of any); row and owner are locked."""
-    return await conn.fetchrow(
+async def lock_snapshot(conn: Connection, uuid: str, account_uuid: str | None = None) -> OwnedSnapshot | None:
+    """The snapshot of the account (None: of any); row and owner are locked until the transaction ends."""
+    row = await conn.fetchrow(
         """
         SELECT s.*, o.account_uuid FROM volume_snapshots s JOIN resource_owners o ON o.resource_uuid = s.uuid
         WHERE s.uuid = $1 AND ($2::text IS NULL OR o.account_uuid = $2)
@@ -79,6 +90,23 @@ async def lock_snapshot(conn: Connection, uuid: str, account_uuid: str | None) -
         uuid,
         account_uuid,
     )
+    return None if row is None else _owned(row)
+
+
+async def snapshots_of(conn: Connection, volume_uuid: str) -> list[OwnedSnapshot]:
+    """The snapshots of a volume, the oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT s.*, o.account_uuid FROM volume_snapshots s JOIN resource_owners o ON o.resource_uuid = s.uuid
+        WHERE s.volume_uuid = $1 ORDER BY s.create_date, s.uuid
+        """,
+        volume_uuid,
+    )
+    return [_owned(row) for row in rows]
+
+
+def _owned(row: Any) -> OwnedSnapshot:
+    return OwnedSnapshot(VolumeSnapshot.from_row(row), row["account_uuid"], row["job_uuid"])
 
 
 async def volume_of(conn: Connection, uuid: str) -> str | None:
@@ -133,36 +161,19 @@ async def delete_snapshot(conn: Connection, uuid: str) -> None:
         await conn.execute("UPDATE volume_snapshots SET latest = true WHERE uuid = $1", row["parent_uuid"])
 
 
-async def snapshots_of(conn: Connection, volume_uuid: str) -> Sequence[Any]:
-    """Uuid, name, size, status and owner of the snapshots of a volume."""
-    return await conn.fetch(
-        """
-        SELECT s.uuid, s.name, s.size, s.status, o.account_uuid FROM volume_snapshots s
-        JOIN resource_owners o ON o.resource_uuid = s.uuid WHERE s.volume_uuid = $1 ORDER BY s.create_date,
-        s.uuid
-        """,
-        volume_uuid,
-    )
-
-
 async def delete_abandoned(conn: Connection) -> None:
-    """Delete the snapshots that were being made by a job that has ended.
-
-    Free those that were being deleted by one.
-    """
+    """Delete the snapshots whose making was left behind by its job, and keep those whose deletion was."""
     await conn.execute(
         """
-        DELETE FROM volume_snapshots s WHERE s.status = 'Creating'
-        AND s.last_op_date < now() - interval '1 minute'
-          AND NOT EXISTS (SELECT FROM api_jobs j
-                          WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
-        """
-    )
-    await conn.execute(
-        """
-        UPDATE volume_snapshots s SET status = 'Ready'
-        WHERE s.status = 'Deleting' AND s.last_op_date < now() - interval '1 minute'
-          AND NOT EXISTS (SELECT FROM api_jobs j
-                          WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
+        WITH abandoned AS (
+            SELECT uuid, status FROM volume_snapshots s
+            WHERE s.status <> 'Ready' AND s.last_op_date < now() - interval '1 minute'
+              AND NOT EXISTS (SELECT FROM api_jobs j
+                              WHERE j.uuid = s.job_uuid AND j.state IN ('queued', 'running'))
+        ), kept AS (
+            UPDATE volume_snapshots s SET status = 'Ready' FROM abandoned a
+            WHERE s.uuid = a.uuid AND a.status = 'Deleting'
+        )
+        DELETE FROM volume_snapshots s USING abandoned a WHERE s.uuid = a.uuid AND a.status = 'Creating'
         """
     )

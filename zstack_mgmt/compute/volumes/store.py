@@ -2,64 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 
 from zstack_mgmt.compute.volumes.events import tell_volume
-from zstack_mgmt.compute.volumes.model import OwnedVolume, Volume, install_path
+from zstack_mgmt.compute.volumes.model import NewVolume, OwnedVolume, Volume, install_path
+from zstack_mgmt.core.errors import OperationError, ResourceNotFound
 from zstack_mgmt.db import Connection, fetch_one
-from zstack_mgmt.identity.quotas.usage import counts
 
 
-async def insert_volume(
-    conn: Connection,
-    uuid: str,
-    name: str,
-    description: str | None,
-    account_uuid: str,
-    type_: str,
-    size: int,
-    *,
-    vm_uuid: str | None = None,
-    device_id: int | None = None,
-    disk_offering_uuid: str | None = None,
-    image_uuid: str | None = None,
-    primary_storage_uuid: str | None = None,
-    format_: str = "qcow2",
-) -> Volume:
-    """Insert a volume and its owner, and tell of it. It is Ready with a VM, NotInstantiated without."""
-    row = await fetch_one(
-        conn,
+async def insert_volumes(
+    conn: Connection, account_uuid: str, new: Sequence[NewVolume], *, vm_uuid: str | None = None
+) -> list[Volume]:
+    """Insert volumes whose owner the caller notes, and tell of them.
+
+    With a VM they are Ready, and its devices in their order; without one NotInstantiated.
+    """
+    rows = await conn.fetch(
         """
-        INSERT INTO volumes (uuid, name, description, type, size, vm_instance_uuid, device_id,
-        disk_offering_uuid,
-                             root_image_uuid, primary_storage_uuid, format, install_path, status)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-                CASE WHEN $6::text IS NULL THEN 'NotInstantiated' ELSE 'Ready' END)
+        INSERT INTO volumes (uuid, name, description, type, size, disk_offering_uuid, root_image_uuid,
+                             primary_storage_uuid, format, install_path, status, vm_instance_uuid, device_id)
+        SELECT uuid, name, description, type, size, offering, image, storage, format,
+               CASE WHEN $11::text IS NOT NULL THEN path END,
+               CASE WHEN $11::text IS NULL THEN 'NotInstantiated' ELSE 'Ready' END,
+               $11, CASE WHEN $11::text IS NOT NULL THEN position - 1 END
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
+                    $8::text[], $9::text[], $10::text[])
+             WITH ORDINALITY AS n (uuid, name, description, type, size, offering, image, storage, format,
+                                   path, position)
         RETURNING *
         """,
-        uuid,
-        name,
-        description,
-        type_,
-        size,
+        [n.uuid for n in new],
+        [n.name for n in new],
+        [n.description for n in new],
+        [n.type for n in new],
+        [n.size for n in new],
+        [n.disk_offering_uuid for n in new],
+        [n.image_uuid for n in new],
+        [n.primary_storage_uuid for n in new],
+        [n.format for n in new],
+        [install_path(n.uuid, n.format) for n in new],
         vm_uuid,
-        device_id,
-        disk_offering_uuid,
-        image_uuid,
-        primary_storage_uuid,
-        format_,
-        None if vm_uuid is None else install_path(uuid, format_),
     )
-    await conn.execute(
-        """
-        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid) VALUES ($1, 'VolumeVO', $2)
-        """,
-        uuid,
-        account_uuid,
-    )
-    volume = Volume.from_row(row)
-    await tell_volume(conn, OwnedVolume(volume, account_uuid, None).change("created"))
-    return volume
+    volumes = [Volume.from_row(row) for row in rows]
+    for volume in volumes:
+        owned = OwnedVolume(volume, account_uuid, None)
+        await tell_volume(conn, owned.change("created"))
+        if vm_uuid is not None and volume.type == "Data":
+            await tell_volume(conn, owned.change("attached"))
+    return volumes
 
 
 async def lock_volume(conn: Connection, uuid: str, account_uuid: str | None) -> OwnedVolume | None:
@@ -74,19 +65,6 @@ async def lock_volume(conn: Connection, uuid: str, account_uuid: str | None) -> 
         account_uuid,
     )
     return None if row is None else OwnedVolume(Volume.from_row(row), row["owner_uuid"], row["job_uuid"])
-
-
-async def volumes_of(conn: Connection, vm_uuid: str) -> list[OwnedVolume]:
-    """The volumes of a VM, the root volume first, locked until the transaction ends."""
-    rows = await conn.fetch(
-        """
-        SELECT v.*, o.account_uuid AS owner_uuid FROM volumes v
-        JOIN resource_owners o ON o.resource_uuid = v.uuid
-        WHERE v.vm_instance_uuid = $1 ORDER BY v.device_id, v.uuid FOR NO KEY UPDATE OF v
-        """,
-        vm_uuid,
-    )
-    return [OwnedVolume(Volume.from_row(row), row["owner_uuid"], row["job_uuid"]) for row in rows]
 
 
 async def update_volume(
@@ -119,21 +97,46 @@ async def vm_of(conn: Connection, uuid: str) -> str | None:
     return await conn.fetchval("SELECT vm_instance_uuid FROM volumes WHERE uuid = $1", uuid)
 
 
-async def attach(conn: Connection, uuid: str, vm_uuid: str, job_uuid: str) -> Volume:
-    """Give a data volume to a VM as its next device."""
+async def get_volume(conn: Connection, uuid: str, account_uuid: str | None = None) -> OwnedVolume:
+    """The same as `lock_volume` of a volume that must be there; raises ResourceNotFound."""
+    owned = await lock_volume(conn, uuid, account_uuid)
+    if owned is None:
+        raise ResourceNotFound(f"no volume has the uuid {uuid}")
+    return owned
+
+
+async def get_volume_of(
+    conn: Connection, uuid: str, account_uuid: str | None, vm_uuid: str | None
+) -> OwnedVolume:
+    """The volume of a VM that the caller has locked before, as `vm_of` named it.
+
+    Raises:
+        ResourceNotFound: the account owns no such volume.
+        OperationError: it was attached or detached at this moment.
+    """
+    owned = await get_volume(conn, uuid, account_uuid)
+    if owned.volume.vm_instance_uuid != vm_uuid:
+        raise OperationError(f"the volume {uuid} is being attached or detached; try again")
+    return owned
+
+
+async def attach(conn: Connection, owned: OwnedVolume, vm_uuid: str, job_uuid: str) -> None:
+    """Give a data volume to a VM as the lowest device that is free, and tell of it."""
     row = await fetch_one(
         conn,
         """
         UPDATE volumes SET vm_instance_uuid = $2, status = 'Ready', job_uuid = $3, last_op_date = now(),
-               device_id = (SELECT coalesce(max(o.device_id), 0) + 1 FROM volumes o
-               WHERE o.vm_instance_uuid = $2)
+               device_id = (
+                   SELECT min(n) FROM generate_series(1, (
+                       SELECT count(*) + 1 FROM volumes WHERE vm_instance_uuid = $2)) AS n
+                   WHERE NOT EXISTS (SELECT FROM volumes o WHERE o.vm_instance_uuid = $2 AND o.device_id = n))
         WHERE uuid = $1 RETURNING *
         """,
-        uuid,
+        owned.volume.uuid,
         vm_uuid,
         job_uuid,
     )
-    return Volume.from_row(row)
+    await tell_volume(conn, replace(owned, volume=Volume.from_row(row)).change("attached"))
 
 
 async def instantiate(conn: Connection, uuid: str) -> Volume:
@@ -147,58 +150,31 @@ async def instantiate(conn: Connection, uuid: str) -> Volume:
     return Volume.from_row(row)
 
 
-async def detach(conn: Connection, uuid: str, job_uuid: str | None) -> Volume:
-    """Take a data volume from its VM. It stays on the storage."""
+async def detach(conn: Connection, owned: OwnedVolume, job_uuid: str | None, *, undo: bool = False) -> Volume:
+    """Take a data volume from its VM, and tell of it. It stays on the storage.
+
+    Args:
+        undo: the hypervisor refused it. If it was its first attachment, it has not come into being after all.
+    """
+    fresh = undo and owned.volume.install_path is None
     row = await fetch_one(
         conn,
         """
         UPDATE volumes SET vm_instance_uuid = NULL, device_id = NULL, job_uuid = $2, last_op_date = now(),
-               install_path = coalesce(install_path, $3)
+               install_path = CASE WHEN NOT $4 THEN coalesce(install_path, $3) END,
+               status = CASE WHEN $4 THEN 'NotInstantiated' ELSE status END
         WHERE uuid = $1 RETURNING *
         """,
-        uuid,
+        owned.volume.uuid,
         job_uuid,
-        install_path(uuid, "qcow2"),
+        install_path(owned.volume.uuid, "qcow2"),
+        fresh,
     )
+    await tell_volume(conn, owned.change("undone" if fresh else "detached"))
     return Volume.from_row(row)
-
-
-async def undo_attach(conn: Connection, uuid: str, job_uuid: str) -> None:
-    """Take back an attachment that the hypervisor refused: the volume is as it was before."""
-    await conn.execute(
-        """
-        UPDATE volumes SET vm_instance_uuid = NULL, device_id = NULL, job_uuid = $2, last_op_date = now(),
-               status = CASE WHEN install_path IS NULL THEN 'NotInstantiated' ELSE status END
-        WHERE uuid = $1
-        """,
-        uuid,
-        job_uuid,
-    )
 
 
 async def delete_volume(conn: Connection, owned: OwnedVolume) -> None:
     """Delete the row for good, after telling of it. Its snapshots stay, without a volume."""
     await tell_volume(conn, owned.change("expunged"))
     await conn.execute("DELETE FROM volumes WHERE uuid = $1", owned.volume.uuid)
-
-
-@counts("volume.data.num", "volume.capacity", "snapshot.volume.num")
-async def count_volumes(conn: Connection, account_uuid: str) -> Mapping[str, int]:
-    """Data volumes that are not deleted, the bytes of all volumes, and the snapshots of the account."""
-    row = await fetch_one(
-        conn,
-        """
-        SELECT count(*) FILTER (WHERE v.type = 'Data' AND v.status <> 'Deleted') AS num,
-               coalesce(sum(v.size), 0)::bigint AS capacity,
-               (SELECT count(*) FROM resource_owners s
-                WHERE s.account_uuid = $1 AND s.resource_type = 'VolumeSnapshotVO') AS snapshots
-        FROM resource_owners o JOIN volumes v ON v.uuid = o.resource_uuid
-        WHERE o.account_uuid = $1 AND o.resource_type = 'VolumeVO'
-        """,
-        account_uuid,
-    )
-    return {
-        "volume.data.num": row["num"],
-        "volume.capacity": row["capacity"],
-        "snapshot.volume.num": row["snapshots"],
-    }

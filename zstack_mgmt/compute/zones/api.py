@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zstack_mgmt.compute.hosts.store import lock_hosts_in, set_states_in
-from zstack_mgmt.compute.vms.cascade import delete_in_zone
+from zstack_mgmt.compute.vms.evacuation import delete_in_zone
 from zstack_mgmt.compute.zones.model import Zone
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.core.requests import CreateRequest

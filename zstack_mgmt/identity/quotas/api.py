@@ -12,7 +12,6 @@ from zstack_mgmt.core.values import Reference, ResourceName
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.quotas import store
 from zstack_mgmt.identity.quotas.model import Quota, QuotaUsage
-from zstack_mgmt.identity.quotas.usage import used
 from zstack_mgmt.query.declare import query_api
 
 JAVA = "org.zstack.header.identity"
@@ -43,11 +42,12 @@ class UpdateQuota(ApiRequest):
 async def update_quota(call: Call, conn: Connection, request: UpdateQuota) -> Quota:
     if not await store.account_exists(conn, request.identity_uuid):
         raise ResourceNotFound(f"no account has the uuid {request.identity_uuid}")
-    if await store.lock(conn, request.identity_uuid, request.name) is None:
+    known = await store.lock(conn, request.identity_uuid, [request.name])
+    if request.name not in known:
         raise InvalidArgument(f"the account has no quota called {request.name!r}")
-    present = (await used(conn, request.identity_uuid)).get(request.name, 0)
-    if request.value < present:
-        raise OperationError(f"{present} are in use; the quota {request.name} cannot be {request.value}")
+    _, used = known[request.name]
+    if request.value < used:
+        raise OperationError(f"{used} are in use; the quota {request.name} cannot be {request.value}")
     quota = await store.set_quota(conn, request.identity_uuid, request.name, request.value)
     assert quota is not None  # noqa: S101 (its row is locked)
     return quota
@@ -80,9 +80,7 @@ async def get_account_quota_usage(
     foreign = request.uuid != call.account_uuid and not call.is_admin
     if foreign or not await store.account_exists(conn, request.uuid):
         raise ResourceNotFound(f"no account has the uuid {request.uuid}")
-    present = await used(conn, request.uuid)
-    totals = await store.values(conn, request.uuid)
-    return [QuotaUsage(name=name, total=total, used=present.get(name, 0)) for name, total in totals.items()]
+    return await store.usages(conn, request.uuid)
 
 
 query_quota = query_api(Quota, http="GET /v1/accounts/quotas", access="user", category="identity", java=JAVA)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.quotas.model import Quota
+from zstack_mgmt.identity.quotas.model import Quota, QuotaUsage
 
 
 async def create_quotas(conn: Connection, account_uuid: str) -> None:
@@ -45,21 +47,35 @@ async def set_quota(conn: Connection, account_uuid: str, name: str, value: int) 
     return None if row is None else Quota.from_row(row)
 
 
-async def values(conn: Connection, account_uuid: str) -> dict[str, int]:
-    """Name and value of the account's quotas; the defaults' names with 0 where it has none."""
+async def usages(conn: Connection, account_uuid: str) -> list[QuotaUsage]:
+    """Value and use of each quota; 0 where the account has no limit. No use is shown beyond 2^63 - 1."""
     rows = await conn.fetch(
         """
-        SELECT d.name, coalesce(q.value, 0) AS value FROM quota_defaults d
-        LEFT JOIN quotas q ON q.name = d.name AND q.identity_uuid = $1 ORDER BY d.name
+        SELECT d.name, coalesce(q.value, 0) AS total,
+               least(coalesce(q.used, u.used, 0), 9223372036854775807)::bigint AS used
+        FROM quota_defaults d LEFT JOIN quotas q ON q.name = d.name AND q.identity_uuid = $1
+        LEFT JOIN (
+            SELECT key, sum(value::numeric) AS used FROM resource_owners, jsonb_each_text(uses)
+            WHERE account_uuid = $1 AND NOT EXISTS (SELECT FROM quotas WHERE identity_uuid = $1)
+            GROUP BY key) u ON u.key = d.name
+        ORDER BY d.name
         """,
         account_uuid,
     )
-    return {row["name"]: row["value"] for row in rows}
+    return [QuotaUsage.from_row(row) for row in rows]
 
 
-async def lock(conn: Connection, account_uuid: str, name: str) -> int | None:
-    """The value, its row locked until the transaction ends; None when the account has no such limit."""
-    return await conn.fetchval("SELECT lock_quota($1, $2)", account_uuid, name)
+async def lock(conn: Connection, account_uuid: str, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Value and use of those of the quotas that the account has, locked until the transaction ends."""
+    rows = await conn.fetch(
+        """
+        SELECT name, value, used::text FROM quotas WHERE identity_uuid = $1 AND name = ANY ($2)
+        ORDER BY name FOR NO KEY UPDATE
+        """,
+        account_uuid,
+        names,
+    )
+    return {row["name"]: (row["value"], int(row["used"])) for row in rows}
 
 
 async def account_exists(conn: Connection, uuid: str) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import StringConstraints
 
-from zstack_mgmt.compute.networks import vips
-from zstack_mgmt.compute.networks.addresses import hold_address, take_address
-from zstack_mgmt.compute.networks.model import Eip, Vip, address
-from zstack_mgmt.compute.networks.store import get_l3
-from zstack_mgmt.compute.vms.store import get_nic
+from zstack_mgmt.compute.networks.model import address
+from zstack_mgmt.compute.networks.store import usable_l3s
+from zstack_mgmt.compute.vips import ownership, store
+from zstack_mgmt.compute.vips.model import Eip, Vip
+from zstack_mgmt.compute.vips.store import EIPS, VIPS, Table
 from zstack_mgmt.core.errors import (
     DuplicateResource,
     InvalidArgument,
@@ -24,13 +25,11 @@ from zstack_mgmt.core.requests import DeleteRequest, StateRequest, UpdateRequest
 from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import found, is_visible, own, owners_of, scope_of
+from zstack_mgmt.identity.sharing.owners import own, scope_of
 from zstack_mgmt.query.declare import query_api
 
 VIP_JAVA = "org.zstack.network.service.vip"
 EIP_JAVA = "org.zstack.network.service.eip"
-VIP_ACTIONS = "PUT /v1/vips/{uuid}/actions"
-EIP_ACTIONS = "PUT /v1/eips/{uuid}/actions"
 Text = Annotated[str, StringConstraints(max_length=255)]
 vip_job = partial(api, mode="job", access="user", java=VIP_JAVA, category="vip")
 eip_job = partial(api, mode="job", access="user", java=EIP_JAVA, category="eip")
@@ -58,17 +57,12 @@ class CreateVip(ApiRequest):
 )
 async def create_vip(call: Call, conn: Connection, request: CreateVip) -> Vip:
     uuid = request.l3_network_uuid
-    visible = call.is_admin or await is_visible(conn, uuid, call.account_uuid)
-    l3 = found(await get_l3(conn, uuid) if visible else None, "L3 network", uuid)
-    if l3.state != "Enabled":
-        raise OperationError(f"the L3 network {uuid} is {l3.state}")
+    await usable_l3s(conn, [uuid], scope_of(call))
     wanted = None if request.required_ip is None else address(request.required_ip, "requiredIp")
     await reserve(conn, call.account_uuid, {"vip.num": 1}, is_admin=call.is_admin)
-    taken = await take_address(conn, l3, wanted)
-    vip = await vips.insert_vip(
-        conn, request.resource_uuid or new_uuid(), request.name, request.description, uuid, taken
+    vip = await store.insert_vip(
+        conn, request.resource_uuid or new_uuid(), request.name, request.description, uuid, wanted
     )
-    await hold_address(conn, uuid, taken, vip_uuid=vip.uuid)
     await own(conn, vip.uuid, call.account_uuid, request)
     return vip
 
@@ -80,12 +74,6 @@ class UpdateVip(UpdateRequest):
     """
 
 
-@vip_job(UpdateVip, http=VIP_ACTIONS, returns=Vip, raises=(ResourceNotFound,))
-async def update_vip(call: Call, conn: Connection, request: UpdateVip) -> Vip:
-    found(await vips.lock_vip(conn, request.uuid, scope_of(call)), "VIP", request.uuid)
-    return await vips.update_vip(conn, request.uuid, request.name, request.description, None)
-
-
 class ChangeVipState(StateRequest):
     """Enable or disable a VIP. A disabled one takes no new service.
 
@@ -93,24 +81,11 @@ class ChangeVipState(StateRequest):
     """
 
 
-@vip_job(ChangeVipState, http=VIP_ACTIONS, returns=Vip, raises=(ResourceNotFound,))
-async def change_vip_state(call: Call, conn: Connection, request: ChangeVipState) -> Vip:
-    found(await vips.lock_vip(conn, request.uuid, scope_of(call)), "VIP", request.uuid)
-    return await vips.update_vip(conn, request.uuid, None, None, request.state)
-
-
 class DeleteVip(DeleteRequest):
     """Delete a VIP with its EIP; its address is free again. One that is gone is no error.
 
     Source: ZStack's VIP API.
     """
-
-
-@vip_job(DeleteVip, http="DELETE /v1/vips/{uuid}", raises=(ResourceNotFound,))
-async def delete_vip(call: Call, conn: Connection, request: DeleteVip) -> None:
-    uuid = request.uuid_of("VIP")
-    if await vips.lock_vip(conn, uuid, scope_of(call)) is not None:
-        await vips.delete_vip(conn, uuid)
 
 
 class CreateEip(ApiRequest):
@@ -134,13 +109,13 @@ class CreateEip(ApiRequest):
     exclusive=("vip_uuid", "vm_nic_uuid", "resource_uuid"),
 )
 async def create_eip(call: Call, conn: Connection, request: CreateEip) -> Eip:
-    vip, owner = found(await vips.lock_vip(conn, request.vip_uuid, scope_of(call)), "VIP", request.vip_uuid)
+    vip, owner = await VIPS.lock(conn, request.vip_uuid, scope_of(call))
     if vip.state != "Enabled":
         raise OperationError(f"the VIP {vip.uuid} is {vip.state}")
     if request.vm_nic_uuid is not None:
         await _check_nic(conn, call, request.vm_nic_uuid, vip, owner)
     await reserve(conn, owner, {"eip.num": 1}, is_admin=call.is_admin)
-    eip = await vips.insert_eip(
+    eip = await store.insert_eip(
         conn, request.resource_uuid or new_uuid(), request.name, request.description, vip, request.vm_nic_uuid
     )
     await own(conn, eip.uuid, owner, request)
@@ -149,10 +124,10 @@ async def create_eip(call: Call, conn: Connection, request: CreateEip) -> Eip:
 
 async def _check_nic(conn: Connection, call: Call, nic_uuid: str, vip: Vip, owner: str) -> None:
     """The EIP may lead to a NIC of the VIP's owner, on another network."""
-    nic = found(await get_nic(conn, nic_uuid, scope_of(call)), "NIC", nic_uuid)
-    if (await owners_of(conn, [nic_uuid]))[nic_uuid][0] != owner:
+    l3_uuid, nic_owner = await store.lock_nic(conn, nic_uuid, scope_of(call))
+    if nic_owner != owner:
         raise InvalidArgument("the VIP and the NIC belong to different accounts")
-    if nic.l3_network_uuid == vip.l3_network_uuid:
+    if l3_uuid == vip.l3_network_uuid:
         raise InvalidArgument("the NIC is on the VIP's own network, where it needs no EIP")
 
 
@@ -173,14 +148,14 @@ class AttachEip(ApiRequest):
     raises=(ResourceNotFound, InvalidArgument, OperationError),
 )
 async def attach_eip(call: Call, conn: Connection, request: AttachEip) -> Eip:
-    eip = found(await vips.lock_eip(conn, request.eip_uuid, scope_of(call)), "EIP", request.eip_uuid)
+    eip, _ = await EIPS.lock(conn, request.eip_uuid, scope_of(call))
     if eip.state != "Enabled":
         raise OperationError(f"the EIP {eip.uuid} is {eip.state}")
     if eip.vm_nic_uuid is not None:
         raise OperationError(f"the EIP leads to the NIC {eip.vm_nic_uuid}; detach it first")
-    vip, owner = found(await vips.lock_vip(conn, eip.vip_uuid, None), "VIP", eip.vip_uuid)
+    vip, owner = await VIPS.lock(conn, eip.vip_uuid)
     await _check_nic(conn, call, request.vm_nic_uuid, vip, owner)
-    return await vips.set_nic(conn, eip.uuid, request.vm_nic_uuid)
+    return await store.set_nic(conn, eip.uuid, request.vm_nic_uuid)
 
 
 class DetachEip(UuidRequest):
@@ -192,8 +167,8 @@ class DetachEip(UuidRequest):
 
 @eip_job(DetachEip, http="DELETE /v1/eips/{uuid}/vm-instances/nics", returns=Eip, raises=(ResourceNotFound,))
 async def detach_eip(call: Call, conn: Connection, request: DetachEip) -> Eip:
-    found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
-    return await vips.set_nic(conn, request.uuid, None)
+    await EIPS.lock(conn, request.uuid, scope_of(call))
+    return await store.set_nic(conn, request.uuid, None)
 
 
 class UpdateEip(UpdateRequest):
@@ -203,23 +178,11 @@ class UpdateEip(UpdateRequest):
     """
 
 
-@eip_job(UpdateEip, http=EIP_ACTIONS, returns=Eip, raises=(ResourceNotFound,))
-async def update_eip(call: Call, conn: Connection, request: UpdateEip) -> Eip:
-    found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
-    return await vips.update_eip(conn, request.uuid, request.name, request.description, None)
-
-
 class ChangeEipState(StateRequest):
     """Enable or disable an EIP. A disabled one cannot be attached.
 
     Source: ZStack's EIP API.
     """
-
-
-@eip_job(ChangeEipState, http=EIP_ACTIONS, returns=Eip, raises=(ResourceNotFound,))
-async def change_eip_state(call: Call, conn: Connection, request: ChangeEipState) -> Eip:
-    found(await vips.lock_eip(conn, request.uuid, scope_of(call)), "EIP", request.uuid)
-    return await vips.update_eip(conn, request.uuid, None, None, request.state)
 
 
 class DeleteEip(DeleteRequest):
@@ -229,12 +192,39 @@ class DeleteEip(DeleteRequest):
     """
 
 
-@eip_job(DeleteEip, http="DELETE /v1/eips/{uuid}", raises=(ResourceNotFound,))
-async def delete_eip(call: Call, conn: Connection, request: DeleteEip) -> None:
-    uuid = request.uuid_of("EIP")
-    if await vips.lock_eip(conn, uuid, scope_of(call)) is not None:
-        await vips.delete_eip(conn, uuid)
+def _declare(
+    job: Callable[..., Any],
+    path: str,
+    table: Table[Any],
+    update: type[UpdateRequest],
+    change_state: type[StateRequest],
+    delete: type[DeleteRequest],
+) -> None:
+    """Declare what is the same for VIPs and EIPs: they change, are enabled or disabled, and go."""
+    returns = table.inventory
 
+    @job(update, http=f"PUT {path}/{{uuid}}/actions", returns=returns, raises=(ResourceNotFound,))
+    async def update_it(call: Call, conn: Connection, request: UpdateRequest) -> Any:
+        await table.lock(conn, request.uuid, scope_of(call))
+        return await table.update(conn, request.uuid, request.name, request.description)
+
+    @job(change_state, http=f"PUT {path}/{{uuid}}/actions", returns=returns, raises=(ResourceNotFound,))
+    async def change_its_state(call: Call, conn: Connection, request: StateRequest) -> Any:
+        await table.lock(conn, request.uuid, scope_of(call))
+        return await table.update(conn, request.uuid, state=request.state)
+
+    @job(delete, http=f"DELETE {path}/{{uuid}}", raises=(ResourceNotFound,))
+    async def delete_it(call: Call, conn: Connection, request: DeleteRequest) -> None:
+        uuid = request.uuid_of(table.noun)
+        if await table.find(conn, uuid, scope_of(call)) is not None:
+            await table.delete(conn, uuid)
+
+
+_declare(vip_job, "/v1/vips", VIPS, UpdateVip, ChangeVipState, DeleteVip)
+_declare(eip_job, "/v1/eips", EIPS, UpdateEip, ChangeEipState, DeleteEip)
 
 query_vip = query_api(Vip, http="GET /v1/vips", access="user", category="vip", java=VIP_JAVA)
 query_eip = query_api(Eip, http="GET /v1/eips", access="user", category="eip", java=EIP_JAVA)
+
+SUBMODULES = (ownership,)
+"""Imported for what they declare."""

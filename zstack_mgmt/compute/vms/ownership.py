@@ -1,4 +1,4 @@
-"""What follows a VM, a NIC or a network service to another owner."""
+"""What follows a VM to another owner."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import replace
 
 from zstack_mgmt.compute.vms import store
 from zstack_mgmt.compute.vms.events import tell
-from zstack_mgmt.compute.vms.power import check_state
-from zstack_mgmt.compute.volumes import store as volumes
-from zstack_mgmt.compute.volumes.movers import follow_volume
+from zstack_mgmt.compute.volumes.ownership import follow_volume
+from zstack_mgmt.compute.volumes.snapshots import snapshots_of
 from zstack_mgmt.core.errors import OperationError
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.quotas.usage import reserve
 from zstack_mgmt.identity.sharing.movers import mover
-from zstack_mgmt.identity.sharing.owners import found, owners_of
+from zstack_mgmt.identity.sharing.owners import owners_of
 
 
 @mover("VmInstanceVO")
@@ -24,27 +23,26 @@ async def move_vm(conn: Connection, uuid: str, account_uuid: str) -> list[str]:
         VmStateRefused: VM.1010; the VM is neither Created, Stopped, Running nor Starting.
         QuotaExceeded: ID.1003; the new owner may not have so much.
     """
-    vm = found(await store.lock_vm(conn, uuid, None), "VM", uuid)
-    check_state(vm, "change-owner")
-    owned = await volumes.volumes_of(conn, uuid)
-    nics = [nic.uuid for nic in await store.nics_of(conn, uuid)]
+    vm = await store.get_vm(conn, uuid)
+    vm.check_state("change-owner")
+    size, owned = vm.inventory, vm.volumes()
+    nics = [nic.uuid for nic in size.vm_nics]
     await owners_of(conn, nics)  # locked, so that no EIP is attached to them until they have moved
-    eips, vips = await store.eips_of(conn, uuid)
+    services = await store.followers(conn, uuid)
+    kept = [len(await snapshots_of(conn, volume.uuid)) for volume in size.all_volumes]
     wanted = {
         "vm.totalNum": 1,
-        "volume.data.num": sum(v.volume.type == "Data" for v in owned),
-        "volume.capacity": sum(v.volume.size for v in owned),
-        "snapshot.volume.num": await store.count_snapshots(conn, [v.volume.uuid for v in owned]),
-        "eip.num": len(eips),
-        "vip.num": len(vips),
+        "volume.data.num": sum(volume.type == "Data" for volume in size.all_volumes),
+        "volume.capacity": sum(volume.size for volume in size.all_volumes),
+        "snapshot.volume.num": sum(kept),
+        **{name: len(uuids) for name, uuids in services.items()},
     }
     if vm.state in ("Running", "Starting"):
-        wanted |= {"vm.num": 1, "vm.cpuNum": vm.cpu_num, "vm.memorySize": vm.memory_size}
+        wanted |= {"vm.num": 1, "vm.cpuNum": size.cpu_num, "vm.memorySize": size.memory_size}
     await reserve(conn, account_uuid, wanted, is_admin=False)
-    moved = nics + eips + vips
+    moved = [*nics, *(each for uuids in services.values() for each in uuids)]
     for each in owned:
-        moved.append(each.volume.uuid)
-        moved += await follow_volume(conn, each, account_uuid)
+        moved += [each.volume.uuid, *await follow_volume(conn, each, account_uuid)]
     change = replace(vm, account_uuid=account_uuid).change(vm.state, "owner-changed", vm.account_uuid)
     await tell(conn, change)
     return moved

@@ -13,7 +13,7 @@ import pytest
 from world import World
 
 from zstack_mgmt import db
-from zstack_mgmt.compute.vms import events, settle
+from zstack_mgmt.compute.vms import events, reconcile
 from zstack_mgmt.compute.volumes import events as volume_events
 from zstack_mgmt.core.callers import AccountCaller
 from zstack_mgmt.core.registry import APIS, Call
@@ -33,14 +33,14 @@ class Chores:
 
     async def check(self) -> None:
         await self.db.execute("UPDATE hosts SET asked_at = now() - interval '1 hour'")
-        await settle.check_hosts(self.services, self.transaction)
+        await reconcile.check_hosts(self.services, self.transaction)
 
     async def settle(self) -> None:
-        await settle.settle_abandoned(self.services, self.transaction)
+        await reconcile.settle_abandoned(self.services, self.transaction)
 
     async def sweep(self) -> None:
         await self.db.execute("UPDATE stray_domains SET next_at = now()")
-        await settle.destroy_strays(self.services, self.transaction)
+        await reconcile.destroy_strays(self.services, self.transaction)
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ async def test_asking_a_host_costs_the_same_however_many_vms_it_runs(world: Worl
     for _ in range(2):
         await asyncio.gather(*(world.vm() for _ in range(5)))
         await world.service.db.execute("UPDATE hosts SET asked_at = now() - interval '1 hour'")
-        await settle.check_hosts(build_services(world.service.settings), counting)
+        await reconcile.check_hosts(build_services(world.service.settings), counting)
         costs.append(len(counted))
         counted.clear()
     assert costs[0] == costs[1] < 10, costs

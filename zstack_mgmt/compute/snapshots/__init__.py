@@ -1,0 +1,1 @@
+"""Snapshots of volumes, made where their VMs run."""

@@ -1,0 +1,1 @@
+"""VIPs and EIPs: addresses that network services use."""
