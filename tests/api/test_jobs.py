@@ -261,9 +261,11 @@ async def test_validation_only_leaves_the_outside_alone(service: Service) -> Non
 
 async def test_secrets_are_not_in_the_job_row(service: Service) -> None:
     await service.admin.create("/accounts", name="tenant", password="my-clear-password")
-    row = await service.db.fetchrow("SELECT request, result FROM api_jobs WHERE api = 'CreateAccount'")
-    assert "my-clear-password" not in row["request"] + row["result"]
-    assert "$argon2id$" in row["request"]
+    row = await service.db.fetchrow(
+        "SELECT request, secrets, result FROM api_jobs WHERE api = 'CreateAccount'"
+    )
+    assert "my-clear-password" not in row["request"] + row["secrets"] + row["result"]
+    assert "$argon2id$" in row["secrets"]
     assert "argon2" not in row["result"]
 
 

@@ -87,9 +87,11 @@ async def ended(pool: Any, count: int, timeout_s: float = 15) -> Counter[str]:
 
 
 async def secret_of(pool: Any, account: str = ACCOUNT) -> str:
-    read = await secrets.read(pool, SEALER, account)
-    assert read.secret is not None
-    return read.secret
+    """The account's current signing secret, as a rotation hands it out."""
+    async with pool.acquire() as conn, conn.transaction():
+        made = await secrets.rotate(conn, SEALER, account, 3600)
+    assert made.secret is not None
+    return made.secret
 
 
 def check(received: Received, *held: str) -> None:

@@ -5,10 +5,11 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from app import Service, running_service
+from app import Client, Service, running_service
 from receivers import Receiver, receiver, replying
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine.bell import heard, wake_channel
@@ -32,15 +33,23 @@ async def hooked_job(service: Service, sink: Receiver) -> str:
     return sink.requests[-1].headers["x-job-uuid"]
 
 
-async def test_a_jobs_result_arrives_signed_with_the_secret_that_is_read_once(service):
+async def rotated(client: Client, **params: Any) -> Any:
+    """What a rotation of the account's secret answers."""
+    return (await client.call("POST", "/webhooks/secret/rotations", {"params": params})).inventory
+
+
+async def test_a_jobs_result_arrives_signed_with_the_secret_that_a_rotation_handed_out(service):
+    assert (await service.admin.get("/webhooks/secret")).body == {}
+    made = await rotated(service.admin)
     async with receiver() as sink:
         uuid = await hooked_job(service, sink)
-        first = (await service.admin.get("/webhooks/secret")).inventory
-        verify(first["secret"], sink.requests[0].headers, sink.requests[0].body, now=time.time())
-        again = (await service.admin.get("/webhooks/secret")).inventory
-        assert "secret" not in again
-        assert again["uuid"] == first["uuid"]
-        assert again["readDate"]
+        verify(made["secret"], sink.requests[0].headers, sink.requests[0].body, now=time.time())
+        for _ in range(2):  # reading it changes nothing
+            known = (await service.admin.get("/webhooks/secret")).inventory
+            assert "secret" not in known
+            assert (known["uuid"], known["older"]) == (made["uuid"], [])
+        lines = (await service.admin.get("/audits?q=api=RotateWebhookSecret")).body["inventories"]
+        assert [line["outcome"] for line in lines] == ["succeeded"]
         poll = await service.admin.get(f"/api-jobs/{uuid}")
         assert sink.requests[0].body == (await _raw(service, f"/api-jobs/{uuid}"))
         assert poll.status == 200
@@ -53,12 +62,10 @@ async def _raw(service: Service, path: str) -> bytes:
 
 
 async def test_a_rotation_shows_the_new_secret_once_and_lists_the_old_one(service):
-    old = (await service.admin.get("/webhooks/secret")).inventory
-    rotated = await service.admin.call(
-        "POST", "/webhooks/secret/rotations", {"params": {"overlapSeconds": 60}}
-    )
-    assert rotated.inventory["secret"] not in ("", old["secret"])
-    assert [older["uuid"] for older in rotated.inventory["older"]] == [old["uuid"]]
+    old = await rotated(service.admin)
+    new = await rotated(service.admin, overlapSeconds=60)
+    assert new["secret"] not in ("", old["secret"])
+    assert [older["uuid"] for older in new["older"]] == [old["uuid"]]
     assert "secret" not in (await service.admin.get("/webhooks/secret")).inventory
     for wrong in (-1, 7 * 86400 + 1):
         refused = await service.admin.call(
@@ -154,10 +161,47 @@ async def test_another_accounts_deliveries_behave_as_absent(service):
         assert len(sink.requests) == 1
 
 
+async def test_deliveries_are_for_those_who_may_see_the_job(settings: Settings) -> None:
+    """A user sees those of its own jobs; what was blocked inside is told to administrators alone."""
+    settings = replace(settings, webhook_schedule_s=())
+    async with running_service(settings) as service:
+        account, owner = await service.account("owner")
+        users = {}
+        for name in ("a", "b"):
+            user = await owner.create("/accounts/users", name=name, password="p")
+            body = {"logInByUser": {"accountUuid": account["uuid"], "userName": name, "password": "p"}}
+            opened = await service.anonymous.call("PUT", "/accounts/users/login", body)
+            users[name] = Client(service.http, service.anonymous.base, opened.inventory["uuid"])
+            statement = {"effect": "Allow", "actions": ["webhook:.*", "identity:.*"]}
+            policy = await owner.create("/accounts/policies", name=name, statements=[statement])
+            path = f"/accounts/users/{user['uuid']}/policies"
+            assert (await owner.job("POST", path, {"params": {"policyUuid": policy["uuid"]}})).status == 200
+        await asyncio.sleep(1)  # the policies bind in every process
+        hook = {"X-Web-Hook": "http://127.0.0.1:9/secret"}
+        change = {"updateUser": {"description": "d"}}
+        accepted = await users["a"].call("PUT", "/accounts/users/actions", change, headers=hook)
+        assert accepted.status == 202, accepted.body
+        path = f"/api-jobs/{accepted.headers['X-Job-UUID']}/deliveries"
+        async with asyncio.timeout(20):
+            while not (seen := (await users["a"].get(path)).body["inventories"]) or not seen[0]["log"]:
+                await asyncio.sleep(0.05)
+        await service.db.execute(
+            "UPDATE webhook_attempts SET error = 'blocked:private', address = '10.1.2.3:9'"
+        )
+        seen = (await users["a"].get(path)).body["inventories"]
+        assert seen[0]["log"][0]["error"] == "blocked"
+        assert "address" not in seen[0]["log"][0]
+        assert (await owner.get(path)).body["inventories"][0]["log"][0]["error"] == "blocked"
+        told = (await service.admin.get(path)).body["inventories"][0]["log"][0]
+        assert told["error"].startswith("blocked:")
+        assert told["address"].startswith("10.1.2.3")
+        for method, more in (("GET", ""), ("POST", "/redeliver")):
+            assert (await users["b"].call(method, path + more)).code == "SYS.1003"
+
+
 async def test_each_account_has_a_secret_of_its_own_and_a_stranger_none(service):
     _, other = await service.account("other")
-    admins = (await service.admin.get("/webhooks/secret")).inventory
-    others = (await other.get("/webhooks/secret")).inventory
+    admins, others = await rotated(service.admin), await rotated(other)
     assert admins["secret"] != others["secret"]
     refused = await service.anonymous.get("/webhooks/secret")
     assert (refused.status, refused.code) == (503, "ID.1001")

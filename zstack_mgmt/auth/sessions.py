@@ -9,13 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from zstack_mgmt.auth.policy import policy_set
-from zstack_mgmt.core.callers import AccountCaller, UserCaller
+from zstack_mgmt.auth.standing import SessionCaller, caller_of
 from zstack_mgmt.core.errors import InvalidSession
 from zstack_mgmt.core.registry import Sealer
 from zstack_mgmt.db import Connection, Pool
-
-SessionCaller = AccountCaller | UserCaller
 
 _MAX_CACHED = 20_000
 _SELECT = """
@@ -25,20 +22,6 @@ LEFT JOIN users u ON u.uuid = s.user_uuid AND u.account_uuid = s.account_uuid
 WHERE s.token_hash = $1 AND s.expired_date >= now() AND a.enabled
   AND (s.user_uuid = s.account_uuid OR u.enabled)
 """
-
-
-async def statements_of(conn: Connection, user_uuid: str) -> list[str]:
-    """The statements, as JSON text, of each policy of the user and of its groups."""
-    rows = await conn.fetch(
-        """
-        SELECT p.statements::text FROM policies p
-        WHERE p.uuid IN (SELECT policy_uuid FROM user_policies WHERE user_uuid = $1
-                         UNION SELECT gp.policy_uuid FROM group_members m
-                         JOIN group_policies gp ON gp.group_uuid = m.group_uuid WHERE m.user_uuid = $1)
-        """,
-        user_uuid,
-    )
-    return [row[0] for row in rows]
 
 
 def token_hash(sealer: Sealer, token: str) -> bytes:
@@ -98,9 +81,4 @@ class Sessions:
 
 async def _caller(conn: Connection, hashed: bytes) -> SessionCaller | None:
     row = await conn.fetchrow(_SELECT, hashed)
-    if row is None:
-        return None
-    account_uuid, user_uuid, is_admin = row
-    if user_uuid == account_uuid:
-        return AccountCaller(account_uuid, is_admin)
-    return UserCaller(account_uuid, user_uuid, is_admin, policy_set(await statements_of(conn, user_uuid)))
+    return None if row is None else await caller_of(conn, *row)

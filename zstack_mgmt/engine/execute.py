@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -16,11 +16,11 @@ import orjson
 import structlog
 
 from zstack_mgmt import db, metrics, tasks
-from zstack_mgmt.auth.policy import policy_set
+from zstack_mgmt.auth.permissions import may_call
+from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import body_of, schema_of
-from zstack_mgmt.core.callers import AccountCaller, Caller, UserCaller
-from zstack_mgmt.core.errors import ApiError, InternalError, JobTimedOut
+from zstack_mgmt.core.errors import ApiError, InternalError, JobTimedOut, PermissionDenied
 from zstack_mgmt.core.registry import APIS, VALIDATION_ONLY, Call, Services
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store
@@ -30,6 +30,8 @@ from zstack_mgmt.engine.model import ClaimedJob, Outcome, failure_body
 from zstack_mgmt.engine.outside import HostTurns, JobLost, Outside
 
 log = structlog.get_logger()
+
+Callers = Mapping[Login, SessionCaller]
 
 _PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
 _OVERDUE = JobTimedOut("the job ran past its deadline; what it had not finished was undone")
@@ -92,14 +94,15 @@ class Executor:
         """The outcomes, committed, and whether a webhook is now due."""
         if len(jobs) > 1:
             async with db.transaction(self._pool) as conn:
-                outcomes = [await self._in_chunk(job, conn, careful=careful) for job in jobs]
+                callers = await _callers(conn, jobs)
+                outcomes = [await self._in_chunk(job, callers, conn, careful=careful) for job in jobs]
                 return outcomes, await self._finish(conn, jobs, outcomes)
         (job,) = jobs
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 if not job.outside:
                     async with db.transaction(self._pool) as conn:
-                        outcomes = [await self._apply(job, conn)]
+                        outcomes = [await self._apply(job, await _callers(conn, jobs), conn)]
                         return outcomes, await self._finish(conn, jobs, outcomes)
                 outcomes = [await self._watched(job)]
             return outcomes, await self._finish_alone(jobs, outcomes)
@@ -112,13 +115,15 @@ class Executor:
             outcomes = [_failed(_OVERDUE) if overdue else self._explained(job, error)]
         return outcomes, await self._finish_alone(jobs, outcomes)
 
-    async def _in_chunk(self, job: ClaimedJob, conn: Connection, *, careful: bool) -> Outcome:
+    async def _in_chunk(
+        self, job: ClaimedJob, callers: Callers, conn: Connection, *, careful: bool
+    ) -> Outcome:
         """The outcome of one of several; a careful run undoes what a failing one did, and it alone."""
         if not careful:
-            return await self._apply(job, conn)
+            return await self._apply(job, callers, conn)
         try:
             async with conn.transaction():
-                return await self._apply(job, conn)
+                return await self._apply(job, callers, conn)
         except (*db.UNAVAILABLE, *db.CONFLICTS):
             raise
         except Exception as error:  # noqa: BLE001 (the worker's boundary)
@@ -161,9 +166,12 @@ class Executor:
             )
         )
 
-    async def _apply(self, job: ClaimedJob, means: Connection | Outside) -> Outcome:
+    async def _apply(self, job: ClaimedJob, callers: Callers, means: Connection | Outside) -> Outcome:
         declared = APIS[job.api]
-        call = Call(_caller(job), self._services, job.request_id, job_uuid=job.uuid)
+        caller = callers.get((job.account_uuid, job.user_uuid))
+        if caller is None or not may_call(declared, caller):
+            raise PermissionDenied("whoever made the call is gone, disabled, or may not make it any more")
+        call = Call(caller, self._services, job.request_id, job_uuid=job.uuid)
         request = declared.request.restore(job.request, job.secrets)
         if VALIDATION_ONLY in request.system_tags and not declared.rehearses:
             if not isinstance(means, Outside):
@@ -177,7 +185,9 @@ class Executor:
 
     async def _watched(self, job: ClaimedJob) -> Outcome:
         """An outside handler in a task of its own, so that a cancellation can stop it while it waits."""
-        task = asyncio.ensure_future(self._apply(job, Outside(self._pool, job, self.hosts)))
+        async with self._pool.acquire() as conn:
+            callers = await _callers(conn, [job])
+        task = asyncio.ensure_future(self._apply(job, callers, Outside(self._pool, job, self.hosts)))
         self._handlers[job.key] = task
         try:
             return await task
@@ -228,10 +238,9 @@ async def _rehearse(conn: Connection, work: Awaitable[Any]) -> None:
         await savepoint.rollback()
 
 
-def _caller(job: ClaimedJob) -> Caller:
-    if job.user_uuid == job.account_uuid:
-        return AccountCaller(job.account_uuid, job.is_admin)
-    return UserCaller(job.account_uuid, job.user_uuid, job.is_admin, policy_set(()))
+async def _callers(conn: Connection, jobs: Sequence[ClaimedJob]) -> Callers:
+    """Who may still act of those that submitted these jobs, with the rights that they have now."""
+    return await callers_now(conn, {(job.account_uuid, job.user_uuid) for job in jobs})
 
 
 def _failed(error: ApiError) -> Outcome:

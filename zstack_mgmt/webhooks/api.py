@@ -13,6 +13,7 @@ from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import Reference, parse_date
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.outside import Direct
+from zstack_mgmt.jobs.reading import may_see
 from zstack_mgmt.webhooks import secrets, store
 from zstack_mgmt.webhooks.model import WebhookDelivery, WebhookSecret
 
@@ -23,8 +24,9 @@ MAX_REDELIVERIES = 10_000
 
 
 class GetWebhookSecret(ApiRequest):
-    """Read the secret that signs the account's webhooks: its clear text the first time, later what is known
-    about it.
+    """Read what is known of the secrets that sign the account's webhooks, but not their text.
+
+    RotateWebhookSecret makes one and hands it out. Nothing is known before the first webhook or rotation.
 
     Source: ours; the signatures follow Standard Webhooks 1.0.0.
     """
@@ -39,12 +41,14 @@ class GetWebhookSecret(ApiRequest):
     category=CATEGORY,
     returns=WebhookSecret,
 )
-async def get_secret(call: Call, conn: Connection, request: GetWebhookSecret) -> WebhookSecret:
-    return await secrets.read(conn, call.services.sealer, call.account_uuid)
+async def get_secret(call: Call, conn: Connection, request: GetWebhookSecret) -> WebhookSecret | None:
+    return await secrets.describe(conn, call.account_uuid)
 
 
 class RotateWebhookSecret(ApiRequest):
-    """Replace the account's signing secret and read the new one, once; the old one signs along for a while.
+    """Replace the account's signing secret and read the new one; the old one signs along for a while.
+
+    Its text is in this answer only. If the answer is lost, call again: no delivery goes unsigned meanwhile.
 
     Source: ours, so that receivers can change over without missing a delivery.
     """
@@ -89,8 +93,8 @@ class GetWebhookDeliveries(ApiRequest):
 async def get_deliveries(
     call: Call, conn: Connection, request: GetWebhookDeliveries
 ) -> list[WebhookDelivery]:
-    await _check_owner(call, conn, request.uuid)
-    return await _deliveries(conn, request.uuid)
+    await _check_visible(call, conn, request.uuid)
+    return await _deliveries(call, conn, request.uuid)
 
 
 class RedeliverWebhook(ApiRequest):
@@ -116,12 +120,12 @@ class RedeliverWebhook(ApiRequest):
 )
 async def redeliver(call: Call, work: Direct, request: RedeliverWebhook) -> list[WebhookDelivery]:
     async with work.transaction() as conn:
-        await _check_owner(call, conn, request.uuid)
+        await _check_visible(call, conn, request.uuid)
         row = await store.redeliver(conn, request.uuid)
         if row is None:
             raise ResourceNotFound(f"the job {request.uuid} has no webhook, or has not ended yet")
         await store.probe_now(conn, row["account_uuid"], [row["receiver"]])
-        deliveries = await _deliveries(conn, request.uuid)
+        deliveries = await _deliveries(call, conn, request.uuid)
     call.services.bell.ring("webhooks")
     return deliveries
 
@@ -172,13 +176,14 @@ def _moment(text: str, zone: ZoneInfo) -> datetime:
         ) from None
 
 
-async def _check_owner(call: Call, conn: Connection, job_uuid: str) -> None:
-    owner = await store.account_of_job(conn, job_uuid)
-    if owner is None or (owner != call.account_uuid and not call.is_admin):
+async def _check_visible(call: Call, conn: Connection, job_uuid: str) -> None:
+    """Deliveries are for those who may see the job. Raises ResourceNotFound."""
+    submitter = await store.submitter_of_job(conn, job_uuid)
+    if submitter is None or not may_see(call, *submitter):
         raise ResourceNotFound(f"there is no job {job_uuid}")
 
 
-async def _deliveries(conn: Connection, job_uuid: str) -> list[WebhookDelivery]:
+async def _deliveries(call: Call, conn: Connection, job_uuid: str) -> list[WebhookDelivery]:
     row = await store.delivery_of_job(conn, job_uuid)
     if row is None:
         return []
@@ -192,6 +197,6 @@ async def _deliveries(conn: Connection, job_uuid: str) -> list[WebhookDelivery]:
             next_date=row["next_at"] if row["state"] == "pending" else None,
             create_date=row["created_at"],
             finish_date=row["finished_at"],
-            log=await store.attempts_of(conn, row["id"]),
+            log=await store.attempts_of(conn, row["id"], with_blocked=call.is_admin),
         )
     ]

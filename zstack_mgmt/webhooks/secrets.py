@@ -67,13 +67,11 @@ class KeyCache:
             self._keys.update({account_uuid: (now, loaded.get(account_uuid, ())) for account_uuid in missing})
 
 
-async def read(conn: Connection, sealer: Sealer, account_uuid: str) -> WebhookSecret:
-    """The account's secret, with its clear text if nobody has read it yet."""
-    if not await store.live_secrets(conn, [account_uuid]):
-        await _make(conn, sealer, account_uuid, read=False)
-    sealed = await store.take_secret(conn, account_uuid)
-    clear = None if sealed is None else sealer.open(sealed, _context(account_uuid))
-    return await _described(conn, account_uuid, clear)
+async def describe(conn: Connection, account_uuid: str) -> WebhookSecret | None:
+    """What is known of the account's secret without its text; None when there is none yet."""
+    return (
+        await _described(conn, account_uuid, None) if await store.live_secrets(conn, [account_uuid]) else None
+    )
 
 
 async def rotate(conn: Connection, sealer: Sealer, account_uuid: str, overlap_s: int) -> WebhookSecret:

@@ -56,17 +56,6 @@ async def insert_secret(conn: Connection, uuid: str, account_uuid: str, sealed: 
     )
 
 
-async def take_secret(conn: Connection, account_uuid: str) -> str | None:
-    """The current secret's sealed text if it was never handed out; from now on it was."""
-    return await conn.fetchval(
-        """
-        UPDATE webhook_secrets SET read_date = now()
-        WHERE account_uuid = $1 AND ends_at IS NULL AND read_date IS NULL RETURNING sealed
-        """,
-        account_uuid,
-    )
-
-
 async def retire_secrets(conn: Connection, account_uuid: str, overlap_s: int, kept: int) -> None:
     """Give the current secret an end, and delete what no longer signs: ended ones, and all but the newest
     `kept`.
@@ -89,15 +78,16 @@ async def retire_secrets(conn: Connection, account_uuid: str, overlap_s: int, ke
     )
 
 
-async def account_of_job(conn: Connection, job_uuid: str) -> str | None:
-    """The account that the job, or a delivery that outlived it, belongs to."""
-    return await conn.fetchval(
+async def submitter_of_job(conn: Connection, job_uuid: str) -> tuple[str, str] | None:
+    """Account and user that submitted the job; of a delivery that outlived it, the account as both."""
+    row = await conn.fetchrow(
         """
-        SELECT account_uuid FROM api_jobs WHERE uuid = $1
-        UNION ALL SELECT account_uuid FROM webhook_deliveries WHERE id = 'msg_' || $1 LIMIT 1
+        SELECT account_uuid, user_uuid FROM api_jobs WHERE uuid = $1
+        UNION ALL SELECT account_uuid, account_uuid FROM webhook_deliveries WHERE id = 'msg_' || $1 LIMIT 1
         """,
         job_uuid,
     )
+    return None if row is None else (row["account_uuid"], row["user_uuid"])
 
 
 async def delivery_of_job(conn: Connection, job_uuid: str) -> Any | None:
@@ -111,8 +101,12 @@ async def delivery_of_job(conn: Connection, job_uuid: str) -> Any | None:
     )
 
 
-async def attempts_of(conn: Connection, delivery_id: str) -> list[WebhookAttempt]:
-    """The attempt log, oldest first."""
+async def attempts_of(conn: Connection, delivery_id: str, *, with_blocked: bool) -> list[WebhookAttempt]:
+    """The attempt log, oldest first.
+
+    Args:
+        with_blocked: tell which address was refused and why; others learn nothing of names that lead inside.
+    """
     rows = await conn.fetch(
         """
         SELECT outcome, error, status, address, started_at, duration_ms, reply FROM webhook_attempts
@@ -125,9 +119,9 @@ async def attempts_of(conn: Connection, delivery_id: str) -> list[WebhookAttempt
             start_date=row["started_at"],
             duration_ms=row["duration_ms"],
             outcome=row["outcome"],
-            error=row["error"],
+            error=row["error"] if with_blocked else (row["error"] or "").partition(":")[0] or None,
             status=row["status"],
-            address=row["address"],
+            address=row["address"] if with_blocked or row["outcome"] == "delivered" else None,
             reply=None if row["reply"] is None else row["reply"].decode(errors="replace"),
         )
         for row in rows

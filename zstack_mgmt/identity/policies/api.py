@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from zstack_mgmt.auth.permissions import may_call
-from zstack_mgmt.auth.policy import MAX_RULES, check_rules, policy_set
-from zstack_mgmt.auth.sessions import statements_of
-from zstack_mgmt.core.callers import UserCaller
+from zstack_mgmt.auth.policy import MAX_RULES, check_rules
+from zstack_mgmt.auth.standing import caller_of
 from zstack_mgmt.core.errors import InvalidArgument, OperationError
 from zstack_mgmt.core.registry import APIS, Api, ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest
@@ -98,8 +97,7 @@ async def check_api_permission(call: Call, conn: Connection, request: CheckApiPe
         if user is None:
             raise OperationError(f"no user of the account has the uuid {request.user_uuid}")
         is_admin = await store.is_system_admin(conn, user.account_uuid)
-        policies = policy_set(await statements_of(conn, user.uuid))
-        caller = UserCaller(user.account_uuid, user.uuid, is_admin, policies)
+        caller = await caller_of(conn, user.account_uuid, user.uuid, is_admin)
     return {name: "Allow" if may_call(declared, caller) else "Deny" for name, declared in asked.items()}
 
 

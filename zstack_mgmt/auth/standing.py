@@ -1,0 +1,51 @@
+"""What rights somebody has now: sessions ask when they are looked up, workers when a job begins."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from zstack_mgmt.auth.policy import policy_set
+from zstack_mgmt.core.callers import AccountCaller, UserCaller
+from zstack_mgmt.db import Connection
+
+SessionCaller = AccountCaller | UserCaller
+Login = tuple[str, str]
+"""Account and user; of an account itself its uuid in both places."""
+
+
+async def callers_now(conn: Connection, logins: Collection[Login]) -> dict[Login, SessionCaller]:
+    """Those of the logins that exist and are enabled, each with the policies that it has at this moment."""
+    rows = await conn.fetch(
+        """
+        SELECT l.account, l.login, a.type = 'SystemAdmin'
+        FROM unnest($1::text[], $2::text[]) AS l (account, login)
+        JOIN accounts a ON a.uuid = l.account AND a.enabled
+        LEFT JOIN users u ON u.uuid = l.login AND u.account_uuid = l.account
+        WHERE l.login = l.account OR u.enabled
+        """,
+        [account for account, _ in logins],
+        [login for _, login in logins],
+    )
+    return {(account, login): await caller_of(conn, account, login, admin) for account, login, admin in rows}
+
+
+async def caller_of(conn: Connection, account_uuid: str, login_uuid: str, is_admin: bool) -> SessionCaller:
+    """The caller behind a login that is known to exist."""
+    if login_uuid == account_uuid:
+        return AccountCaller(account_uuid, is_admin)
+    policies = policy_set(await statements_of(conn, login_uuid))
+    return UserCaller(account_uuid, login_uuid, is_admin, policies)
+
+
+async def statements_of(conn: Connection, user_uuid: str) -> list[str]:
+    """The statements, as JSON text, of each policy of the user and of its groups."""
+    rows = await conn.fetch(
+        """
+        SELECT p.statements::text FROM policies p
+        WHERE p.uuid IN (SELECT policy_uuid FROM user_policies WHERE user_uuid = $1
+                         UNION SELECT gp.policy_uuid FROM group_members m
+                         JOIN group_policies gp ON gp.group_uuid = m.group_uuid WHERE m.user_uuid = $1)
+        """,
+        user_uuid,
+    )
+    return [row[0] for row in rows]
