@@ -50,8 +50,7 @@ class CreatePolicy(CreateRequest):
 
     Each action is a regular expression for whole permission names.
 
-    Refused: rules over 1024 characters, and expressions that no linear-time engine can run or that are too
-    complex.
+    Refused are rules over 1024 characters, and expressions that are too complex or that need backtracking.
 
     Source: manual, "Identity > CreatePolicy".
     """

@@ -26,7 +26,7 @@ from zstack_mgmt.identity.sessions.open import open_session
 from zstack_mgmt.resources.declare import Resource
 
 LoginName = Annotated[str, StringConstraints(max_length=255)]
-ClearPassword = Annotated[str, StringConstraints(max_length=255)]
+LoginPassword = Annotated[str, StringConstraints(max_length=255)]
 """A password that is compared at once and never stored."""
 
 sessions = Resource(
@@ -46,7 +46,7 @@ class LogInByAccount(ApiRequest):
     """
 
     account_name: LoginName
-    password: ClearPassword
+    password: LoginPassword
 
 
 @sessions.action(
@@ -72,7 +72,7 @@ class LogInByUser(ApiRequest):
     account_uuid: LoginName | None = None
     account_name: LoginName | None = None
     user_name: LoginName
-    password: ClearPassword
+    password: LoginPassword
 
     @model_validator(mode="after")
     def _names_an_account(self) -> LogInByUser:
