@@ -17,9 +17,9 @@ from zstack_mgmt.core.values import ExistingUuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.policies import store
 from zstack_mgmt.identity.policies.model import Policy
+from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.users.model import User
 from zstack_mgmt.resources import rows
-from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import scope_of
 
 
@@ -35,14 +35,7 @@ class StatementRequest(BaseModel):
     resources: Annotated[list[str], Field(max_length=MAX_RULES)] | None = None
 
 
-policies = Resource(
-    Policy,
-    "/v1/accounts/policies",
-    java="org.zstack.header.identity",
-    category="identity",
-    access="account",
-    source='manual, "Identity > {api}"',
-)
+policies = identity_resource(Policy, "/v1/accounts/policies", "account")
 
 
 class CreatePolicy(CreateRequest):
