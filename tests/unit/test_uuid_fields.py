@@ -24,7 +24,7 @@ OTHERS = {
     "ShareResource.account_uuids": "refused in the words of sharing",
     "ShareResource.resource_uuids": "refused in the words of sharing",
 }
-DECLARED_ELSEWHERE = {"vms", "volumes", "networks", "hosts", "quotas", "webhooks", "jobs"}
+DECLARED_ELSEWHERE = {"hosts", "jobs", "networks", "snapshots", "vips", "vms", "volumes", "webhooks"}
 
 
 def is_checked(kind: type[ApiRequest], name: str) -> bool:
