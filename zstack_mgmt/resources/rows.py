@@ -27,7 +27,7 @@ async def insert(conn: Connection, kind: type[T], values: Mapping[str, Any]) -> 
     return await read(conn, kind, await fetch_one(conn, statement, *_bound(kind, values)))
 
 
-class How(TypedDict, total=False):
+class Lookup(TypedDict, total=False):
     """How a row is looked up.
 
     `by` is the column whose value is given, the uuid by default; no two rows have the same value there.
@@ -39,7 +39,7 @@ class How(TypedDict, total=False):
 
 
 async def find(
-    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, **how: Unpack[How]
+    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, **how: Unpack[Lookup]
 ) -> T | None:
     """The resource, or None."""
     lock = how.get("lock", "KEY SHARE")
@@ -48,7 +48,9 @@ async def find(
     return None if row is None else await read(conn, kind, row)
 
 
-async def get(conn: Connection, kind: type[T], uuid: str, owner: str | None = None, **how: Unpack[How]) -> T:
+async def get(
+    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, **how: Unpack[Lookup]
+) -> T:
     """As `find`; raises ResourceNotFound when there is none."""
     return existing(await find(conn, kind, uuid, owner, **how), kind.meta.noun, uuid)
 
