@@ -17,7 +17,7 @@ from zstack_mgmt.core.registry import Call
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap import questions
 from zstack_mgmt.ldap.api_servers import AddLdapServer, add_ldap_server
-from zstack_mgmt.ldap.directory import DirectoryError, Limits, Line
+from zstack_mgmt.ldap.directory import DirectoryConnection, DirectoryError, Limits
 from zstack_mgmt.ldap.model import Target
 from zstack_mgmt.process import build_services
 
@@ -128,7 +128,10 @@ async def test_certificate_of_an_unknown_authority_is_refused(settings, director
 @pytest.mark.parametrize("file", ["", "/none.pem", __file__])
 async def test_no_authorities_vouch_for_nobody(directory, file: str):
     target = Target(directory.url, BASE, SERVICE, SERVICE_PASSWORD, "TLS")
-    with closing(Line(target, Limits(1, file))) as line, pytest.raises(DirectoryError) as refused:
+    with (
+        closing(DirectoryConnection(target, Limits(1, file))) as line,
+        pytest.raises(DirectoryError) as refused,
+    ):
         questions.test(line)
     assert refused.value.reason == "tls"
 

@@ -38,9 +38,9 @@ prices = Resource(
 class CreateResourcePrice(ApiRequest):
     """Set the price of a resource from `dateInLong` (ms; now by default) until a later one begins.
 
-    `resourceName` is cpu, memory, rootVolume, dataVolume or snapShot in any case; `resourceUnit`, for all but
-    cpu, b, k, m, g, t or p; `timeUnit` s, m, h, d or w. `accountUuid` is accepted and has no effect: prices
-    hold for everybody.
+    `resourceName` is cpu, memory, rootVolume, dataVolume or snapShot, in any case. `resourceUnit`, which all
+    but cpu need, is b, k, m, g, t or p. `timeUnit` is s, m, h, d or w. `accountUuid` is accepted without any
+    effect, because prices hold for every account.
 
     Source: manual, "CreateResourcePrice".
     """

@@ -1,6 +1,4 @@
-"""The registry of APIs: one declaration each, from which routes, validation, permissions and documents
-derive.
-"""
+"""The registry of APIs. Routes, validation, permissions and documents derive from one declaration each."""
 
 from __future__ import annotations
 
@@ -280,8 +278,7 @@ def api(
 ) -> Callable[[Callable[[Call, Any, R], Awaitable[Any]]], Callable[[Call, Any, R], Awaitable[Any]]]:
     """Declare an API: `http` is its method and path, `java` the package of its message, `also` further paths.
 
-    `exclusive` defaults to the path's uuids and `resourceUuid`; jobs that name the same one take effect in
-    order.
+    `exclusive` defaults to the path's uuids and `resourceUuid`. Jobs that name the same uuid run in order.
     """
 
     def register(

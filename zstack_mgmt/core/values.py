@@ -12,9 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, StringConstraints
 
 ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
-"""The built-in administrator: made at the first start, never renamed or deleted, and the only one who sees
-every row.
-"""
+"""The built-in administrator, made at the first start. It keeps its name, stays, and alone sees every row."""
 
 UUID_PATTERN = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
 _JOB_UUID_PATTERN = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
@@ -73,9 +71,7 @@ def format_date(value: datetime, zone: ZoneInfo) -> str:
 
 
 def parse_date(text: str, zone: ZoneInfo) -> datetime:
-    """A date as query conditions write it, `yyyy-MM-dd HH:mm:ss[.f]`, in the server's zone; ValueError
-    otherwise.
-    """
+    """A date as query conditions write it: `yyyy-MM-dd HH:mm:ss[.f]`, in the server's zone. Or ValueError."""
     if len(text) < 19 or text[10] != " ":
         raise ValueError(f"{text!r} is not a date of the form yyyy-MM-dd HH:mm:ss")
     value = datetime.fromisoformat(text)
@@ -102,9 +98,7 @@ Reference = Annotated[str, StringConstraints(max_length=255)]
 ExistingUuid = Annotated[str, StringConstraints(max_length=255), NamesResource()]
 """The uuid of a resource that should exist. What does not exist, or is no uuid, is not found."""
 Password = Annotated[str, StringConstraints(max_length=255), Secret("password")]
-"""At most 255 characters: clear text, or the hex sha512 that ZStack's clients send. Hashed before it is
-stored.
-"""
+"""At most 255 characters: clear text, or the hex sha512 that ZStack's clients send. Stored as a hash only."""
 ClearPassword = Annotated[str, StringConstraints(max_length=255), Secret("sealed")]
 """A password that the handler compares with a stored one."""
 SessionToken = Annotated[str, StringConstraints(max_length=128), Secret("token")]

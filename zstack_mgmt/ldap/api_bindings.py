@@ -117,10 +117,10 @@ bindings.query(access="admin")
 class CleanInvalidLdapBinding(ApiRequest):
     """Delete the bindings of entries that the directory has no more, or that match the server's clean filter.
 
-    It ends the sessions that the directory opened for the accounts that lost a binding, and those of such
-    entries that had logged in as members of a bound group. The result lists the accounts that lost a binding;
-    it is empty when all is well. While the directory cannot be asked, or has no entry at its base, nothing is
-    deleted.
+    The sessions that the directory opened for an account end when it loses a binding; so do those of such
+    entries that logged in as members of a bound group. The result lists the accounts that lost a binding; it
+    is empty when all is well. While the directory cannot be asked, or has no entry at its base, nothing is
+    deleted, and no session ends.
 
     Source: manual, "AD/LDAP > CleanInvalidLdapBinding".
     """

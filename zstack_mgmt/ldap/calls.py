@@ -17,7 +17,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import TooBusy
-from zstack_mgmt.ldap.directory import DirectoryError, Limits, Line
+from zstack_mgmt.ldap.directory import DirectoryConnection, DirectoryError, Limits
 from zstack_mgmt.ldap.model import Target
 
 P = ParamSpec("P")
@@ -87,39 +87,41 @@ def _turns(size: int) -> _Turns:
 
 
 class Asker:
-    """Asks one directory, one question after the other, on one line."""
+    """Asks one directory, one question after the other, on one connection."""
 
     def __init__(self, settings: Settings, turns: _Turns, target: Target) -> None:
         self._settings = settings
         self._turns = turns
-        self._line = Line(target, Limits(settings.ldap_timeout_s, settings.ldap_ca_file))
+        self._directory = DirectoryConnection(target, Limits(settings.ldap_timeout_s, settings.ldap_ca_file))
         self._given_up = False
 
     async def __call__(
-        self, question: Callable[Concatenate[Line, P], T], *args: P.args, **more: P.kwargs
+        self, question: Callable[Concatenate[DirectoryConnection, P], T], *args: P.args, **more: P.kwargs
     ) -> T:
         """The answer, within the time of one. Raises DirectoryError, and what the question raises besides."""
         patience_s = self._settings.ldap_timeout_s + _MARGIN_S
         return await self._within(patience_s, question, *args, **more)
 
-    async def long(self, question: Callable[Concatenate[Line, P], T], *args: P.args, **more: P.kwargs) -> T:
+    async def long(
+        self, question: Callable[Concatenate[DirectoryConnection, P], T], *args: P.args, **more: P.kwargs
+    ) -> T:
         """The same for a search whose answer is large."""
         return await self._within(_LONG * self._settings.ldap_timeout_s, question, *args, **more)
 
     def close(self) -> None:
-        """Hang up. A line that was given up is its thread's to close: a socket's number is soon another's."""
+        """Hang up. One that was given up is its thread's to close: a socket's number is soon another's."""
         if not self._given_up:
-            self._line.close()
+            self._directory.close()
 
     async def _within(
         self,
         patience_s: float,
-        question: Callable[Concatenate[Line, P], T],
+        question: Callable[Concatenate[DirectoryConnection, P], T],
         *args: P.args,
         **more: P.kwargs,
     ) -> T:
-        line = self._line
-        job = self._turns.executor.submit(question, line, *args, **more)
+        connection = self._directory
+        job = self._turns.executor.submit(question, connection, *args, **more)
         try:
             async with asyncio.timeout(patience_s):
                 return await asyncio.wrap_future(job)
@@ -128,9 +130,9 @@ class Asker:
         finally:
             if not job.done():
                 self._given_up = True
-                job.add_done_callback(lambda _: line.close())
+                job.add_done_callback(lambda _: connection.close())
                 job.cancel()
-                line.cut()
+                connection.cut()
 
 
 @asynccontextmanager

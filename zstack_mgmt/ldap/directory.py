@@ -80,7 +80,7 @@ class Limits:
     ca_file: str  # PEM bundle of the authorities that may vouch for a directory; empty: the system's
 
 
-class Line:
+class DirectoryConnection:
     """A connection to a directory, used by one thread at a time. Only `cut` may be called besides.
 
     Every method but `cut` and `close` raises DirectoryError; those that take a condition, BadFilter.
@@ -156,7 +156,7 @@ class Line:
                 return
 
     def cut(self) -> None:
-        """End whatever the line's thread waits for. Harmless at any time, from any thread."""
+        """End whatever the connection's thread waits for. Harmless at any time, from any thread."""
         self._cut = True
         if self._socket is not None:
             try:
@@ -263,12 +263,12 @@ class Line:
 class _VerifiedTls(Tls):
     """TLS by our own context, in place of ldap3's."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, directory: DirectoryConnection) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)  # pyright: ignore[reportUnknownMemberType]
-        self._line = line
+        self._directory = directory
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        connection.socket = self._line.wrap(connection.socket)
+        connection.socket = self._directory.wrap(connection.socket)
 
 
 def equals(attribute: str, value: str) -> str:

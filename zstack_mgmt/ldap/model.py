@@ -63,7 +63,7 @@ class LdapBinding(Inventory):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class Endpoint:
     """Where a directory listens."""
 
     host: str
@@ -82,7 +82,7 @@ class Target:
     encryption: Encryption
 
     @property
-    def address(self) -> Address:
+    def address(self) -> Endpoint:
         return parse_url(self.url)
 
 
@@ -95,11 +95,11 @@ class Options:
     clean_filter: str = ""
 
 
-def parse_url(url: str) -> Address:
+def parse_url(url: str) -> Endpoint:
     """The address in `ldap://host[:port]` or `ldaps://host[:port]`. Raises ValueError.
 
     >>> parse_url("ldap://ds.example.com"), parse_url("LDAPS://[::1]:1636/")
-    (Address(host='ds.example.com', port=389, tls=False), Address(host='::1', port=1636, tls=True))
+    (Endpoint(host='ds.example.com', port=389, tls=False), Endpoint(host='::1', port=1636, tls=True))
     """
     parts = urlsplit(url.strip())
     port = parts.port  # raises ValueError beyond 65535
@@ -108,7 +108,7 @@ def parse_url(url: str) -> Address:
     if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc or " " in url:
         raise ValueError("must hold nothing but the host and its port")
     tls = parts.scheme == "ldaps"
-    return Address(parts.hostname, port or (636 if tls else 389), tls)
+    return Endpoint(parts.hostname, port or (636 if tls else 389), tls)
 
 
 def options_of(tags: Sequence[str]) -> Options:

@@ -1,4 +1,4 @@
-"""What we ask a directory. Several questions may follow each other on one line; `calls` has threads for them.
+"""What we ask a directory. Several may follow each other on one connection; `calls` has threads for them.
 
 All of them raise DirectoryError.
 """
@@ -9,7 +9,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-from zstack_mgmt.ldap.directory import BadFilter, DirectoryError, Line, check_filter, equals
+from zstack_mgmt.ldap.directory import BadFilter, DirectoryConnection, DirectoryError, check_filter, equals
 from zstack_mgmt.ldap.model import dn_key
 
 _MAX_GROUPS = 10_000
@@ -18,38 +18,38 @@ Entry = dict[str, Any]
 """A directory entry in the form of ZStack's API, with `dn` and `attributes`."""
 
 
-def test(line: Line) -> None:
+def test(directory: DirectoryConnection) -> None:
     """Prove that the settings lead to the base. DirectoryError's reason names the one that is wrong."""
-    line.log_in()
-    base = line.target.base
-    if line.entry_at(base) is None:
+    directory.log_in()
+    base = directory.target.base
+    if directory.entry_at(base) is None:
         raise DirectoryError("base", f"the user name sees no entry {base!r}")
     # An empty base is there in every directory, but not every one can be searched from it.
-    logins(line, "cn", "nobody has this name")
+    logins(directory, "cn", "nobody has this name")
 
 
-def logins(line: Line, attribute: str, name: str) -> list[str]:
+def logins(directory: DirectoryConnection, attribute: str, name: str) -> list[str]:
     """The names of the entries below the base that have this login name, two at most."""
-    line.log_in()
+    directory.log_in()
     try:
-        return line.names_below(line.target.base, equals(attribute, name), 2)
+        return directory.names_below(directory.target.base, equals(attribute, name), 2)
     except BadFilter:
         return []  # the attribute takes no such value
 
 
-def authenticates(line: Line, dn: str, password: str) -> bool:
+def authenticates(directory: DirectoryConnection, dn: str, password: str) -> bool:
     """Whether the password is the entry's."""
-    return line.accepts(dn, password)
+    return directory.accepts(dn, password)
 
 
-def groups_above(line: Line, attributes: Sequence[str], dn: str) -> list[str]:
+def groups_above(directory: DirectoryConnection, attributes: Sequence[str], dn: str) -> list[str]:
     """The groups that the entry is in, directly or through others, each once. They may contain each other."""
-    line.log_in()
+    directory.log_in()
     seen, found, frontier = {dn_key(dn)}, list[str](), [dn]
     while frontier and len(found) < _MAX_GROUPS:
         names, frontier = frontier[:_GROUPS_PER_SEARCH], frontier[_GROUPS_PER_SEARCH:]
         members = "".join(equals(attribute, name) for name in names for attribute in attributes)
-        for page in line.pages(line.target.base, f"(|{members})"):
+        for page in directory.pages(directory.target.base, f"(|{members})"):
             new = [entry["dn"] for entry in page if dn_key(entry["dn"]) not in seen]
             seen.update(map(dn_key, new))
             found += new
@@ -57,35 +57,36 @@ def groups_above(line: Line, attributes: Sequence[str], dn: str) -> list[str]:
     return found
 
 
-def look_up(line: Line, dn: str) -> str | None:
+def look_up(directory: DirectoryConnection, dn: str) -> str | None:
     """The distinguished name as the directory writes it, or None when it has no such entry."""
-    line.log_in()
-    return line.entry_at(dn)
+    directory.log_in()
+    return directory.entry_at(dn)
 
 
-def gone(line: Line, dns: Sequence[str], clean_filter: str) -> list[str]:
+def gone(directory: DirectoryConnection, dns: Sequence[str], clean_filter: str) -> list[str]:
     """Those of the names that have no entry any more, or whose entry matches the filter.
 
     Raises: DirectoryError also when the base itself is not there: a directory that was moved has lost nobody.
     """
     if clean_filter:
         check_filter(clean_filter)
-    test(line)
+    test(directory)
     return [
         dn
         for dn in dns
-        if line.entry_at(dn) is None or (clean_filter and line.entry_at(dn, clean_filter) is not None)
+        if directory.entry_at(dn) is None
+        or (clean_filter and directory.entry_at(dn, clean_filter) is not None)
     ]
 
 
 def entries(
-    line: Line, condition: str, attributes: Sequence[str], limit: int, but: frozenset[str]
+    directory: DirectoryConnection, condition: str, attributes: Sequence[str], limit: int, but: frozenset[str]
 ) -> list[Entry]:
     """Up to `limit` entries below the base, without those whose `dn_key` is in `but`. Raises BadFilter."""
     check_filter(condition)
-    line.log_in()
+    directory.log_in()
     chosen: list[Entry] = []
-    for page in line.pages(line.target.base, condition, attributes):
+    for page in directory.pages(directory.target.base, condition, attributes):
         chosen += [_shown(entry) for entry in page if dn_key(entry["dn"]) not in but][: limit - len(chosen)]
         if len(chosen) >= limit:
             break

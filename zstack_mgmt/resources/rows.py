@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import orjson
 
@@ -27,37 +27,32 @@ async def insert(conn: Connection, kind: type[T], values: Mapping[str, Any]) -> 
     return await read(conn, kind, await fetch_one(conn, statement, *_bound(kind, values)))
 
 
-async def find(
-    conn: Connection,
-    kind: type[T],
-    uuid: str,
-    owner: str | None = None,
-    *,
-    by: str = "uuid",
-    lock: Lock | None = "KEY SHARE",
-) -> T | None:
-    """The resource, or None.
+class Lookup(TypedDict, total=False):
+    """How a row is looked up.
 
-    Args:
-        by: the column whose value is given instead of the uuid; no two rows have the same value there.
-        lock: what must wait until the transaction ends: by default deletions; None for a mere read.
+    `by` is the column whose value is given, the uuid by default; no two rows have the same value there.
+    `lock` says what must wait until the transaction ends: by default deletions; None for a mere read.
     """
-    statement = statements.selection(kind.meta, lock, by, scoped=owner is not None)
+
+    by: str
+    lock: Lock | None
+
+
+async def find(
+    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, **how: Unpack[Lookup]
+) -> T | None:
+    """The resource, or None."""
+    lock = how.get("lock", "KEY SHARE")
+    statement = statements.selection(kind.meta, lock, how.get("by", "uuid"), scoped=owner is not None)
     row = await conn.fetchrow(statement, uuid, *_owner(owner))
     return None if row is None else await read(conn, kind, row)
 
 
 async def get(
-    conn: Connection,
-    kind: type[T],
-    uuid: str,
-    owner: str | None = None,
-    *,
-    by: str = "uuid",
-    lock: Lock | None = "KEY SHARE",
+    conn: Connection, kind: type[T], uuid: str, owner: str | None = None, **how: Unpack[Lookup]
 ) -> T:
     """As `find`; raises ResourceNotFound when there is none."""
-    return existing(await find(conn, kind, uuid, owner, by=by, lock=lock), kind.meta.noun, uuid)
+    return existing(await find(conn, kind, uuid, owner, **how), kind.meta.noun, uuid)
 
 
 async def get_own(conn: Connection, call: Call, kind: type[T], uuid: str) -> T:

@@ -22,7 +22,7 @@ _MAX_INT = 2**31 - 1
 Interval = Annotated[int, Field(ge=1, le=_MAX_INT)]  # seconds
 RepeatCount = Annotated[int, Field(ge=0, le=_MAX_INT)]
 StartTime = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Cron = Annotated[str, StringConstraints(max_length=255)]
+CronText = Annotated[str, StringConstraints(max_length=255)]
 
 triggers = Resource(
     SchedulerTrigger,
@@ -48,7 +48,7 @@ class CreateSchedulerTrigger(CreateRequest):
     repeat_count: RepeatCount | None = None
     start_time: StartTime | None = None
     scheduler_type: Literal["simple", "cron"]
-    cron: Cron | None = None
+    cron: CronText | None = None
 
 
 async def checked_timing(call: Call, conn: Connection, request: CreateSchedulerTrigger) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class UpdateSchedulerTrigger(UpdateRequest):
     scheduler_interval: Interval | None = None
     repeat_count: RepeatCount | None = None
     start_time: StartTime | None = None
-    cron: Cron | None = None
+    cron: CronText | None = None
 
     @property
     def has_timing(self) -> bool:

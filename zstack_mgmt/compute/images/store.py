@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zstack_mgmt.compute.images.model import Image
 from zstack_mgmt.db import Connection
-from zstack_mgmt.resources import rows
 
 
 async def insert_copies(conn: Connection, uuid: str, backup_storage_uuids: Sequence[str]) -> None:
@@ -19,8 +17,3 @@ async def insert_copies(conn: Connection, uuid: str, backup_storage_uuids: Seque
         uuid,
         list(backup_storage_uuids),
     )
-
-
-async def get_image(conn: Connection, uuid: str) -> Image | None:
-    """The image, which cannot be deleted until the transaction ends."""
-    return await rows.find(conn, Image, uuid)

@@ -13,19 +13,12 @@ from zstack_mgmt.identity.accounts.model import Account, AccountType
 from zstack_mgmt.identity.logins import UpdateLogin, old_password_fits, update_login
 from zstack_mgmt.identity.policies.model import Policy, default_statements
 from zstack_mgmt.identity.quotas.store import create_quotas
+from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.resources import rows
-from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import own
 from zstack_mgmt.scheduler.store import disable_all_of
 
-accounts = Resource(
-    Account,
-    "/v1/accounts",
-    java="org.zstack.header.identity",
-    category="identity",
-    access="admin",
-    source='manual, "Identity > {api}"',
-)
+accounts = identity_resource(Account, "/v1/accounts", "admin")
 
 
 class CreateAccount(CreateRequest):

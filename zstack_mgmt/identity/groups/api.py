@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from zstack_mgmt.core.errors import InvalidArgument, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest
@@ -9,19 +11,13 @@ from zstack_mgmt.core.values import ExistingUuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.groups.model import UserGroup
 from zstack_mgmt.identity.policies.store import check_policies
+from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.users.model import User
 from zstack_mgmt.resources import rows
-from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import scope_of
 
-groups = Resource(
-    UserGroup,
-    "/v1/accounts/groups",
-    java="org.zstack.header.identity",
-    category="identity",
-    access="account",
-    source='manual, "Identity > {api}"',
-)
+groups = identity_resource(UserGroup, "/v1/accounts/groups", "account")
+bindings = partial(groups.action, returns=None, raises=(ResourceNotFound, InvalidArgument))
 
 
 class CreateUserGroup(CreateRequest):
@@ -40,21 +36,30 @@ groups.update(
 )
 
 
-class AddUserToGroup(ApiRequest):
-    """Make a user of the account a member of a group of the account. A member stays one.
-
-    Source: manual, "Identity > AddUserToGroup".
-    """
+class Membership(ApiRequest):
+    """A user in a group."""
 
     group_uuid: ExistingUuid
     user_uuid: ExistingUuid
 
 
-@groups.action(
+class PolicyOfGroup(ApiRequest):
+    """A policy bound to a group."""
+
+    group_uuid: ExistingUuid
+    policy_uuid: ExistingUuid
+
+
+class AddUserToGroup(Membership):
+    """Make a user of the account a member of a group of the account. A member stays one.
+
+    Source: manual, "Identity > AddUserToGroup".
+    """
+
+
+@bindings(
     AddUserToGroup,
     "POST /v1/accounts/groups/{groupUuid}/users",
-    returns=None,
-    raises=(ResourceNotFound, InvalidArgument),
     shared=("user_uuid",),
 )
 async def add_user_to_group(call: Call, conn: Connection, request: AddUserToGroup) -> None:
@@ -63,14 +68,11 @@ async def add_user_to_group(call: Call, conn: Connection, request: AddUserToGrou
     await rows.link(conn, UserGroup, "user", request.group_uuid, [request.user_uuid])
 
 
-class RemoveUserFromGroup(ApiRequest):
+class RemoveUserFromGroup(Membership):
     """End a membership. One that is not there is no error. An administrator may do so in any account.
 
     Source: manual, "Identity > RemoveUserFromGroup".
     """
-
-    group_uuid: ExistingUuid
-    user_uuid: ExistingUuid
 
 
 @groups.action(
@@ -85,51 +87,42 @@ async def remove_user_from_group(call: Call, conn: Connection, request: RemoveUs
     await rows.unlink(conn, UserGroup, "user", request.group_uuid, [request.user_uuid])
 
 
-class AttachPolicyToUserGroup(ApiRequest):
+class AttachPolicyToUserGroup(PolicyOfGroup):
     """Bind a policy of the account to a group of the account. A bound one stays bound.
 
     Source: manual, "Identity > AttachPolicyToUserGroup".
     """
 
-    group_uuid: ExistingUuid
-    policy_uuid: ExistingUuid
 
-
-@groups.action(
+@bindings(
     AttachPolicyToUserGroup,
     "POST /v1/accounts/groups/{groupUuid}/policies",
-    returns=None,
-    raises=(ResourceNotFound, InvalidArgument),
     shared=("policy_uuid",),
 )
-async def attach_policy_to_user_group(call: Call, conn: Connection, request: AttachPolicyToUserGroup) -> None:
-    await rows.get_own(conn, call, UserGroup, request.group_uuid)
-    await check_policies(conn, call, [request.policy_uuid])
+async def attach_policy_to_user_group(call: Call, conn: Connection, request: PolicyOfGroup) -> None:
+    await _check(call, conn, request)
     await rows.link(conn, UserGroup, "policy", request.group_uuid, [request.policy_uuid])
 
 
-class DetachPolicyFromUserGroup(ApiRequest):
+class DetachPolicyFromUserGroup(PolicyOfGroup):
     """Take a policy from a group. One that is not bound is no error.
 
     Source: manual, "Identity > DetachPolicyFromUserGroup".
     """
 
-    group_uuid: ExistingUuid
-    policy_uuid: ExistingUuid
 
-
-@groups.action(
+@bindings(
     DetachPolicyFromUserGroup,
     "DELETE /v1/accounts/groups/{groupUuid}/policies/{policyUuid}",
-    returns=None,
-    raises=(ResourceNotFound, InvalidArgument),
 )
-async def detach_policy_from_user_group(
-    call: Call, conn: Connection, request: DetachPolicyFromUserGroup
-) -> None:
+async def detach_policy_from_user_group(call: Call, conn: Connection, request: PolicyOfGroup) -> None:
+    await _check(call, conn, request)
+    await rows.unlink(conn, UserGroup, "policy", request.group_uuid, [request.policy_uuid])
+
+
+async def _check(call: Call, conn: Connection, request: PolicyOfGroup) -> None:
     await rows.get_own(conn, call, UserGroup, request.group_uuid)
     await check_policies(conn, call, [request.policy_uuid])
-    await rows.unlink(conn, UserGroup, "policy", request.group_uuid, [request.policy_uuid])
 
 
 groups.query(access="user")

@@ -16,9 +16,9 @@ from zstack_mgmt.core.values import ExistingUuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.policies import store
 from zstack_mgmt.identity.policies.model import Policy
+from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.users.model import User
 from zstack_mgmt.resources import rows
-from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import scope_of
 
 
@@ -34,14 +34,7 @@ class StatementRequest(BaseModel):
     resources: Annotated[list[str], Field(max_length=MAX_RULES)] | None = None
 
 
-policies = Resource(
-    Policy,
-    "/v1/accounts/policies",
-    java="org.zstack.header.identity",
-    category="identity",
-    access="account",
-    source='manual, "Identity > {api}"',
-)
+policies = identity_resource(Policy, "/v1/accounts/policies", "account")
 
 
 class CreatePolicy(CreateRequest):
@@ -49,8 +42,7 @@ class CreatePolicy(CreateRequest):
 
     Each action is a regular expression for whole permission names.
 
-    Refused: rules over 1024 characters, and expressions that no linear-time engine can run or that are too
-    complex.
+    Refused are rules over 1024 characters, and expressions that are too complex or that need backtracking.
 
     Source: manual, "Identity > CreatePolicy".
     """

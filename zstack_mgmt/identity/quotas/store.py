@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zstack_mgmt.core.values import new_uuid
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.identity.quotas.model import Quota, QuotaUsage
+from zstack_mgmt.resources.owners import own_all
 
 
 async def create_quotas(conn: Connection, account_uuid: str) -> None:
@@ -23,19 +24,13 @@ async def create_quotas(conn: Connection, account_uuid: str) -> None:
         uuids,
         names,
     )
-    await conn.execute(
-        """
-        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
-        SELECT u, 'QuotaVO', $1 FROM unnest($2::text[]) AS u
-        """,
-        account_uuid,
-        uuids,
-    )
+    await own_all(conn, uuids, account_uuid)
 
 
-async def set_quota(conn: Connection, account_uuid: str, name: str, value: int) -> Quota | None:
-    """Set the value; None when the account has no such quota."""
-    row = await conn.fetchrow(
+async def set_quota(conn: Connection, account_uuid: str, name: str, value: int) -> Quota:
+    """Set the value of a quota that the account has."""
+    row = await fetch_one(
+        conn,
         """
         UPDATE quotas SET value = $3, last_op_date = now() WHERE identity_uuid = $1 AND name = $2
         RETURNING uuid, name, identity_uuid, identity_type, value, create_date, last_op_date
@@ -44,7 +39,7 @@ async def set_quota(conn: Connection, account_uuid: str, name: str, value: int) 
         name,
         value,
     )
-    return None if row is None else Quota.from_row(row)
+    return Quota.from_row(row)
 
 
 async def usages(conn: Connection, account_uuid: str) -> list[QuotaUsage]:
@@ -76,8 +71,3 @@ async def lock(conn: Connection, account_uuid: str, names: Sequence[str]) -> dic
         names,
     )
     return {row["name"]: (row["value"], int(row["used"])) for row in rows}
-
-
-async def account_exists(conn: Connection, uuid: str) -> bool:
-    """Whether there is such an account."""
-    return bool(await conn.fetchval("SELECT true FROM accounts WHERE uuid = $1", uuid))

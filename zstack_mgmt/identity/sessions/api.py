@@ -20,22 +20,16 @@ from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.values import SessionToken
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.outside import Direct
+from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.sessions import store
 from zstack_mgmt.identity.sessions.model import Session
 from zstack_mgmt.identity.sessions.open import open_session
-from zstack_mgmt.resources.declare import Resource
 
 LoginName = Annotated[str, StringConstraints(max_length=255)]
-ClearPassword = Annotated[str, StringConstraints(max_length=255)]
+LoginPassword = Annotated[str, StringConstraints(max_length=255)]
 """A password that is compared at once and never stored."""
 
-sessions = Resource(
-    Session,
-    "/v1/accounts/sessions",
-    java="org.zstack.header.identity",
-    category="identity",
-    access="public",
-)
+sessions = identity_resource(Session, "/v1/accounts/sessions", "public")
 WRONG = "the name or the password is wrong"
 
 
@@ -46,7 +40,7 @@ class LogInByAccount(ApiRequest):
     """
 
     account_name: LoginName
-    password: ClearPassword
+    password: LoginPassword
 
 
 @sessions.action(
@@ -72,7 +66,7 @@ class LogInByUser(ApiRequest):
     account_uuid: LoginName | None = None
     account_name: LoginName | None = None
     user_name: LoginName
-    password: ClearPassword
+    password: LoginPassword
 
     @model_validator(mode="after")
     def _names_an_account(self) -> LogInByUser:

@@ -18,17 +18,17 @@ from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import ExistingUuid, Reference
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.accounts.model import Account
+from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.sharing import store
 from zstack_mgmt.identity.sharing.model import AccountResourceRef, ResourceNameEntry, SharedResource
 from zstack_mgmt.identity.sharing.movers import move
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.resources import rows
-from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import owners_of
 
 PATH = "/v1/accounts/resources"
 JAVA = "org.zstack.header.identity"
-owners = Resource(AccountResourceRef, f"{PATH}/refs", java=JAVA, category="identity", access="user")
+owners = identity_resource(AccountResourceRef, f"{PATH}/refs", "user")
 Uuids = Annotated[list[Reference], Field(max_length=1000)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -14,20 +15,14 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.logins import UpdateLogin, end_sessions, old_password_fits, update_login
 from zstack_mgmt.identity.policies.model import DEFAULT_POLICIES
 from zstack_mgmt.identity.policies.store import check_policies
+from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.users import store
 from zstack_mgmt.identity.users.model import User
 from zstack_mgmt.resources import rows
-from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import scope_of
 
-users = Resource(
-    User,
-    "/v1/accounts/users",
-    java="org.zstack.header.identity",
-    category="identity",
-    access="account",
-    source='manual, "Identity > {api}"',
-)
+users = identity_resource(User, "/v1/accounts/users", "account")
+bindings = partial(users.action, returns=None, raises=(ResourceNotFound, InvalidArgument))
 
 
 class CreateUser(CreateRequest):
@@ -99,31 +94,39 @@ async def update_user(call: Call, conn: Connection, request: UpdateUser) -> User
     return await update_login(conn, User, uuid, request)
 
 
-class AttachPolicyToUser(ApiRequest):
-    """Bind a policy of the account to a user of the account. A bound one stays bound.
-
-    Source: manual, "Identity > AttachPolicyToUser".
-    """
+class PolicyOfUser(ApiRequest):
+    """A policy bound to a user."""
 
     user_uuid: ExistingUuid
     policy_uuid: ExistingUuid
 
 
-@users.action(
+class PoliciesOfUser(ApiRequest):
+    """Policies bound to a user."""
+
+    user_uuid: ExistingUuid
+    policy_uuids: Annotated[list[ExistingUuid], Field(min_length=1)]
+
+
+class AttachPolicyToUser(PolicyOfUser):
+    """Bind a policy of the account to a user of the account. A bound one stays bound.
+
+    Source: manual, "Identity > AttachPolicyToUser".
+    """
+
+
+@bindings(
     AttachPolicyToUser,
     "POST /v1/accounts/users/{userUuid}/policies",
-    returns=None,
-    raises=(ResourceNotFound, InvalidArgument),
     shared=("policy_uuid",),
     bare=True,
 )
-async def attach_policy_to_user(call: Call, conn: Connection, request: AttachPolicyToUser) -> None:
-    await rows.get_own(conn, call, User, request.user_uuid)
-    await check_policies(conn, call, [request.policy_uuid])
+async def attach_policy_to_user(call: Call, conn: Connection, request: PolicyOfUser) -> None:
+    await _check_one(call, conn, request)
     await rows.link(conn, User, "policy", request.user_uuid, [request.policy_uuid])
 
 
-class AttachPoliciesToUser(ApiRequest):
+class AttachPoliciesToUser(PoliciesOfUser):
     """Bind several policies of the account to a user of the account.
 
     An administrator may do so for any account.
@@ -131,46 +134,31 @@ class AttachPoliciesToUser(ApiRequest):
     Source: manual, "Identity > AttachPoliciesToUser".
     """
 
-    user_uuid: ExistingUuid
-    policy_uuids: Annotated[list[ExistingUuid], Field(min_length=1)]
 
-
-@users.action(
+@bindings(
     AttachPoliciesToUser,
     "POST /v1/accounts/users/{userUuid}/policy-collection",
-    returns=None,
-    raises=(ResourceNotFound, InvalidArgument),
     shared=("policy_uuids",),
 )
-async def attach_policies_to_user(call: Call, conn: Connection, request: AttachPoliciesToUser) -> None:
-    user = await rows.get(conn, User, request.user_uuid, scope_of(call), lock="NO KEY UPDATE")
-    await check_policies(conn, call, request.policy_uuids, of_account=user.account_uuid)
-    await rows.link(conn, User, "policy", user.uuid, request.policy_uuids)
+async def attach_policies_to_user(call: Call, conn: Connection, request: PoliciesOfUser) -> None:
+    await _check_several(call, conn, request)
+    await rows.link(conn, User, "policy", request.user_uuid, request.policy_uuids)
 
 
-class DetachPolicyFromUser(ApiRequest):
+class DetachPolicyFromUser(PolicyOfUser):
     """Take a policy from a user. One that is not bound is no error.
 
     Source: manual, "Identity > DetachPolicyFromUser"; its URL is that of the group's API, a slip.
     """
 
-    user_uuid: ExistingUuid
-    policy_uuid: ExistingUuid
 
-
-@users.action(
-    DetachPolicyFromUser,
-    "DELETE /v1/accounts/users/{userUuid}/policies/{policyUuid}",
-    returns=None,
-    raises=(ResourceNotFound, InvalidArgument),
-)
-async def detach_policy_from_user(call: Call, conn: Connection, request: DetachPolicyFromUser) -> None:
-    await rows.get_own(conn, call, User, request.user_uuid)
-    await check_policies(conn, call, [request.policy_uuid])
+@bindings(DetachPolicyFromUser, "DELETE /v1/accounts/users/{userUuid}/policies/{policyUuid}")
+async def detach_policy_from_user(call: Call, conn: Connection, request: PolicyOfUser) -> None:
+    await _check_one(call, conn, request)
     await rows.unlink(conn, User, "policy", request.user_uuid, [request.policy_uuid])
 
 
-class DetachPoliciesFromUser(ApiRequest):
+class DetachPoliciesFromUser(PoliciesOfUser):
     """Take several policies from a user.
 
     Those that are not bound are ignored. An administrator may do so for any account.
@@ -178,20 +166,21 @@ class DetachPoliciesFromUser(ApiRequest):
     Source: manual, "Identity > DetachPoliciesFromUser".
     """
 
-    user_uuid: ExistingUuid
-    policy_uuids: Annotated[list[ExistingUuid], Field(min_length=1)]
+
+@bindings(DetachPoliciesFromUser, "DELETE /v1/accounts/users/{userUuid}/policies")
+async def detach_policies_from_user(call: Call, conn: Connection, request: PoliciesOfUser) -> None:
+    await _check_several(call, conn, request)
+    await rows.unlink(conn, User, "policy", request.user_uuid, request.policy_uuids)
 
 
-@users.action(
-    DetachPoliciesFromUser,
-    "DELETE /v1/accounts/users/{userUuid}/policies",
-    returns=None,
-    raises=(ResourceNotFound, InvalidArgument),
-)
-async def detach_policies_from_user(call: Call, conn: Connection, request: DetachPoliciesFromUser) -> None:
+async def _check_one(call: Call, conn: Connection, request: PolicyOfUser) -> None:
+    await rows.get_own(conn, call, User, request.user_uuid)
+    await check_policies(conn, call, [request.policy_uuid])
+
+
+async def _check_several(call: Call, conn: Connection, request: PoliciesOfUser) -> None:
     user = await rows.get(conn, User, request.user_uuid, scope_of(call), lock="NO KEY UPDATE")
     await check_policies(conn, call, request.policy_uuids, of_account=user.account_uuid)
-    await rows.unlink(conn, User, "policy", user.uuid, request.policy_uuids)
 
 
 users.query(access="user")
