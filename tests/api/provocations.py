@@ -11,6 +11,8 @@ from zstack_mgmt.core.errors import (
     BadRequest,
     InvalidArgument,
     InvalidSession,
+    JobFinal,
+    JobNotFound,
     OperationError,
     PermissionDenied,
     QuotaExceeded,
@@ -120,6 +122,7 @@ async def build_cloud(service: Service) -> Cloud:
         "user": Client(admin.http, admin.base, opened.inventory["uuid"]),
         "nobody": service.anonymous,
     }
+    names["job"] = await service.db.fetchval("SELECT uuid FROM api_jobs WHERE state = 'succeeded' LIMIT 1")
     names |= {"session": admin.token, "tenant_session": tenant.token}
     return Cloud(clients, names)
 
@@ -254,6 +257,10 @@ TABLE: dict[tuple[str, type[ApiError]], dict[str, Any]] = {
     ("RecoverDataVolume", QuotaExceeded): tenant(uuid="{t_deleted}"),
     ("ExpungeDataVolume", OperationError): {"uuid": "{attached}"},
     ("RedeliverFailedWebhooks", BadRequest): {"since": "yesterday"},
+    ("PollApiJob", JobNotFound): {"uuid": NOBODY},
+    ("FollowApiJob", JobNotFound): {"uuid": NOBODY},
+    ("CancelApiJob", JobNotFound): {"uuid": NOBODY},
+    ("CancelApiJob", JobFinal): {"uuid": "{job}"},
     ("CreateSchedulerJob", InvalidArgument): {"name": "j", "type": "startVm", "targetResourceUuid": "{free}"},
     ("CreateSchedulerTrigger", InvalidArgument): {"name": "t", "schedulerType": "cron"},
     ("AddSchedulerJobToSchedulerTrigger", InvalidArgument): {
