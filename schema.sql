@@ -17,7 +17,7 @@ CREATE TABLE installation (
 -- Identity
 ------------------------------------------------------------------------------------------------------------------------
 
-CREATE TABLE IF NOT EXISTS accounts (
+CREATE TABLE accounts (
     uuid           text COLLATE "C" PRIMARY KEY,
     name           text COLLATE "C" NOT NULL CONSTRAINT accounts_name_key UNIQUE,
     description    text,
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS accounts (
     last_op_date   timestamptz NOT NULL DEFAULT now()
 );
 
-CREATE TABLE IF NOT EXISTS users (
+CREATE TABLE users (
     uuid           text COLLATE "C" PRIMARY KEY,
     account_uuid   text COLLATE "C" NOT NULL CONSTRAINT users_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     name           text COLLATE "C" NOT NULL,
@@ -45,17 +45,17 @@ CREATE TABLE IF NOT EXISTS users (
     last_op_date   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT users_account_name_key UNIQUE (account_uuid, name)
 );
-CREATE INDEX IF NOT EXISTS users_name_idx ON users (name);
+CREATE INDEX users_name_idx ON users (name);
 
 -- Earlier password hashes of an account or user, the newest first, for reuse rules.
-CREATE TABLE IF NOT EXISTS password_history (
+CREATE TABLE password_history (
     owner_uuid     text COLLATE "C" NOT NULL,
     password_hash  text NOT NULL,
     created_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (owner_uuid, created_at)
 );
 
-CREATE TABLE IF NOT EXISTS user_groups (
+CREATE TABLE user_groups (
     uuid           text COLLATE "C" PRIMARY KEY,
     account_uuid   text COLLATE "C" NOT NULL CONSTRAINT user_groups_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     name           text COLLATE "C" NOT NULL,
@@ -64,9 +64,9 @@ CREATE TABLE IF NOT EXISTS user_groups (
     last_op_date   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT user_groups_account_name_key UNIQUE (account_uuid, name)
 );
-CREATE INDEX IF NOT EXISTS user_groups_name_idx ON user_groups (name);
+CREATE INDEX user_groups_name_idx ON user_groups (name);
 
-CREATE TABLE IF NOT EXISTS policies (
+CREATE TABLE policies (
     uuid           text COLLATE "C" PRIMARY KEY,
     account_uuid   text COLLATE "C" NOT NULL CONSTRAINT policies_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     name           text COLLATE "C" NOT NULL,
@@ -74,32 +74,32 @@ CREATE TABLE IF NOT EXISTS policies (
     statements     jsonb NOT NULL,  -- in their wire form; never changed after the insert
     create_date    timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS policies_account_idx ON policies (account_uuid);
-CREATE INDEX IF NOT EXISTS policies_name_idx ON policies (name);
+CREATE INDEX policies_account_idx ON policies (account_uuid);
+CREATE INDEX policies_name_idx ON policies (name);
 
-CREATE TABLE IF NOT EXISTS group_members (
+CREATE TABLE group_members (
     group_uuid  text COLLATE "C" NOT NULL CONSTRAINT group_members_group_fkey REFERENCES user_groups (uuid) ON DELETE CASCADE,
     user_uuid   text COLLATE "C" NOT NULL CONSTRAINT group_members_user_fkey REFERENCES users (uuid) ON DELETE CASCADE,
     PRIMARY KEY (group_uuid, user_uuid)
 );
-CREATE INDEX IF NOT EXISTS group_members_user_idx ON group_members (user_uuid);
+CREATE INDEX group_members_user_idx ON group_members (user_uuid);
 
-CREATE TABLE IF NOT EXISTS user_policies (
+CREATE TABLE user_policies (
     user_uuid    text COLLATE "C" NOT NULL CONSTRAINT user_policies_user_fkey REFERENCES users (uuid) ON DELETE CASCADE,
     policy_uuid  text COLLATE "C" NOT NULL CONSTRAINT user_policies_policy_fkey REFERENCES policies (uuid) ON DELETE CASCADE,
     PRIMARY KEY (user_uuid, policy_uuid)
 );
-CREATE INDEX IF NOT EXISTS user_policies_policy_idx ON user_policies (policy_uuid);
+CREATE INDEX user_policies_policy_idx ON user_policies (policy_uuid);
 
-CREATE TABLE IF NOT EXISTS group_policies (
+CREATE TABLE group_policies (
     group_uuid   text COLLATE "C" NOT NULL CONSTRAINT group_policies_group_fkey REFERENCES user_groups (uuid) ON DELETE CASCADE,
     policy_uuid  text COLLATE "C" NOT NULL CONSTRAINT group_policies_policy_fkey REFERENCES policies (uuid) ON DELETE CASCADE,
     PRIMARY KEY (group_uuid, policy_uuid)
 );
-CREATE INDEX IF NOT EXISTS group_policies_policy_idx ON group_policies (policy_uuid);
+CREATE INDEX group_policies_policy_idx ON group_policies (policy_uuid);
 
 -- The value that a new account starts with. Changing a default leaves existing accounts alone.
-CREATE TABLE IF NOT EXISTS quota_defaults (
+CREATE TABLE quota_defaults (
     name   text COLLATE "C" PRIMARY KEY,
     value  bigint NOT NULL CONSTRAINT quota_defaults_value_check CHECK (value >= 0)
 );
@@ -107,10 +107,9 @@ INSERT INTO quota_defaults (name, value) VALUES
     ('vm.totalNum', 20), ('vm.num', 20), ('vm.cpuNum', 80), ('vm.memorySize', 85899345920),
     ('volume.data.num', 40), ('volume.capacity', 10995116277760), ('image.num', 20), ('image.size', 10995116277760),
     ('snapshot.volume.num', 200), ('securityGroup.num', 20), ('l3.num', 20), ('loadBalancer.num', 20), ('eip.num', 20),
-    ('portForwarding.num', 20), ('vip.num', 20), ('vxlan.num', 8)
-ON CONFLICT DO NOTHING;
+    ('portForwarding.num', 20), ('vip.num', 20), ('vxlan.num', 8);
 
-CREATE TABLE IF NOT EXISTS quotas (
+CREATE TABLE quotas (
     uuid           text COLLATE "C" PRIMARY KEY,
     name           text COLLATE "C" NOT NULL,
     identity_uuid  text COLLATE "C" NOT NULL CONSTRAINT quotas_identity_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
@@ -124,7 +123,7 @@ CREATE TABLE IF NOT EXISTS quotas (
 ) WITH (fillfactor = 50);
 
 -- Failed logins of one name from one address. Both logins and the Keystone facade count here.
-CREATE TABLE IF NOT EXISTS login_failures (
+CREATE TABLE login_failures (
     subject        bytea NOT NULL,  -- keyed hash of kind, account and name, whether or not they exist
     address        text NOT NULL,   -- empty: from all addresses, for the lockout
     failures       int NOT NULL,
@@ -132,10 +131,10 @@ CREATE TABLE IF NOT EXISTS login_failures (
     blocked_until  timestamptz NOT NULL DEFAULT '-infinity',
     PRIMARY KEY (subject, address)
 );
-CREATE INDEX IF NOT EXISTS login_failures_last_idx ON login_failures (last_at);
+CREATE INDEX login_failures_last_idx ON login_failures (last_at);
 
 -- One row per login. The token itself is never stored: `token_hash` is its keyed hash.
-CREATE TABLE IF NOT EXISTS sessions (
+CREATE TABLE sessions (
     token_hash    bytea PRIMARY KEY,
     account_uuid  text COLLATE "C" NOT NULL CONSTRAINT sessions_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
     user_uuid     text COLLATE "C" NOT NULL,  -- the account's own uuid for an account session
@@ -150,23 +149,23 @@ CREATE TABLE IF NOT EXISTS sessions (
     audit_id      text,
     parent_audit_id  text
 );
-CREATE INDEX IF NOT EXISTS sessions_user_idx ON sessions (account_uuid, user_uuid);
-CREATE INDEX IF NOT EXISTS sessions_login_idx ON sessions (user_uuid);  -- to end those of a user
-CREATE INDEX IF NOT EXISTS sessions_expired_idx ON sessions (expired_date);
+CREATE INDEX sessions_user_idx ON sessions (account_uuid, user_uuid);
+CREATE INDEX sessions_login_idx ON sessions (user_uuid);  -- to end those of a user
+CREATE INDEX sessions_expired_idx ON sessions (expired_date);
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Resources: uuid, name and type of each; tags, owners and shares, which go with them
 ------------------------------------------------------------------------------------------------------------------------
 
 -- Kept by triggers on the tables of the resources, so that a uuid is used once over all types.
-CREATE TABLE IF NOT EXISTS resources (
+CREATE TABLE resources (
     uuid           text COLLATE "C" CONSTRAINT resources_pkey PRIMARY KEY,
     resource_name  text,
     resource_type  text COLLATE "C" NOT NULL,  -- the concrete type, `UserVO`
     base_type      text COLLATE "C" NOT NULL   -- what ownership rows show
 );
 
-CREATE OR REPLACE FUNCTION note_resource() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_resource() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO resources (uuid, resource_name, resource_type, base_type)
@@ -180,7 +179,7 @@ BEGIN
 END $$;
 
 -- Declares that the rows of a table are resources of a type.
-CREATE OR REPLACE FUNCTION resources_of(p_table text, p_type text, p_base text DEFAULT NULL) RETURNS void
+CREATE FUNCTION resources_of(p_table text, p_type text, p_base text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('CREATE OR REPLACE TRIGGER note_resource AFTER INSERT OR DELETE ON %I
@@ -193,7 +192,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE TABLE IF NOT EXISTS tags (
+CREATE TABLE tags (
     uuid           text COLLATE "C" PRIMARY KEY,
     resource_uuid  text COLLATE "C" NOT NULL CONSTRAINT tags_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
     resource_type  text COLLATE "C" NOT NULL,
@@ -203,10 +202,10 @@ CREATE TABLE IF NOT EXISTS tags (
     last_op_date   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT tags_resource_tag_key UNIQUE (resource_uuid, type, tag)
 );
-CREATE INDEX IF NOT EXISTS tags_tag_idx ON tags (resource_type, type, tag);
+CREATE INDEX tags_tag_idx ON tags (resource_type, type, tag);
 
 -- The owner of each resource of an owned type.
-CREATE TABLE IF NOT EXISTS resource_owners (
+CREATE TABLE resource_owners (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     resource_uuid  text COLLATE "C" NOT NULL CONSTRAINT resource_owners_resource_key UNIQUE
                    CONSTRAINT resource_owners_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
@@ -216,10 +215,10 @@ CREATE TABLE IF NOT EXISTS resource_owners (
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 70);
-CREATE INDEX IF NOT EXISTS resource_owners_account_idx ON resource_owners (account_uuid, resource_type);
+CREATE INDEX resource_owners_account_idx ON resource_owners (account_uuid, resource_type);
 
 -- A share without a receiver is to the public.
-CREATE TABLE IF NOT EXISTS resource_shares (
+CREATE TABLE resource_shares (
     id                     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     resource_uuid          text COLLATE "C" NOT NULL CONSTRAINT resource_shares_resource_fkey
                            REFERENCES resources (uuid) ON DELETE CASCADE,
@@ -232,11 +231,11 @@ CREATE TABLE IF NOT EXISTS resource_shares (
     CONSTRAINT resource_shares_receiver_check CHECK (to_public = (receiver_account_uuid IS NULL)),
     CONSTRAINT resource_shares_key UNIQUE NULLS NOT DISTINCT (resource_uuid, owner_account_uuid, receiver_account_uuid)
 );
-CREATE INDEX IF NOT EXISTS resource_shares_owner_idx ON resource_shares (owner_account_uuid);
-CREATE INDEX IF NOT EXISTS resource_shares_receiver_idx ON resource_shares (receiver_account_uuid, resource_uuid);
+CREATE INDEX resource_shares_owner_idx ON resource_shares (owner_account_uuid);
+CREATE INDEX resource_shares_receiver_idx ON resource_shares (receiver_account_uuid, resource_uuid);
 
 -- Whether an account (NULL: one that may use all) owns a resource, or it is shared with it or with the public.
-CREATE OR REPLACE FUNCTION can_use(p_resource text, p_account text) RETURNS boolean LANGUAGE sql STABLE AS $$
+CREATE FUNCTION can_use(p_resource text, p_account text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT p_account IS NULL OR EXISTS (
         SELECT FROM resource_owners o WHERE o.resource_uuid = p_resource AND (o.account_uuid = p_account OR EXISTS (
             SELECT FROM resource_shares s
@@ -250,7 +249,7 @@ SELECT resources_of('accounts', 'AccountVO'), resources_of('users', 'UserVO'), r
 -- Compute inventory
 ------------------------------------------------------------------------------------------------------------------------
 
-CREATE TABLE IF NOT EXISTS zones (
+CREATE TABLE zones (
     uuid          text COLLATE "C" PRIMARY KEY,
     name          text COLLATE "C" NOT NULL,
     description   text,
@@ -259,10 +258,10 @@ CREATE TABLE IF NOT EXISTS zones (
     create_date   timestamptz NOT NULL DEFAULT now(),
     last_op_date  timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS zones_name_idx ON zones (name);
+CREATE INDEX zones_name_idx ON zones (name);
 SELECT resources_of('zones', 'ZoneVO');
 
-CREATE TABLE IF NOT EXISTS clusters (
+CREATE TABLE clusters (
     uuid             text COLLATE "C" PRIMARY KEY,
     name             text COLLATE "C" NOT NULL,
     description      text,
@@ -273,11 +272,11 @@ CREATE TABLE IF NOT EXISTS clusters (
     create_date      timestamptz NOT NULL DEFAULT now(),
     last_op_date     timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS clusters_zone_idx ON clusters (zone_uuid);
-CREATE INDEX IF NOT EXISTS clusters_name_idx ON clusters (name);
+CREATE INDEX clusters_zone_idx ON clusters (zone_uuid);
+CREATE INDEX clusters_name_idx ON clusters (name);
 
 -- available_*: the total minus what the VMs with this host_uuid have; kept by the trigger charge_host alone.
-CREATE TABLE IF NOT EXISTS hosts (
+CREATE TABLE hosts (
     uuid                       text COLLATE "C" PRIMARY KEY,
     name                       text COLLATE "C" NOT NULL,
     description                text,
@@ -303,11 +302,11 @@ CREATE TABLE IF NOT EXISTS hosts (
     last_op_date               timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT hosts_capacity_check CHECK (available_cpu_capacity >= 0 AND available_memory_capacity >= 0)
 ) WITH (fillfactor = 50);
-CREATE INDEX IF NOT EXISTS hosts_cluster_idx ON hosts (cluster_uuid);
-CREATE INDEX IF NOT EXISTS hosts_zone_idx ON hosts (zone_uuid);
-CREATE INDEX IF NOT EXISTS hosts_name_idx ON hosts (name);
+CREATE INDEX hosts_cluster_idx ON hosts (cluster_uuid);
+CREATE INDEX hosts_zone_idx ON hosts (zone_uuid);
+CREATE INDEX hosts_name_idx ON hosts (name);
 
-CREATE TABLE IF NOT EXISTS images (
+CREATE TABLE images (
     uuid            text COLLATE "C" PRIMARY KEY,
     name            text COLLATE "C" NOT NULL,
     description     text,
@@ -330,10 +329,10 @@ CREATE TABLE IF NOT EXISTS images (
     create_date     timestamptz NOT NULL DEFAULT now(),
     last_op_date    timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS images_name_idx ON images (name);
+CREATE INDEX images_name_idx ON images (name);
 
 -- The storage is named, not kept: nothing here moves image data.
-CREATE TABLE IF NOT EXISTS image_backup_storages (
+CREATE TABLE image_backup_storages (
     id                   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     image_uuid           text COLLATE "C" NOT NULL CONSTRAINT image_backup_storages_image_fkey REFERENCES images (uuid) ON DELETE CASCADE,
     backup_storage_uuid  text COLLATE "C" NOT NULL,
@@ -344,7 +343,7 @@ CREATE TABLE IF NOT EXISTS image_backup_storages (
     CONSTRAINT image_backup_storages_key UNIQUE (image_uuid, backup_storage_uuid)
 );
 
-CREATE TABLE IF NOT EXISTS instance_offerings (
+CREATE TABLE instance_offerings (
     uuid                text COLLATE "C" PRIMARY KEY,
     name                text COLLATE "C" NOT NULL,
     description         text,
@@ -358,9 +357,9 @@ CREATE TABLE IF NOT EXISTS instance_offerings (
     create_date         timestamptz NOT NULL DEFAULT now(),
     last_op_date        timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS instance_offerings_name_idx ON instance_offerings (name);
+CREATE INDEX instance_offerings_name_idx ON instance_offerings (name);
 
-CREATE TABLE IF NOT EXISTS disk_offerings (
+CREATE TABLE disk_offerings (
     uuid                text COLLATE "C" PRIMARY KEY,
     name                text COLLATE "C" NOT NULL,
     description         text,
@@ -372,9 +371,9 @@ CREATE TABLE IF NOT EXISTS disk_offerings (
     create_date         timestamptz NOT NULL DEFAULT now(),
     last_op_date        timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS disk_offerings_name_idx ON disk_offerings (name);
+CREATE INDEX disk_offerings_name_idx ON disk_offerings (name);
 
-CREATE TABLE IF NOT EXISTS l2_networks (
+CREATE TABLE l2_networks (
     uuid                text COLLATE "C" PRIMARY KEY,
     name                text COLLATE "C" NOT NULL,
     description         text,
@@ -386,23 +385,23 @@ CREATE TABLE IF NOT EXISTS l2_networks (
     last_op_date        timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT l2_networks_vlan_check CHECK ((type = 'L2VlanNetwork') = (vlan IS NOT NULL))
 );
-CREATE INDEX IF NOT EXISTS l2_networks_zone_idx ON l2_networks (zone_uuid);
-CREATE INDEX IF NOT EXISTS l2_networks_name_idx ON l2_networks (name);
-CREATE OR REPLACE VIEW l2_vlan_networks AS SELECT * FROM l2_networks WHERE type = 'L2VlanNetwork';
+CREATE INDEX l2_networks_zone_idx ON l2_networks (zone_uuid);
+CREATE INDEX l2_networks_name_idx ON l2_networks (name);
+CREATE VIEW l2_vlan_networks AS SELECT * FROM l2_networks WHERE type = 'L2VlanNetwork';
 
 -- What a hypervisor calls the network.
-CREATE OR REPLACE FUNCTION bridge_of(p_l2 l2_networks) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION bridge_of(p_l2 l2_networks) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT 'br_' || p_l2.physical_interface || coalesce('_' || p_l2.vlan, '')
 $$;
 
-CREATE TABLE IF NOT EXISTS l2_network_clusters (
+CREATE TABLE l2_network_clusters (
     l2_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l2_network_clusters_l2_fkey REFERENCES l2_networks (uuid) ON DELETE CASCADE,
     cluster_uuid     text COLLATE "C" NOT NULL CONSTRAINT l2_network_clusters_cluster_fkey REFERENCES clusters (uuid) ON DELETE CASCADE,
     CONSTRAINT l2_network_clusters_pkey PRIMARY KEY (l2_network_uuid, cluster_uuid)
 );
-CREATE INDEX IF NOT EXISTS l2_network_clusters_cluster_idx ON l2_network_clusters (cluster_uuid);
+CREATE INDEX l2_network_clusters_cluster_idx ON l2_network_clusters (cluster_uuid);
 
-CREATE TABLE IF NOT EXISTS l3_networks (
+CREATE TABLE l3_networks (
     uuid             text COLLATE "C" PRIMARY KEY,
     name             text COLLATE "C" NOT NULL,
     description      text,
@@ -417,11 +416,11 @@ CREATE TABLE IF NOT EXISTS l3_networks (
     create_date      timestamptz NOT NULL DEFAULT now(),
     last_op_date     timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS l3_networks_l2_idx ON l3_networks (l2_network_uuid);
-CREATE INDEX IF NOT EXISTS l3_networks_zone_idx ON l3_networks (zone_uuid);
-CREATE INDEX IF NOT EXISTS l3_networks_name_idx ON l3_networks (name);
+CREATE INDEX l3_networks_l2_idx ON l3_networks (l2_network_uuid);
+CREATE INDEX l3_networks_zone_idx ON l3_networks (zone_uuid);
+CREATE INDEX l3_networks_name_idx ON l3_networks (name);
 
-CREATE TABLE IF NOT EXISTS l3_network_dns (
+CREATE TABLE l3_network_dns (
     id               bigint GENERATED ALWAYS AS IDENTITY,
     l3_network_uuid  text COLLATE "C" NOT NULL CONSTRAINT l3_network_dns_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
     dns              text COLLATE "C" NOT NULL,
@@ -430,7 +429,7 @@ CREATE TABLE IF NOT EXISTS l3_network_dns (
 
 -- Whoever takes an address locks the row of the range. All addresses below next_value are taken, so the search for a gap
 -- begins there; the trigger free_address moves it back.
-CREATE TABLE IF NOT EXISTS ip_ranges (
+CREATE TABLE ip_ranges (
     uuid             text COLLATE "C" PRIMARY KEY,
     name             text COLLATE "C" NOT NULL,
     description      text,
@@ -447,10 +446,10 @@ CREATE TABLE IF NOT EXISTS ip_ranges (
     last_op_date     timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT ip_ranges_order_check CHECK (start_value <= end_value)
 ) WITH (fillfactor = 50);
-CREATE INDEX IF NOT EXISTS ip_ranges_l3_idx ON ip_ranges (l3_network_uuid);
+CREATE INDEX ip_ranges_l3_idx ON ip_ranges (l3_network_uuid);
 
 -- driver work: job_uuid names the job that changed the state last, so that its second run knows its own traces.
-CREATE TABLE IF NOT EXISTS vm_instances (
+CREATE TABLE vm_instances (
     uuid                    text COLLATE "C" PRIMARY KEY,
     name                    text COLLATE "C" NOT NULL,
     description             text,
@@ -478,19 +477,19 @@ CREATE TABLE IF NOT EXISTS vm_instances (
     last_op_date            timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT vm_instances_host_check CHECK (host_uuid IS NOT NULL OR state NOT IN ('Running', 'Paused'))
 ) WITH (fillfactor = 70);
-CREATE INDEX IF NOT EXISTS vm_instances_name_idx ON vm_instances (name);
-CREATE INDEX IF NOT EXISTS vm_instances_host_idx ON vm_instances (host_uuid);
-CREATE INDEX IF NOT EXISTS vm_instances_last_host_idx ON vm_instances (last_host_uuid);
-CREATE INDEX IF NOT EXISTS vm_instances_cluster_idx ON vm_instances (cluster_uuid);
-CREATE INDEX IF NOT EXISTS vm_instances_zone_idx ON vm_instances (zone_uuid);
-CREATE INDEX IF NOT EXISTS vm_instances_image_idx ON vm_instances (image_uuid);
-CREATE INDEX IF NOT EXISTS vm_instances_offering_idx ON vm_instances (instance_offering_uuid);
-CREATE INDEX IF NOT EXISTS vm_instances_default_l3_idx ON vm_instances (default_l3_network_uuid);
+CREATE INDEX vm_instances_name_idx ON vm_instances (name);
+CREATE INDEX vm_instances_host_idx ON vm_instances (host_uuid);
+CREATE INDEX vm_instances_last_host_idx ON vm_instances (last_host_uuid);
+CREATE INDEX vm_instances_cluster_idx ON vm_instances (cluster_uuid);
+CREATE INDEX vm_instances_zone_idx ON vm_instances (zone_uuid);
+CREATE INDEX vm_instances_image_idx ON vm_instances (image_uuid);
+CREATE INDEX vm_instances_offering_idx ON vm_instances (instance_offering_uuid);
+CREATE INDEX vm_instances_default_l3_idx ON vm_instances (default_l3_network_uuid);
 -- VMs on their way to another state; those whose job is gone are settled.
-CREATE INDEX IF NOT EXISTS vm_instances_transit_idx ON vm_instances (last_op_date)
+CREATE INDEX vm_instances_transit_idx ON vm_instances (last_op_date)
     WHERE state IN ('Starting', 'Stopping', 'Rebooting', 'Destroying', 'Pausing', 'Resuming', 'Expunging');
 
-CREATE OR REPLACE FUNCTION charge_host() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION charge_host() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP <> 'INSERT' AND OLD.host_uuid IS NOT NULL THEN
         UPDATE hosts SET available_cpu_capacity = available_cpu_capacity + OLD.cpu_num,
@@ -502,8 +501,8 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER charge_host_row AFTER INSERT OR DELETE ON vm_instances FOR EACH ROW EXECUTE FUNCTION charge_host();
-CREATE OR REPLACE TRIGGER charge_host_change AFTER UPDATE OF host_uuid, cpu_num, memory_size ON vm_instances FOR EACH ROW
+CREATE TRIGGER charge_host_row AFTER INSERT OR DELETE ON vm_instances FOR EACH ROW EXECUTE FUNCTION charge_host();
+CREATE TRIGGER charge_host_change AFTER UPDATE OF host_uuid, cpu_num, memory_size ON vm_instances FOR EACH ROW
     WHEN (OLD.host_uuid IS DISTINCT FROM NEW.host_uuid OR OLD.cpu_num <> NEW.cpu_num OR OLD.memory_size <> NEW.memory_size)
     EXECUTE FUNCTION charge_host();
 
@@ -511,7 +510,7 @@ CREATE OR REPLACE TRIGGER charge_host_change AFTER UPDATE OF host_uuid, cpu_num,
 CREATE SEQUENCE mac_numbers MINVALUE 0 MAXVALUE 1099511627775 CYCLE;
 SELECT setval('mac_numbers', floor(random() * 1099511627775)::bigint);
 
-CREATE TABLE IF NOT EXISTS vm_nics (
+CREATE TABLE vm_nics (
     uuid              text COLLATE "C" PRIMARY KEY,
     vm_instance_uuid  text COLLATE "C" NOT NULL CONSTRAINT vm_nics_vm_fkey REFERENCES vm_instances (uuid) ON DELETE CASCADE,
     l3_network_uuid   text COLLATE "C" NOT NULL CONSTRAINT vm_nics_l3_fkey REFERENCES l3_networks (uuid) ON DELETE CASCADE,
@@ -525,11 +524,11 @@ CREATE TABLE IF NOT EXISTS vm_nics (
     last_op_date      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT vm_nics_device_key UNIQUE (vm_instance_uuid, device_id)
 );
-CREATE INDEX IF NOT EXISTS vm_nics_l3_idx ON vm_nics (l3_network_uuid);
-CREATE INDEX IF NOT EXISTS vm_nics_ip_idx ON vm_nics (ip);
+CREATE INDEX vm_nics_l3_idx ON vm_nics (l3_network_uuid);
+CREATE INDEX vm_nics_ip_idx ON vm_nics (ip);
 
 -- The default network of a VM is one that it has a NIC on; the first NIC's when the one it was is gone.
-CREATE OR REPLACE FUNCTION renew_default_l3() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION renew_default_l3() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE vm_instances v SET default_l3_network_uuid = (
         SELECT n.l3_network_uuid FROM vm_nics n JOIN l3_networks l ON l.uuid = n.l3_network_uuid
@@ -538,9 +537,9 @@ BEGIN
       AND coalesce(v.default_l3_network_uuid, OLD.l3_network_uuid) = OLD.l3_network_uuid;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER renew_default_l3 AFTER DELETE ON vm_nics FOR EACH ROW EXECUTE FUNCTION renew_default_l3();
+CREATE TRIGGER renew_default_l3 AFTER DELETE ON vm_nics FOR EACH ROW EXECUTE FUNCTION renew_default_l3();
 
-CREATE TABLE IF NOT EXISTS vips (
+CREATE TABLE vips (
     uuid                   text COLLATE "C" PRIMARY KEY,
     name                   text COLLATE "C" NOT NULL,
     description            text,
@@ -555,11 +554,11 @@ CREATE TABLE IF NOT EXISTS vips (
     create_date            timestamptz NOT NULL DEFAULT now(),
     last_op_date           timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS vips_l3_idx ON vips (l3_network_uuid);
-CREATE INDEX IF NOT EXISTS vips_peer_l3_idx ON vips (peer_l3_network_uuid);
-CREATE INDEX IF NOT EXISTS vips_ip_idx ON vips (ip);
+CREATE INDEX vips_l3_idx ON vips (l3_network_uuid);
+CREATE INDEX vips_peer_l3_idx ON vips (peer_l3_network_uuid);
+CREATE INDEX vips_ip_idx ON vips (ip);
 
-CREATE TABLE IF NOT EXISTS eips (
+CREATE TABLE eips (
     uuid          text COLLATE "C" PRIMARY KEY,
     name          text COLLATE "C" NOT NULL,
     description   text,
@@ -570,10 +569,10 @@ CREATE TABLE IF NOT EXISTS eips (
     create_date   timestamptz NOT NULL DEFAULT now(),
     last_op_date  timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS eips_vip_ip_idx ON eips (vip_ip);
+CREATE INDEX eips_vip_ip_idx ON eips (vip_ip);
 
 -- A VIP knows what it is used for, and the network of the guests behind it.
-CREATE OR REPLACE FUNCTION note_use() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_use() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
         UPDATE vips SET use_for = NULL, peer_l3_network_uuid = NULL, last_op_date = now() WHERE uuid = OLD.vip_uuid;
@@ -583,11 +582,11 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER note_use AFTER INSERT OR DELETE OR UPDATE OF vm_nic_uuid ON eips
+CREATE TRIGGER note_use AFTER INSERT OR DELETE OR UPDATE OF vm_nic_uuid ON eips
     FOR EACH ROW EXECUTE FUNCTION note_use();
 
 -- Every address that is taken, by a NIC or by a VIP.
-CREATE TABLE IF NOT EXISTS used_ips (
+CREATE TABLE used_ips (
     l3_network_uuid  text COLLATE "C" NOT NULL,
     value            bigint NOT NULL,
     ip_range_uuid    text COLLATE "C" NOT NULL CONSTRAINT used_ips_range_fkey REFERENCES ip_ranges (uuid) ON DELETE CASCADE,
@@ -598,17 +597,17 @@ CREATE TABLE IF NOT EXISTS used_ips (
     CONSTRAINT used_ips_address_key UNIQUE (l3_network_uuid, value),
     CONSTRAINT used_ips_holder_check CHECK (num_nonnulls(vm_nic_uuid, vip_uuid) = 1)
 );
-CREATE INDEX IF NOT EXISTS used_ips_range_idx ON used_ips (ip_range_uuid, value);
+CREATE INDEX used_ips_range_idx ON used_ips (ip_range_uuid, value);
 
-CREATE OR REPLACE FUNCTION free_address() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION free_address() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE ip_ranges SET next_value = least(next_value, OLD.value) WHERE uuid = OLD.ip_range_uuid;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER free_address AFTER DELETE ON used_ips FOR EACH ROW EXECUTE FUNCTION free_address();
+CREATE TRIGGER free_address AFTER DELETE ON used_ips FOR EACH ROW EXECUTE FUNCTION free_address();
 
 -- The lowest free address of a range, whose row the caller has locked; NULL when none is left.
-CREATE OR REPLACE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+CREATE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT coalesce(
         (SELECT p_next WHERE p_next <= p_end
                 AND NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_next)),
@@ -620,7 +619,7 @@ $$;
 
 -- The wanted or else the lowest free address of a network, from its oldest range that has one; no row when there is none.
 -- The range stays locked until the transaction ends, so nobody else gets the same; used_ips_address_key stands behind that.
-CREATE OR REPLACE FUNCTION take_address(p_l3 text, p_wanted bigint DEFAULT NULL)
+CREATE FUNCTION take_address(p_l3 text, p_wanted bigint DEFAULT NULL)
 RETURNS TABLE (range_uuid text, value bigint, netmask text, gateway text) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
@@ -653,7 +652,7 @@ BEGIN
     END LOOP;
 END $$;
 
-CREATE TABLE IF NOT EXISTS volumes (
+CREATE TABLE volumes (
     uuid                  text COLLATE "C" PRIMARY KEY,
     name                  text COLLATE "C" NOT NULL,
     description           text,
@@ -676,11 +675,11 @@ CREATE TABLE IF NOT EXISTS volumes (
     last_op_date          timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT volumes_device_key UNIQUE (vm_instance_uuid, device_id)
 );
-CREATE INDEX IF NOT EXISTS volumes_name_idx ON volumes (name);
-CREATE INDEX IF NOT EXISTS volumes_offering_idx ON volumes (disk_offering_uuid);
-CREATE INDEX IF NOT EXISTS volumes_image_idx ON volumes (root_image_uuid);
+CREATE INDEX volumes_name_idx ON volumes (name);
+CREATE INDEX volumes_offering_idx ON volumes (disk_offering_uuid);
+CREATE INDEX volumes_image_idx ON volumes (root_image_uuid);
 
-CREATE TABLE IF NOT EXISTS volume_snapshots (
+CREATE TABLE volume_snapshots (
     uuid                          text COLLATE "C" PRIMARY KEY,
     name                          text COLLATE "C" NOT NULL,
     description                   text,
@@ -701,10 +700,10 @@ CREATE TABLE IF NOT EXISTS volume_snapshots (
     create_date                   timestamptz NOT NULL DEFAULT now(),
     last_op_date                  timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS volume_snapshots_volume_idx ON volume_snapshots (volume_uuid);
-CREATE INDEX IF NOT EXISTS volume_snapshots_parent_idx ON volume_snapshots (parent_uuid);
-CREATE UNIQUE INDEX IF NOT EXISTS volume_snapshots_latest_key ON volume_snapshots (volume_uuid) WHERE latest;
-CREATE INDEX IF NOT EXISTS volume_snapshots_transit_idx ON volume_snapshots (last_op_date) WHERE status <> 'Ready';
+CREATE INDEX volume_snapshots_volume_idx ON volume_snapshots (volume_uuid);
+CREATE INDEX volume_snapshots_parent_idx ON volume_snapshots (parent_uuid);
+CREATE UNIQUE INDEX volume_snapshots_latest_key ON volume_snapshots (volume_uuid) WHERE latest;
+CREATE INDEX volume_snapshots_transit_idx ON volume_snapshots (last_op_date) WHERE status <> 'Ready';
 
 SELECT resources_of('clusters', 'ClusterVO'), resources_of('hosts', 'HostVO'), resources_of('images', 'ImageVO'),
        resources_of('instance_offerings', 'InstanceOfferingVO'), resources_of('disk_offerings', 'DiskOfferingVO'),
@@ -714,19 +713,19 @@ SELECT resources_of('clusters', 'ClusterVO'), resources_of('hosts', 'HostVO'), r
        resources_of('volume_snapshots', 'VolumeSnapshotVO');
 
 -- What a resource uses up of its owner's quotas. A VM uses vm.num and what goes with it from its start until it is stopped.
-CREATE OR REPLACE FUNCTION vm_use(p_state text, p_cpu_num int, p_memory_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION vm_use(p_state text, p_cpu_num int, p_memory_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN p_state IN ('Destroyed', 'Expunging') THEN '{}'
         WHEN p_state IN ('Created', 'Stopped', 'Destroying') THEN '{"vm.totalNum": 1}'
         ELSE jsonb_build_object('vm.totalNum', 1, 'vm.num', 1, 'vm.cpuNum', p_cpu_num, 'vm.memorySize', p_memory_size) END
 $$;
 
-CREATE OR REPLACE FUNCTION volume_use(p_type text, p_status text, p_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION volume_use(p_type text, p_status text, p_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT jsonb_build_object('volume.capacity', p_size)
         || CASE WHEN p_type = 'Data' AND p_status <> 'Deleted' THEN '{"volume.data.num": 1}' ELSE '{}'::jsonb END
 $$;
 
-CREATE OR REPLACE FUNCTION quota_use(p_type text, p_uuid text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+CREATE FUNCTION quota_use(p_type text, p_uuid text) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT coalesce(CASE p_type
         WHEN 'VmInstanceVO' THEN (SELECT vm_use(state, cpu_num, memory_size) FROM vm_instances WHERE uuid = p_uuid)
         WHEN 'VolumeVO' THEN (SELECT volume_use(type, status, size) FROM volumes WHERE uuid = p_uuid)
@@ -737,30 +736,30 @@ CREATE OR REPLACE FUNCTION quota_use(p_type text, p_uuid text) RETURNS jsonb LAN
         WHEN 'EipVO' THEN '{"eip.num": 1}' END, '{}')
 $$;
 
-CREATE OR REPLACE FUNCTION note_use_of_owner() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_use_of_owner() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.uses := quota_use(NEW.resource_type, NEW.resource_uuid);
     RETURN NEW;
 END $$;
-CREATE OR REPLACE TRIGGER note_use_of_owner BEFORE INSERT ON resource_owners FOR EACH ROW
+CREATE TRIGGER note_use_of_owner BEFORE INSERT ON resource_owners FOR EACH ROW
     WHEN (NEW.resource_type IN ('VmInstanceVO', 'VolumeVO', 'ImageVO', 'VolumeSnapshotVO', 'L3NetworkVO', 'VipVO', 'EipVO'))
     EXECUTE FUNCTION note_use_of_owner();
 
-CREATE OR REPLACE FUNCTION renew_use() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION renew_use() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE resource_owners SET uses = quota_use(resource_type, resource_uuid) WHERE resource_uuid = NEW.uuid;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER renew_use AFTER UPDATE OF state, cpu_num, memory_size ON vm_instances FOR EACH ROW
+CREATE TRIGGER renew_use AFTER UPDATE OF state, cpu_num, memory_size ON vm_instances FOR EACH ROW
     WHEN (vm_use(OLD.state, OLD.cpu_num, OLD.memory_size) <> vm_use(NEW.state, NEW.cpu_num, NEW.memory_size))
     EXECUTE FUNCTION renew_use();
-CREATE OR REPLACE TRIGGER renew_use AFTER UPDATE OF type, status, size ON volumes FOR EACH ROW
+CREATE TRIGGER renew_use AFTER UPDATE OF type, status, size ON volumes FOR EACH ROW
     WHEN (volume_use(OLD.type, OLD.status, OLD.size) <> volume_use(NEW.type, NEW.status, NEW.size))
     EXECUTE FUNCTION renew_use();
 
 -- The quotas follow what is owned: in the transaction that makes, changes, gives away or deletes it, in the order of names.
 -- Hosts are locked before quotas: charge_host comes before renew_use, as triggers run in the order of their names.
-CREATE OR REPLACE FUNCTION charge_account() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION charge_account() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     v_change record;
 BEGIN
@@ -775,16 +774,16 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END $$;
-CREATE OR REPLACE TRIGGER charge_account_more AFTER INSERT ON resource_owners FOR EACH ROW
+CREATE TRIGGER charge_account_more AFTER INSERT ON resource_owners FOR EACH ROW
     WHEN (NEW.uses <> '{}') EXECUTE FUNCTION charge_account();
-CREATE OR REPLACE TRIGGER charge_account_less AFTER DELETE ON resource_owners FOR EACH ROW
+CREATE TRIGGER charge_account_less AFTER DELETE ON resource_owners FOR EACH ROW
     WHEN (OLD.uses <> '{}') EXECUTE FUNCTION charge_account();
-CREATE OR REPLACE TRIGGER charge_account_change AFTER UPDATE OF account_uuid, uses ON resource_owners FOR EACH ROW
+CREATE TRIGGER charge_account_change AFTER UPDATE OF account_uuid, uses ON resource_owners FOR EACH ROW
     WHEN (OLD.account_uuid <> NEW.account_uuid OR OLD.uses <> NEW.uses) EXECUTE FUNCTION charge_account();
 
 -- Domains that a host may still run although their VM has no place here any more: its host was deleted or did not
 -- answer. A periodic task has the driver destroy them. The host's address stays with the row, since the host may be gone.
-CREATE TABLE IF NOT EXISTS stray_domains (
+CREATE TABLE stray_domains (
     vm_uuid          text COLLATE "C" NOT NULL,
     host_uuid        text COLLATE "C" NOT NULL,
     hypervisor_type  text NOT NULL,
@@ -797,11 +796,11 @@ CREATE TABLE IF NOT EXISTS stray_domains (
     create_date      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT stray_domains_pkey PRIMARY KEY (vm_uuid, host_uuid)
 );
-CREATE INDEX IF NOT EXISTS stray_domains_next_idx ON stray_domains (next_at);
+CREATE INDEX stray_domains_next_idx ON stray_domains (next_at);
 
 -- A VM of the account (NULL: of any) with all that hangs on it, its row locked until the transaction ends. `host` is where it
 -- is, or was last. Everything is read after the lock is had, so nothing in it is older.
-CREATE OR REPLACE FUNCTION lock_vm(p_uuid text, p_account text)
+CREATE FUNCTION lock_vm(p_uuid text, p_account text)
 RETURNS TABLE (vm vm_instances, account_uuid text, nics vm_nics[], bridges text[], volumes volumes[], host hosts)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -824,7 +823,7 @@ END $$;
 
 -- The hosts where a VM may run, the emptiest first; with p_roomy those that have room for it at this moment. A host that may
 -- still run a stray copy of the VM is passed over until that has been destroyed.
-CREATE OR REPLACE FUNCTION fitting_hosts(p_vm text, p_host text, p_cluster text, p_roomy boolean)
+CREATE FUNCTION fitting_hosts(p_vm text, p_host text, p_cluster text, p_roomy boolean)
 RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT h.uuid FROM vm_instances v CROSS JOIN hosts h
     JOIN clusters c ON c.uuid = h.cluster_uuid AND c.state = 'Enabled'
@@ -843,7 +842,7 @@ $$;
 
 -- The emptiest host that a VM may run on, locked until the transaction ends, so that two VMs cannot take the last room. Hosts
 -- that others are taking room on are only waited for when there is no other, so that VMs that start together spread.
-CREATE OR REPLACE FUNCTION choose_host(p_vm text, p_host text, p_cluster text) RETURNS SETOF hosts LANGUAGE plpgsql AS $$
+CREATE FUNCTION choose_host(p_vm text, p_host text, p_cluster text) RETURNS SETOF hosts LANGUAGE plpgsql AS $$
 DECLARE
     v_hosts text[] := ARRAY(SELECT fitting_hosts(p_vm, p_host, p_cluster, true));
     v_vm vm_instances;
@@ -871,7 +870,7 @@ BEGIN
 END $$;
 
 -- What the simulator's hosts run. It stands for the memory of real hypervisors, so nothing here refers to our own rows.
-CREATE TABLE IF NOT EXISTS simulator_domains (
+CREATE TABLE simulator_domains (
     host_uuid    text COLLATE "C" NOT NULL,
     vm_uuid      text COLLATE "C" NOT NULL,
     name         text NOT NULL,
@@ -884,12 +883,12 @@ CREATE TABLE IF NOT EXISTS simulator_domains (
     token        text COLLATE "C",        -- of the last reboot
     CONSTRAINT simulator_domains_pkey PRIMARY KEY (host_uuid, vm_uuid)
 );
-CREATE TABLE IF NOT EXISTS simulator_snapshots (
+CREATE TABLE simulator_snapshots (
     snapshot_uuid  text COLLATE "C" CONSTRAINT simulator_snapshots_pkey PRIMARY KEY,
     volume_uuid    text COLLATE "C" NOT NULL
 );
 -- Faults on purpose: a NULL matches everything; a row with `remaining` is used up.
-CREATE TABLE IF NOT EXISTS simulator_faults (
+CREATE TABLE simulator_faults (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     action     text,
     host_uuid  text COLLATE "C",
@@ -901,7 +900,7 @@ CREATE TABLE IF NOT EXISTS simulator_faults (
 );
 
 -- The faults that hit one of the actions; those with a number of times left have one less.
-CREATE OR REPLACE FUNCTION simulator_faults_for(p_actions text[], p_host text, p_vm text)
+CREATE FUNCTION simulator_faults_for(p_actions text[], p_host text, p_vm text)
 RETURNS TABLE (latency_s float8, error text, lost boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -927,13 +926,13 @@ END $$;
 
 -- The worker processes that live. What one of them has claimed names it as `owner`, and is its own as long as this row
 -- is there: a claim locks the row FOR KEY SHARE, and `leave_workers` deletes it before it takes anything back.
-CREATE TABLE IF NOT EXISTS workers (
+CREATE TABLE workers (
     owner        text COLLATE "C" CONSTRAINT workers_pkey PRIMARY KEY,  -- host:pid:number
     lease_until  timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
 -- Periodic work: whoever moves `next_at` on does it.
-CREATE TABLE IF NOT EXISTS periodic_tasks (
+CREATE TABLE periodic_tasks (
     name     text COLLATE "C" CONSTRAINT periodic_tasks_pkey PRIMARY KEY,
     next_at  timestamptz NOT NULL
 );
@@ -942,7 +941,7 @@ CREATE TABLE IF NOT EXISTS periodic_tasks (
 --        running    claimed by `owner`, and started; `epoch` counts the claims
 --        succeeded, failed, canceled    final; `result` is the body that the poll and the webhook show
 --        expired    a final job whose result is no longer kept
-CREATE TABLE IF NOT EXISTS api_jobs (
+CREATE TABLE api_jobs (
     seq           bigint GENERATED ALWAYS AS IDENTITY,
     uuid          text COLLATE "C" PRIMARY KEY,
     account_uuid  text COLLATE "C" NOT NULL,
@@ -975,18 +974,18 @@ CREATE TABLE IF NOT EXISTS api_jobs (
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
 -- Walked by lane: the jobs of one account that act outside the database, or those that do not.
-CREATE INDEX IF NOT EXISTS api_jobs_runnable_idx ON api_jobs (outside, account_uuid, seq)
+CREATE INDEX api_jobs_runnable_idx ON api_jobs (outside, account_uuid, seq)
     WHERE state = 'queued' AND waits_for IS NULL AND claims = 0;
-CREATE INDEX IF NOT EXISTS api_jobs_suspect_idx ON api_jobs (seq) WHERE state = 'queued' AND claims > 0;
-CREATE INDEX IF NOT EXISTS api_jobs_waiting_idx ON api_jobs (waits_for) WHERE waits_for IS NOT NULL;
-CREATE INDEX IF NOT EXISTS api_jobs_owner_idx ON api_jobs (owner) WHERE state = 'running';
-CREATE INDEX IF NOT EXISTS api_jobs_queued_idx ON api_jobs (deadline_at) WHERE state = 'queued';
-CREATE INDEX IF NOT EXISTS api_jobs_account_idx ON api_jobs (account_uuid, seq);
-CREATE INDEX IF NOT EXISTS api_jobs_seq_idx ON api_jobs (seq);
-CREATE INDEX IF NOT EXISTS api_jobs_expires_idx ON api_jobs (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX api_jobs_suspect_idx ON api_jobs (seq) WHERE state = 'queued' AND claims > 0;
+CREATE INDEX api_jobs_waiting_idx ON api_jobs (waits_for) WHERE waits_for IS NOT NULL;
+CREATE INDEX api_jobs_owner_idx ON api_jobs (owner) WHERE state = 'running';
+CREATE INDEX api_jobs_queued_idx ON api_jobs (deadline_at) WHERE state = 'queued';
+CREATE INDEX api_jobs_account_idx ON api_jobs (account_uuid, seq);
+CREATE INDEX api_jobs_seq_idx ON api_jobs (seq);
+CREATE INDEX api_jobs_expires_idx ON api_jobs (expires_at) WHERE expires_at IS NOT NULL;
 
 -- Who changed what, from where, and how it ended: every mutating call, also those refused for want of permission.
-CREATE TABLE IF NOT EXISTS audits (
+CREATE TABLE audits (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     create_date   timestamptz NOT NULL DEFAULT now(),
     account_uuid  text COLLATE "C",
@@ -999,24 +998,24 @@ CREATE TABLE IF NOT EXISTS audits (
     outcome       text NOT NULL,
     error_code    text
 );
-CREATE INDEX IF NOT EXISTS audits_date_idx ON audits (create_date);
-CREATE INDEX IF NOT EXISTS audits_account_idx ON audits (account_uuid, id);
-CREATE INDEX IF NOT EXISTS audits_target_idx ON audits (target) WHERE target IS NOT NULL;
+CREATE INDEX audits_date_idx ON audits (create_date);
+CREATE INDEX audits_account_idx ON audits (account_uuid, id);
+CREATE INDEX audits_target_idx ON audits (target) WHERE target IS NOT NULL;
 
 -- The resources that an unfinished job names. Jobs with a shared row run beside each other; any other pair in order of seq.
-CREATE TABLE IF NOT EXISTS api_job_keys (
+CREATE TABLE api_job_keys (
     key       text COLLATE "C" NOT NULL,
     seq       bigint NOT NULL,
     shared    boolean NOT NULL,
     job_uuid  text COLLATE "C" NOT NULL,
     PRIMARY KEY (key, seq)
 );
-CREATE INDEX IF NOT EXISTS api_job_keys_seq_idx ON api_job_keys (seq);
+CREATE INDEX api_job_keys_seq_idx ON api_job_keys (seq);
 
 -- Stores a batch of jobs in one transaction. The keys of one job are joined by spaces; a shared one starts with '~'.
 -- Returns the rows that were there before under one of the uuids, for the caller to compare.
 -- The lock per key makes the order of seq the order of commit: whoever sees a job sees all earlier jobs on its keys.
-CREATE OR REPLACE FUNCTION accept_jobs(
+CREATE FUNCTION accept_jobs(
     p_uuids text[], p_accounts text[], p_users text[], p_admins boolean[], p_apis text[], p_fingerprints bytea[],
     p_requests text[], p_secrets text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[],
     p_hooks text[], p_timeouts_s int[], p_remotes text[], p_targets text[]
@@ -1061,7 +1060,7 @@ END $$;
 -- gives at most its room of slots, and as many jobs for a slot as its size says; p_lanes names those that differ from the
 -- default. p_suspects asks for one job besides that has lost a worker before.
 -- `more` says that a lane had at least as many as it was asked for; jobs of the APIs in p_unknown are left to others.
-CREATE OR REPLACE FUNCTION claim_jobs(
+CREATE FUNCTION claim_jobs(
     p_owner text, p_inside int, p_outside int, p_suspects boolean, p_after text[], p_rooms int[], p_size int,
     p_lanes text[], p_lane_outside boolean[], p_lane_rooms int[], p_lane_sizes int[], p_unknown text[]
 ) RETURNS TABLE (uuid text, epoch int, api text, request text, secrets text, account_uuid text, user_uuid text,
@@ -1184,7 +1183,7 @@ END $$;
 -- Raises ZS001 when one of them is not in the state p_from under its epoch, or was to be canceled before its effect is
 -- committed here; the caller must then roll back.
 -- Returns whether a webhook is now due.
-CREATE OR REPLACE FUNCTION finish_jobs(
+CREATE FUNCTION finish_jobs(
     p_from text, p_uuids text[], p_epochs int[], p_states text[], p_results text[], p_retention_s float8
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
@@ -1227,7 +1226,7 @@ END $$;
 -- Takes back what these workers hold, whose rows are deleted: none of their claims can come after that. Jobs that were to
 -- be canceled are; with p_died, jobs that have used up p_max_claims fail, and the others have one claim on their account.
 -- Returns the jobs that it ended.
-CREATE OR REPLACE FUNCTION leave_workers(
+CREATE FUNCTION leave_workers(
     p_owners text[], p_died boolean, p_max_claims int, p_lost_result text, p_canceled_result text, p_retention_s float8
 ) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -1267,7 +1266,7 @@ BEGIN
 END $$;
 
 -- Takes back what dead workers held, and ends queued jobs that are past their deadline. Returns the jobs that it ended.
-CREATE OR REPLACE FUNCTION sweep_jobs(
+CREATE FUNCTION sweep_jobs(
     p_limit int, p_max_claims int, p_lost_result text, p_canceled_result text, p_late_result text, p_retention_s float8
 ) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -1293,7 +1292,7 @@ BEGIN
 END $$;
 
 -- Cancels a job: a queued one ends here, a running one is asked to stop. Returns the state it was found in.
-CREATE OR REPLACE FUNCTION cancel_job(p_uuid text, p_result text, p_retention_s float8)
+CREATE FUNCTION cancel_job(p_uuid text, p_result text, p_retention_s float8)
 RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_job record;
@@ -1309,7 +1308,7 @@ END $$;
 
 -- Drops results past their time, leaving tombstones that tell `expired` from `never existed`, and old tombstones.
 -- Also frees queued jobs whose blocker is gone, should a release ever have been missed. Returns the rows it touched.
-CREATE OR REPLACE FUNCTION expire_jobs(p_tombstone_s float8, p_limit int) RETURNS int LANGUAGE plpgsql AS $$
+CREATE FUNCTION expire_jobs(p_tombstone_s float8, p_limit int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
     v_count int;
     v_more int;
@@ -1335,7 +1334,7 @@ END $$;
 
 -- Written by the transaction that ends the job; `body` never changes after that.
 -- state: pending, delivered, dead (schedule used up), gone (the receiver answered 410)
-CREATE TABLE IF NOT EXISTS webhook_deliveries (
+CREATE TABLE webhook_deliveries (
     id            text COLLATE "C" PRIMARY KEY,  -- also the webhook-id header, stable over all attempts
     job_uuid      text COLLATE "C" NOT NULL,
     account_uuid  text COLLATE "C" NOT NULL,
@@ -1358,19 +1357,19 @@ CREATE TABLE IF NOT EXISTS webhook_deliveries (
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);  -- room for the claimed version beside the first
 
 -- Walked by lane, which is one account at one receiver; it also gives the earliest delivery of a lane.
-CREATE INDEX IF NOT EXISTS webhook_deliveries_lane_idx
+CREATE INDEX webhook_deliveries_lane_idx
     ON webhook_deliveries (receiver, account_uuid, next_at) WHERE state = 'pending';
 -- What a redelivery since T looks for.
-CREATE INDEX IF NOT EXISTS webhook_deliveries_failed_idx
+CREATE INDEX webhook_deliveries_failed_idx
     ON webhook_deliveries (account_uuid, created_at) WHERE state IN ('dead', 'gone');
 -- For the purge. Rows are born in order and their versions stay close, so block ranges tell enough at almost no cost.
-CREATE INDEX IF NOT EXISTS webhook_deliveries_created_idx
+CREATE INDEX webhook_deliveries_created_idx
     ON webhook_deliveries USING brin (created_at) WITH (pages_per_range = 16);
 
 -- The attempt log: at most one row for each claim of a delivery. No foreign key: rows come in by the thousand, and both
 -- tables are purged together.
 -- outcome: delivered, gone, failed; unknown when the sender died between its claim and its record
-CREATE TABLE IF NOT EXISTS webhook_attempts (
+CREATE TABLE webhook_attempts (
     delivery_id   text COLLATE "C" NOT NULL,
     epoch         int NOT NULL,
     outcome       text NOT NULL CONSTRAINT webhook_attempts_outcome_check
@@ -1386,7 +1385,7 @@ CREATE TABLE IF NOT EXISTS webhook_attempts (
 
 -- A receiver with work belongs to one worker at a time, so that its limit of requests in flight can be kept in one
 -- process. The row goes away with the work.
-CREATE TABLE IF NOT EXISTS webhook_receivers (
+CREATE TABLE webhook_receivers (
     receiver      text COLLATE "C" PRIMARY KEY,
     owner         text NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
@@ -1394,7 +1393,7 @@ CREATE TABLE IF NOT EXISTS webhook_receivers (
 -- The failures in a row of a lane, so that one account's bad URL does not hold up another's at the same host. No row: the
 -- last attempt succeeded. `opened_at` is set while the breaker is open. A probe is then due at `probe_by`, or from
 -- `probe_at` on as soon as a delivery's own time has come.
-CREATE TABLE IF NOT EXISTS webhook_breakers (
+CREATE TABLE webhook_breakers (
     receiver      text COLLATE "C" NOT NULL,
     account_uuid  text COLLATE "C" NOT NULL,
     failures      int NOT NULL,
@@ -1409,7 +1408,7 @@ CREATE TABLE IF NOT EXISTS webhook_breakers (
 
 -- Signing secrets, sealed. The current one has no end; older ones sign along until theirs. They outlive the account,
 -- because its last deliveries do.
-CREATE TABLE IF NOT EXISTS webhook_secrets (
+CREATE TABLE webhook_secrets (
     uuid          text COLLATE "C" PRIMARY KEY,
     account_uuid  text COLLATE "C" NOT NULL,
     sealed        text NOT NULL,
@@ -1417,15 +1416,15 @@ CREATE TABLE IF NOT EXISTS webhook_secrets (
     read_date     timestamptz,                   -- when its clear text was handed out, which happens once
     ends_at       timestamptz
 );
-CREATE UNIQUE INDEX IF NOT EXISTS webhook_secrets_current_key ON webhook_secrets (account_uuid) WHERE ends_at IS NULL;
-CREATE INDEX IF NOT EXISTS webhook_secrets_account_idx ON webhook_secrets (account_uuid);
+CREATE UNIQUE INDEX webhook_secrets_current_key ON webhook_secrets (account_uuid) WHERE ends_at IS NULL;
+CREATE INDEX webhook_secrets_account_idx ON webhook_secrets (account_uuid);
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Scheduler
 ------------------------------------------------------------------------------------------------------------------------
 
 -- When: a grid of due times (simple), or a Quartz expression in the service's time zone (cron).
-CREATE TABLE IF NOT EXISTS scheduler_triggers (
+CREATE TABLE scheduler_triggers (
     uuid                text COLLATE "C" CONSTRAINT scheduler_triggers_pkey PRIMARY KEY,
     name                text COLLATE "C" NOT NULL,
     description         text,
@@ -1439,10 +1438,10 @@ CREATE TABLE IF NOT EXISTS scheduler_triggers (
     last_op_date        timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT scheduler_triggers_cron_check CHECK ((scheduler_type = 'cron') = (cron IS NOT NULL))
 );
-CREATE INDEX IF NOT EXISTS scheduler_triggers_name_idx ON scheduler_triggers (name);
+CREATE INDEX scheduler_triggers_name_idx ON scheduler_triggers (name);
 
 -- What: an API to be called on a resource in the owner's name.
-CREATE TABLE IF NOT EXISTS scheduler_jobs (
+CREATE TABLE scheduler_jobs (
     uuid                  text COLLATE "C" CONSTRAINT scheduler_jobs_pkey PRIMARY KEY,
     name                  text COLLATE "C" NOT NULL,
     description           text,
@@ -1456,12 +1455,12 @@ CREATE TABLE IF NOT EXISTS scheduler_jobs (
     create_date           timestamptz NOT NULL DEFAULT now(),
     last_op_date          timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS scheduler_jobs_name_idx ON scheduler_jobs (name);
-CREATE INDEX IF NOT EXISTS scheduler_jobs_target_idx ON scheduler_jobs (target_resource_uuid);
+CREATE INDEX scheduler_jobs_name_idx ON scheduler_jobs (name);
+CREATE INDEX scheduler_jobs_target_idx ON scheduler_jobs (target_resource_uuid);
 SELECT resources_of('scheduler_triggers', 'SchedulerTriggerVO'), resources_of('scheduler_jobs', 'SchedulerJobVO');
 
 -- A job on a trigger. A worker fires it by moving `next_fire_at` on in the transaction that stores the API job.
-CREATE TABLE IF NOT EXISTS scheduler_job_triggers (
+CREATE TABLE scheduler_job_triggers (
     uuid                    text COLLATE "C" PRIMARY KEY,
     scheduler_job_uuid      text COLLATE "C" NOT NULL CONSTRAINT scheduler_job_triggers_job_fkey
                             REFERENCES scheduler_jobs (uuid) ON DELETE CASCADE,
@@ -1475,8 +1474,8 @@ CREATE TABLE IF NOT EXISTS scheduler_job_triggers (
     last_op_date            timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT scheduler_job_triggers_pair_key UNIQUE (scheduler_job_uuid, scheduler_trigger_uuid)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX IF NOT EXISTS scheduler_job_triggers_trigger_idx ON scheduler_job_triggers (scheduler_trigger_uuid);
-CREATE INDEX IF NOT EXISTS scheduler_job_triggers_due_idx ON scheduler_job_triggers (next_fire_at)
+CREATE INDEX scheduler_job_triggers_trigger_idx ON scheduler_job_triggers (scheduler_trigger_uuid);
+CREATE INDEX scheduler_job_triggers_due_idx ON scheduler_job_triggers (next_fire_at)
     WHERE next_fire_at IS NOT NULL;
 
 -- What became of each due time. The outcome is copied here from the API job, whose own row does not stay.
@@ -1484,7 +1483,7 @@ CREATE INDEX IF NOT EXISTS scheduler_job_triggers_due_idx ON scheduler_job_trigg
 --        Succeeded, Failed, Canceled    as the API job ended
 --        Skipped  the snapshot before it was still being made
 --        Missed   no worker was there; the details say until when
-CREATE TABLE IF NOT EXISTS scheduler_executions (
+CREATE TABLE scheduler_executions (
     id                      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job_trigger_uuid        text COLLATE "C" NOT NULL,  -- the row of scheduler_job_triggers, which may be gone
     scheduler_job_uuid      text COLLATE "C" NOT NULL CONSTRAINT scheduler_executions_job_fkey
@@ -1500,17 +1499,17 @@ CREATE TABLE IF NOT EXISTS scheduler_executions (
     details                 text,
     CONSTRAINT scheduler_executions_due_key UNIQUE (job_trigger_uuid, due_at)  -- no due time fires twice
 );
-CREATE INDEX IF NOT EXISTS scheduler_executions_job_idx ON scheduler_executions (scheduler_job_uuid, id);
-CREATE INDEX IF NOT EXISTS scheduler_executions_open_idx ON scheduler_executions (target_resource_uuid)
+CREATE INDEX scheduler_executions_job_idx ON scheduler_executions (scheduler_job_uuid, id);
+CREATE INDEX scheduler_executions_open_idx ON scheduler_executions (target_resource_uuid)
     WHERE state = 'Fired';
-CREATE INDEX IF NOT EXISTS scheduler_executions_fired_idx ON scheduler_executions USING brin (fired_at);
+CREATE INDEX scheduler_executions_fired_idx ON scheduler_executions USING brin (fired_at);
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Billing
 ------------------------------------------------------------------------------------------------------------------------
 
 -- The price of a resource from a moment on, until a later one begins.
-CREATE TABLE IF NOT EXISTS prices (
+CREATE TABLE prices (
     uuid           text COLLATE "C" CONSTRAINT prices_pkey PRIMARY KEY,
     seq            bigint GENERATED ALWAYS AS IDENTITY,  -- of two that begin together the later one counts
     resource_name  text COLLATE "C" NOT NULL CONSTRAINT prices_resource_check
@@ -1522,12 +1521,12 @@ CREATE TABLE IF NOT EXISTS prices (
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX IF NOT EXISTS prices_date_idx ON prices (resource_name, date_in_long, seq);
+CREATE INDEX prices_date_idx ON prices (resource_name, date_in_long, seq);
 SELECT resources_of('prices', 'PriceVO');
 
 -- The stretches of time for which an account pays for a resource of one size. A stretch is opened and closed by the
 -- transactions that change the resource, and never changed otherwise; it outlives the resource and the account.
-CREATE TABLE IF NOT EXISTS usages (
+CREATE TABLE usages (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_uuid   text COLLATE "C" NOT NULL,
     kind           text COLLATE "C" NOT NULL CONSTRAINT usages_kind_check
@@ -1543,14 +1542,14 @@ CREATE TABLE IF NOT EXISTS usages (
     length_bits    int GENERATED ALWAYS AS (length(ltrim((ended_at - started_at)::bit(64)::text, '0'))) STORED,
     CONSTRAINT usages_order_check CHECK (ended_at >= started_at)
 );
-CREATE UNIQUE INDEX IF NOT EXISTS usages_open_key ON usages (resource_uuid, kind) WHERE ended_at IS NULL;
-CREATE INDEX IF NOT EXISTS usages_open_account_idx ON usages (account_uuid) WHERE ended_at IS NULL;
-CREATE INDEX IF NOT EXISTS usages_window_idx ON usages (account_uuid, length_bits, started_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS usages_resource_idx ON usages (resource_uuid, id);
+CREATE UNIQUE INDEX usages_open_key ON usages (resource_uuid, kind) WHERE ended_at IS NULL;
+CREATE INDEX usages_open_account_idx ON usages (account_uuid) WHERE ended_at IS NULL;
+CREATE INDEX usages_window_idx ON usages (account_uuid, length_bits, started_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX usages_resource_idx ON usages (resource_uuid, id);
 
 -- The stretches of an account that overlap [p_start, p_end) ms; an open one ends at p_end. Stretches with the same number
 -- of bits that reach into the window began at most that length before it, so the index finds each of them directly.
-CREATE OR REPLACE FUNCTION usages_within(p_account text, p_start bigint, p_end bigint)
+CREATE FUNCTION usages_within(p_account text, p_start bigint, p_end bigint)
 RETURNS TABLE (kind text, resource_uuid text, cpu_num int, size bigint, started_at bigint, ended_at bigint)
 LANGUAGE sql STABLE AS $$
     SELECT u.kind, u.resource_uuid, u.cpu_num, u.size, u.started_at, u.ended_at
@@ -1568,7 +1567,7 @@ $$;
 -- AD/LDAP: the directory, the entries of it that are bound to accounts, and the logins through it
 ------------------------------------------------------------------------------------------------------------------------
 
-CREATE TABLE IF NOT EXISTS ldap_servers (
+CREATE TABLE ldap_servers (
     uuid             text COLLATE "C" CONSTRAINT ldap_servers_pkey PRIMARY KEY,
     name             text COLLATE "C" NOT NULL,
     description      text,
@@ -1585,7 +1584,7 @@ CREATE TABLE IF NOT EXISTS ldap_servers (
 );
 
 -- A person or a group of the directory that logs in to an account. An account may have many.
-CREATE TABLE IF NOT EXISTS ldap_bindings (
+CREATE TABLE ldap_bindings (
     uuid              text COLLATE "C" CONSTRAINT ldap_bindings_pkey PRIMARY KEY,
     ldap_uid          text COLLATE "C" NOT NULL,  -- the distinguished name, as the directory writes it
     dn_key            text COLLATE "C" NOT NULL,  -- the same without the case of its ASCII letters
@@ -1598,11 +1597,11 @@ CREATE TABLE IF NOT EXISTS ldap_bindings (
     last_op_date      timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT ldap_bindings_dn_key UNIQUE (ldap_server_uuid, dn_key)
 );
-CREATE INDEX IF NOT EXISTS ldap_bindings_account_idx ON ldap_bindings (account_uuid);
+CREATE INDEX ldap_bindings_account_idx ON ldap_bindings (account_uuid);
 SELECT resources_of('ldap_servers', 'LdapServerVO'), resources_of('ldap_bindings', 'LdapAccountRefVO');
 
 -- Who is behind a session that the directory opened: a member of a bound group has no binding of its own that could go.
-CREATE TABLE IF NOT EXISTS ldap_logins (
+CREATE TABLE ldap_logins (
     token_hash  bytea CONSTRAINT ldap_logins_pkey PRIMARY KEY
                 CONSTRAINT ldap_logins_session_fkey REFERENCES sessions (token_hash) ON DELETE CASCADE,
     dn          text COLLATE "C" NOT NULL

@@ -18,7 +18,7 @@ import statistics
 import sys
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.bench
 AIM_MS = 250
 PATIENCE_S = 60.0
 SAMPLES = 150
-Post = Callable[[Client], Awaitable[None]]
+Post = Callable[[Client], Coroutine[Any, Any, None]]
 
 
 async def many(count: int, post: Callable[[int], Awaitable[Any]]) -> None:

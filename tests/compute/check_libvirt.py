@@ -75,7 +75,7 @@ def disk(on: Hypervisor, device_id: int) -> Disk:
 async def running(driver: Libvirt, on: Hypervisor) -> Domain:
     vm = domain(on)
     await driver.define(HOST, vm, "t")
-    await driver.start(HOST, vm.vm_uuid, "t")
+    await driver.start(HOST, vm, "t")
     return vm
 
 
@@ -92,7 +92,10 @@ async def test_a_domain_from_definition_to_its_end(driver: Libvirt, on: Hypervis
     await driver.define(HOST, vm, "t")
     await driver.define(HOST, vm, "t")
     assert (await driver.list(HOST))[vm.vm_uuid] == "Stopped"
-    for action, power in ((driver.start, "Running"), (driver.pause, "Paused"), (driver.resume, "Running")):
+    for _ in range(2):
+        await driver.start(HOST, vm, "t")
+        assert (await driver.list(HOST))[vm.vm_uuid] == "Running"
+    for action, power in ((driver.pause, "Paused"), (driver.resume, "Running")):
         await action(HOST, vm.vm_uuid, "t")
         await action(HOST, vm.vm_uuid, "t")
         assert (await driver.list(HOST))[vm.vm_uuid] == power
@@ -111,7 +114,7 @@ async def test_starts_at_the_same_time_start_it_once(driver: Libvirt, on: Hyperv
     """As by a worker that was killed, whose call goes on, and the one that runs its job again."""
     vm = domain(on)
     await driver.define(HOST, vm, "t")
-    await asyncio.gather(*(driver.start(HOST, vm.vm_uuid, "t") for _ in range(4)))
+    await asyncio.gather(*(driver.start(HOST, vm, "t") for _ in range(4)))
     assert (await driver.list(HOST))[vm.vm_uuid] == "Running"
     assert on.processes(vm.vm_uuid) == int(on.is_real)
 
@@ -150,7 +153,7 @@ async def test_snapshots(driver: Libvirt, on: Hypervisor) -> None:
     await driver.destroy(HOST, vm.vm_uuid, "t")
     await driver.destroy(HOST, vm.vm_uuid, "t")
     with pytest.raises(DriverError):
-        await driver.snapshot(None, None, vm.disks[0], "s2", "t")
+        await driver.snapshot(HOST, vm.vm_uuid, vm.disks[0], "s2", "t")
 
 
 async def test_disks_and_nics_come_and_go_while_it_runs(driver: Libvirt, on: Hypervisor) -> None:
@@ -193,12 +196,12 @@ async def test_a_disk_that_is_not_there(driver: Libvirt, on: Hypervisor) -> None
     await driver.define(HOST, vm, "t")
     if on.is_real:  # the imitation opens none
         with pytest.raises(DriverError, match="/nowhere/a"):
-            await driver.start(HOST, vm.vm_uuid, "t")
+            await driver.start(HOST, vm, "t")
     assert (await driver.list(HOST))[vm.vm_uuid] == "Stopped"
 
 
 async def test_unknown_domains(driver: Libvirt) -> None:
-    for action in (driver.start, driver.reboot, driver.pause, driver.resume, driver.console_endpoint):
+    for action in (driver.reboot, driver.pause, driver.resume, driver.console_endpoint):
         arguments = ("x",) if action == driver.console_endpoint else ("x", "t")
         with pytest.raises(DriverError):
             await action(HOST, *arguments)

@@ -58,6 +58,7 @@ async def test_name_is_kept_as_the_directory_writes_it(ldap, name: str):
         assert answer.inventory["ldapUid"] == ALICE
 
 
+@pytest.mark.provokes("CreateLdapBinding", "EntryNotFound")
 @pytest.mark.parametrize(
     "name", ["cn=Zoe,ou=people", "alice", "cn=Alice,dc=other,dc=com", "cn=*,ou=people", "=", "\x7f"]
 )
@@ -67,6 +68,7 @@ async def test_name_that_is_no_entry(ldap, name: str):
     assert (answer.status, answer.code) == (503, "LDAP.1002")
 
 
+@pytest.mark.provokes("CreateLdapBinding", "EntryBoundAlready")
 async def test_account_may_have_several_bindings_and_an_entry_one(ldap):
     await ldap.add()
     first, second = await tenant(ldap), await tenant(ldap, "second")
@@ -83,6 +85,7 @@ async def test_entries_that_differ_by_more_than_case_are_not_one(ldap):
     await ldap.bound("cn=Strasse,ou=people", "second")
 
 
+@pytest.mark.provokes("CreateLdapBinding", "AdminNotBindable")
 async def test_built_in_admin_is_not_bound(ldap):
     await ldap.add()
     assert (await ldap.try_bind(ALICE, ADMIN)).code == "LDAP.1005"
@@ -96,6 +99,7 @@ async def test_another_administrator_may_be_bound(ldap):
     assert (await client.get("/ldap/bindings")).status == 200
 
 
+@pytest.mark.provokes("CreateLdapBinding", "InvalidArgument", "ResourceNotFound")
 async def test_binding_needs_a_server_an_account_and_both_parameters(ldap):
     assert (await ldap.try_bind(ALICE, await tenant(ldap))).code == "SYS.1007"
     await ldap.add()
@@ -124,6 +128,7 @@ async def test_second_run_of_a_job_finds_the_binding_that_the_first_one_made(lda
         assert await create_ldap_binding(call, work, request) == first
 
 
+@pytest.mark.provokes("CreateLdapBinding", "DirectoryUnreachable")
 async def test_binding_while_the_directory_is_away(ldap):
     server = await ldap.add()
     await ldap.update(server["uuid"], url="ldap://localhost:1")
@@ -155,6 +160,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+@pytest.mark.provokes("CreateLdapBinding", "AccountGone")
 async def test_account_that_is_deleted_while_the_directory_is_asked(ldap):
     account = await tenant(ldap)
     async with waiting_directory(ldap) as (_, arrived, go):
@@ -166,6 +172,7 @@ async def test_account_that_is_deleted_while_the_directory_is_asked(ldap):
         assert (await job).code == "LDAP.1004"
 
 
+@pytest.mark.provokes("CreateLdapBinding", "NoDirectory")
 async def test_server_that_is_deleted_while_it_is_asked(ldap):
     account = await tenant(ldap)
     async with waiting_directory(ldap) as (server, arrived, go):
@@ -176,6 +183,7 @@ async def test_server_that_is_deleted_while_it_is_asked(ldap):
         assert (await job).code == "LDAP.1007"
 
 
+@pytest.mark.provokes("DeleteLdapBinding", "ResourceNotFound")
 async def test_deletion_of_a_binding(ldap):
     await ldap.add()
     binding = await ldap.bind(ALICE, await tenant(ldap))
@@ -306,6 +314,7 @@ async def test_clean_up_without_a_server(ldap):
     assert (answer.status, answer.body) == (200, {})
 
 
+@pytest.mark.provokes("CleanInvalidLdapBinding", "DirectoryUnreachable")
 @pytest.mark.parametrize(
     "change", [{"url": "ldap://localhost:1"}, {"base": "dc=moved"}, {"password": "wrong"}]
 )
@@ -317,6 +326,7 @@ async def test_clean_up_deletes_nothing_when_the_directory_cannot_tell(ldap, cha
     assert await bindings(ldap) == [ALICE]
 
 
+@pytest.mark.provokes("CleanInvalidLdapBinding", "OperationError")
 async def test_clean_up_by_a_filter_that_is_none(ldap):
     server = await ldap.add("ldapCleanBindingFilter::(cn=Bob)")
     await ldap.bound(ALICE)

@@ -88,6 +88,8 @@ async def test_candidates_are_not_bound_yet(ldap):
     assert len((await entries(ldap, people)).body["inventories"]) == 3
 
 
+@pytest.mark.provokes("GetLdapEntry", "OperationError")
+@pytest.mark.provokes("GetCandidateLdapEntryForBinding", "OperationError")
 @pytest.mark.parametrize(
     "condition",
     [
@@ -120,6 +122,8 @@ async def test_limit_is_a_number_within_reason(ldap, limit: str):
     assert (await entries(ldap, "(cn=a)", limit=limit)).status == 400
 
 
+@pytest.mark.provokes("GetLdapEntry", "InvalidArgument", "DirectoryUnreachable")
+@pytest.mark.provokes("GetCandidateLdapEntryForBinding", "InvalidArgument", "DirectoryUnreachable")
 async def test_search_without_a_server_or_with_one_that_is_away(ldap):
     for path in ("entry", "entries/candidates"):
         assert (await entries(ldap, "(cn=a)", path)).code == "SYS.1007"

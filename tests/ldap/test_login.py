@@ -90,6 +90,7 @@ async def test_name_that_cannot_be_one_is_refused_at_the_door(ldap, uid: Any):
 
 
 # The last ones are empty once prepared as RFC 4013 says, and an empty password opens every directory.
+@pytest.mark.provokes("LogInByLdap", "AuthenticationFailed")
 @pytest.mark.parametrize(
     "password", ["wrong", "", " ", "   ", "ALICE-SECRET", "alice-secret ", "\u00ad", "\u200b\u2060"]
 )
@@ -124,6 +125,7 @@ async def test_entry_without_a_binding_has_no_account(ldap):
     assert (await ldap.try_log_in("Nobody Bound", "nobody.bound-secret")).code == "ID.1000"
 
 
+@pytest.mark.provokes("LogInByLdap", "EntryNotFound")
 async def test_name_of_several_entries_is_told(ldap):
     await ldap.add("ldapUseAsLoginName::uid")
     assert (await ldap.try_log_in("twin", "twin-secret")).code == "LDAP.1002"
@@ -168,6 +170,7 @@ async def test_group_itself_does_not_log_in(ldap):
     assert (await ldap.try_log_in("staff", "x")).code == "ID.1000"
 
 
+@pytest.mark.provokes("LogInByLdap", "InternalError")
 async def test_groups_that_lead_to_two_accounts(ldap):
     await ldap.add()
     await ldap.bound("cn=red,ou=groups", "red")
@@ -232,6 +235,7 @@ async def test_success_forgets_the_failures(ldap):
     assert await ldap.service.db.fetchval("SELECT count(*) FROM login_failures") == 0
 
 
+@pytest.mark.provokes("LogInByLdap", "TooManySessions")
 async def test_sessions_are_limited(settings, directory):
     async with running_service(replace(settings, session_max_concurrent=3), senders=0) as service:
         ldap = Ldap(service, directory)
@@ -266,10 +270,12 @@ async def audits(service: Service) -> Any:
     )
 
 
+@pytest.mark.provokes("LogInByLdap", "NoDirectory")
 async def test_login_without_a_server(ldap):
     assert (await ldap.try_log_in("Alice", "alice-secret")).code == "LDAP.1007"
 
 
+@pytest.mark.provokes("LogInByLdap", "DirectoryUnreachable")
 @pytest.mark.parametrize(
     "change", [{"url": "ldap://localhost:1"}, {"base": "dc=moved"}, {"password": "wrong"}]
 )

@@ -58,6 +58,7 @@ async def test_bind_password_is_nowhere_in_clear(ldap):
     assert not [row for row in rows if SERVICE_PASSWORD in row["row"]]
 
 
+@pytest.mark.provokes("AddLdapServer", "DirectoryTestFailed")
 @pytest.mark.parametrize(
     ("reason", "changes"),
     [
@@ -136,6 +137,7 @@ async def test_no_authorities_vouch_for_nobody(directory, file: str):
     assert refused.value.reason == "tls"
 
 
+@pytest.mark.provokes("AddLdapServer", "OneDirectoryOnly")
 async def test_second_server_is_refused(ldap):
     await ldap.add()
     answer = await ldap.try_add(name="second")
@@ -169,6 +171,8 @@ async def test_second_run_of_a_job_finds_what_the_first_one_added(ldap):
             await add_ldap_server(call, work, request)
 
 
+@pytest.mark.provokes("AddLdapServer", "InvalidArgument")
+@pytest.mark.provokes("UpdateLdapServer", "InvalidArgument")
 @pytest.mark.parametrize(
     "tags",
     [
@@ -218,6 +222,7 @@ async def test_update_takes_settings_that_do_not_work_yet(ldap):
     assert (await ldap.admin.get("/ldap/entry?ldapFilter=(cn=Alice)")).status == 200
 
 
+@pytest.mark.provokes("UpdateLdapServer", "DirectoryTestFailed")
 async def test_update_with_validation_only_tries_the_changed_settings(ldap):
     server = await ldap.add()
     answer = await ldap.update(server["uuid"], "ephemeral::validationOnly", name="x")
@@ -227,6 +232,7 @@ async def test_update_with_validation_only_tries_the_changed_settings(ldap):
     assert (await ldap.admin.get("/ldap/servers")).body["inventories"] == [server]
 
 
+@pytest.mark.provokes("UpdateLdapServer", "ResourceNotFound")
 async def test_update_of_no_server(ldap):
     for tags in ((), ("ephemeral::validationOnly",)):
         assert (await ldap.update(UNKNOWN, *tags, name="x")).code == "SYS.1003"
@@ -245,6 +251,7 @@ async def test_deletion_takes_tags_and_bindings_along(ldap):
     assert (await ldap.add())["uuid"]
 
 
+@pytest.mark.provokes("DeleteLdapServer", "ResourceNotFound")
 async def test_deletion_by_something_that_is_no_uuid(ldap):
     assert (await ldap.admin.job("DELETE", "/ldap/servers/nonsense")).code == "SYS.1003"
 

@@ -19,7 +19,8 @@ UNREACHABLE = {
         "image_backup_storages_key login_failures_pkey simulator_domains_pkey simulator_snapshots_pkey "
         "stray_domains_pkey scheduler_executions_due_key usages_open_key "
         "webhook_attempts_pkey webhook_breakers_pkey webhook_receivers_pkey webhook_deliveries_pkey "
-        "webhook_secrets_current_key quota_defaults_pkey schema_steps_pkey installation_pkey"
+        "workers_pkey periodic_tasks_pkey webhook_secrets_current_key quota_defaults_pkey "
+        "schema_steps_pkey installation_pkey"
     ),
     "checked before, under a lock": (
         "quotas_identity_name_key tags_resource_tag_key vm_nics_device_key volumes_device_key "

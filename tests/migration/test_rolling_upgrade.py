@@ -30,7 +30,7 @@ AWAY = (aiohttp.ClientError, OSError, TimeoutError)
 
 @dataclass
 class Load:
-    """Clients that create zones and change a shared one, at whichever API is up, until they are stopped."""
+    """Clients at whichever API is up: new zones, new accounts, and changes of one zone, until they stop."""
 
     http: aiohttp.ClientSession
     bases: list[str]
@@ -47,14 +47,15 @@ class Load:
             self.token = (await reply.json())["inventory"]["uuid"]
 
     async def call(self, method: str, path: str, body: Any = None, job: str = "") -> tuple[int, Any]:
-        """One exchange at any of the APIs; repeated until one answers."""
+        """One exchange at one of the APIs, repeated there as long as it is up, until it answers."""
+        base = random.choice(self.bases)
         headers = {"Authorization": f"OAuth {self.token}"}
         if job:
             headers |= {"X-Job-UUID": job, "X-Web-Hook": self.hook}
         while True:
-            url = f"{random.choice(self.bases)}{path}"
+            base = base if base in self.bases else random.choice(self.bases)
             try:
-                async with self.http.request(method, url, json=body, headers=headers) as reply:
+                async with self.http.request(method, f"{base}{path}", json=body, headers=headers) as reply:
                     return reply.status, await reply.json()
             except AWAY:
                 await asyncio.sleep(0.05)
@@ -75,6 +76,7 @@ class Load:
         while not self.stopping:
             made = await self.job("POST", "/zones", {"params": {"name": "rolling"}})
             self.made.append(made["uuid"])
+            await self.job("POST", "/accounts", {"params": {"name": made["uuid"], "password": "secret"}})
             change = {"updateZone": {"description": made["uuid"]}}
             assert (await self.job("PUT", f"/zones/{self.zone}/actions", change))["uuid"] == self.zone
 
@@ -121,11 +123,11 @@ async def test_both_releases_at_work(services: Services, redis_prefix: str, tmp_
             await asyncio.sleep(PHASE_S)
             await new.run("schema", "--before")
             await old.ready(http)
+            new_workers = [await new.start("worker", kind) for kind in ("jobs", "webhooks")]
+            await asyncio.sleep(PHASE_S)  # the old API, the workers of both
             new_api = await new.start("serve")
             await new.ready(http)
             load.bases.append(new.base)
-            await asyncio.sleep(PHASE_S)  # the new API, the old workers
-            new_workers = [await new.start("worker", kind) for kind in ("jobs", "webhooks")]
             await asyncio.sleep(PHASE_S)  # both of everything
             await end(*old_workers)
             await asyncio.sleep(PHASE_S)  # the old API, the new workers

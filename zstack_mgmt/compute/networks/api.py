@@ -24,14 +24,12 @@ from zstack_mgmt.core.errors import (
     DuplicateResource,
     InvalidArgument,
     OperationError,
-    QuotaExceeded,
     ResourceNotFound,
 )
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.requests import DeleteRequest, StateRequest, UpdateRequest
 from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.quotas.usage import reserve
 from zstack_mgmt.identity.sharing.owners import found, own, owners_of, tag
 from zstack_mgmt.query.declare import query_api
 
@@ -220,12 +218,11 @@ class CreateL3Network(ApiRequest):
     CreateL3Network,
     http="POST /v1/l3-networks",
     returns=L3Network,
-    raises=(ResourceNotFound, QuotaExceeded, DuplicateResource),
+    raises=(ResourceNotFound, DuplicateResource),
     shared=("l2_network_uuid",),
 )
 async def create_l3_network(call: Call, conn: Connection, request: CreateL3Network) -> L3Network:
     l2 = found(await store.get_l2(conn, request.l2_network_uuid), "L2 network", request.l2_network_uuid)
-    await reserve(conn, call.account_uuid, {"l3.num": 1}, is_admin=call.is_admin)
     l3 = await store.insert_l3(
         conn,
         request.resource_uuid or new_uuid(),

@@ -9,7 +9,6 @@ from pydantic import Field
 from zstack_mgmt.core.errors import (
     InvalidArgument,
     OperationError,
-    PermissionDenied,
     QuotaExceeded,
     ResourceNotFound,
     SameOwner,
@@ -47,7 +46,7 @@ class ShareResource(ApiRequest):
     ShareResource,
     f"PUT {PATH}/actions",
     returns=None,
-    raises=(InvalidArgument, PermissionDenied, ResourceNotFound),
+    raises=(InvalidArgument, ResourceNotFound),
     exclusive=("resource_uuids",),
 )
 async def share_resource(call: Call, conn: Connection, request: ShareResource) -> None:
