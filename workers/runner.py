@@ -12,6 +12,7 @@ from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine.bell import Bell, Queue
 from zstack_mgmt.engine.lease import Lease
+from zstack_mgmt.engine.outside import TRANSACTIONS
 from zstack_mgmt.engine.puller import Puller
 from zstack_mgmt.features import load
 from zstack_mgmt.process import build_services, open_pool
@@ -19,12 +20,15 @@ from zstack_mgmt.webhooks.deliveries import lease_s
 
 log = structlog.get_logger()
 
+_OTHERS = 4  # connections for claims, due triggers and periodic work
+
 
 async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | None = None) -> None:
     """Run one worker until SIGTERM, SIGINT or the event, then end or hand back what it holds."""
     load()
     stop = stop or _stop_on_signals()
-    pool = await open_pool(settings, application=f"zstack-{queue}", size=settings.worker_slots + 4)
+    size = settings.worker_slots + TRANSACTIONS + _OTHERS if queue == "jobs" else _OTHERS
+    pool = await open_pool(settings, application=f"zstack-{queue}", size=size)
     services = build_services(settings)
     bell = Bell(settings)
     lease = Lease(settings, bell, settings.lease_s if queue == "jobs" else lease_s(settings))

@@ -110,7 +110,7 @@ async def measure(stack: Stack, name: str, busy: Client, idle: Client, post: Pos
         times.append((time.perf_counter() - began) * 1000)
         assert answer.status == 200, answer
         await asyncio.sleep(0.05)
-        if posting.done() and name != "idle" and not await db.fetchval(unfinished):
+        if posting.done() and name != "nothing" and not await db.fetchval(unfinished):
             break
     posting.cancel()
     await asyncio.gather(posting, return_exceptions=True)

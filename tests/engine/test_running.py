@@ -162,12 +162,12 @@ async def test_x_api_timeout_holds_for_a_job_that_waits_behind_another(idle, put
 async def test_a_lock_that_is_held_for_long_is_waited_for(idle, put, toy, working):
     async def locks(call: Any, conn: Any, request: Any) -> dict[str, Any]:
         await conn.execute("SET LOCAL lock_timeout = '200ms'")
-        await conn.execute("SELECT FROM schema_version FOR UPDATE")
+        await conn.execute("SELECT FROM quota_defaults FOR UPDATE")
         return {}
 
     toy("Locks", locks)
     blocker = await asyncpg.connect(idle.settings.database_url)
-    await blocker.execute("BEGIN; SELECT FROM schema_version FOR UPDATE")
+    await blocker.execute("BEGIN; SELECT FROM quota_defaults FOR UPDATE")
     async with working():
         jobs = await put("Locks")
         await asyncio.sleep(1.5)
@@ -237,7 +237,7 @@ async def test_a_claimed_job_whose_effect_is_not_committed_heeds_a_cancellation(
     go_on = asyncio.Event()
 
     async def waits(call: Any, conn: Any, request: Any) -> dict[str, Any]:
-        await conn.execute("INSERT INTO schema_version (version) VALUES (4711)")
+        await conn.execute("UPDATE accounts SET description = 'changed'")
         await go_on.wait()
         return {}
 
@@ -249,7 +249,7 @@ async def test_a_claimed_job_whose_effect_is_not_committed_heeds_a_cancellation(
         go_on.set()
         await ended(idle, jobs)
     assert await states(idle, jobs) == {"canceled": 1}
-    assert await idle.db.fetchval("SELECT max(version) FROM schema_version") != 4711
+    assert await idle.db.fetchval("SELECT count(*) FROM accounts WHERE description = 'changed'") == 0
 
 
 async def test_periodic_work_goes_on_without_redis(idle, put, working):

@@ -8,7 +8,7 @@ from engine.waiting import ended, quick, running, states, until
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import Lane, Wish
-from zstack_mgmt.engine.outside import HostTurns
+from zstack_mgmt.engine.outside import Turns
 
 
 async def claim(
@@ -127,15 +127,15 @@ async def test_a_host_that_does_not_answer_stops_only_those_who_need_it(idle, pu
 
 
 async def test_whoever_gives_up_waiting_for_a_host_leaves_no_trace():
-    hosts = HostTurns(1)
-    async with hosts.turn("h", "a"):
+    hosts = Turns(1)
+    async with hosts.at("h", "a"):
         for _ in range(3):
             try:
-                async with asyncio.timeout(0.01), hosts.turn("h", "a"):
+                async with asyncio.timeout(0.01), hosts.at("h", "a"):
                     pass
             except TimeoutError:
                 assert not hosts.waiting
-    async with asyncio.timeout(1), hosts.turn("h", "a"):
+    async with asyncio.timeout(1), hosts.at("h", "a"):
         pass
     assert not hosts._turns
 

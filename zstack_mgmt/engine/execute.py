@@ -27,7 +27,7 @@ from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.lease import CANCELED
 from zstack_mgmt.engine.model import ClaimedJob, Outcome, failure_body
-from zstack_mgmt.engine.outside import HostTurns, JobLost, Outside
+from zstack_mgmt.engine.outside import JobLost, Outside, Turns
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Executor:
         self._services = services
         self._bell = bell
         self._handlers: dict[tuple[str, int], asyncio.Future[Any]] = {}  # of outside jobs
-        self.hosts = HostTurns(settings.host_slots)
+        self.turns = Turns(settings.host_slots)
 
     async def run(self, jobs: Sequence[ClaimedJob]) -> None:
         """Run these jobs, in one transaction if they are several.
@@ -185,9 +185,14 @@ class Executor:
 
     async def _watched(self, job: ClaimedJob) -> Outcome:
         """An outside handler in a task of its own, so that a cancellation can stop it while it waits."""
-        async with self._pool.acquire() as conn:
-            callers = await _callers(conn, [job])
-        task = asyncio.ensure_future(self._apply(job, callers, Outside(self._pool, job, self.hosts)))
+        outside = Outside(self._pool, job, self.turns)
+
+        async def begin() -> Outcome:
+            async with outside.connection() as conn:
+                callers = await _callers(conn, [job])
+            return await self._apply(job, callers, outside)
+
+        task = asyncio.ensure_future(begin())
         self._handlers[job.key] = task
         try:
             return await task

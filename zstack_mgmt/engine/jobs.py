@@ -93,7 +93,7 @@ class Jobs:
 
     def _wish(self) -> Wish | None:
         settings = self._settings
-        waiting = self._executor.hosts.waiting
+        waiting = self._executor.turns.waiting
         inside = settings.worker_slots - self._inside.total()
         outside = min(
             settings.outside_slots - self._outside.total() + waiting.total(),

@@ -14,24 +14,27 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import ClaimedJob
 
+TRANSACTIONS = 4  # of outside jobs, in one process at the same time
+
 
 class JobLost(Exception):
     """The job is no longer held under this epoch, or its cancellation was asked for; the work must stop."""
 
 
-class HostTurns:
-    """How many jobs of this process act on one host at the same time. The others wait in line."""
+class Turns:
+    """Whose turn it is among the outside jobs of a process: at a host, and at the database."""
 
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
+    def __init__(self, at_one_host: int) -> None:
+        self._at_one_host = at_one_host
+        self.database = asyncio.Semaphore(TRANSACTIONS)  # the pool's other connections are for other work
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._users: Counter[str] = Counter()
         self.waiting: Counter[str] = Counter()  # jobs in line, by account
 
     @asynccontextmanager
-    async def turn(self, host_uuid: str, account_uuid: str) -> AsyncGenerator[None]:
-        """A turn at the host."""
-        turns = self._turns.setdefault(host_uuid, asyncio.Semaphore(self._at_once))
+    async def at(self, host_uuid: str, account_uuid: str) -> AsyncGenerator[None]:
+        """A turn at the host, for the time of a block."""
+        turns = self._turns.setdefault(host_uuid, asyncio.Semaphore(self._at_one_host))
         self._users[host_uuid] += 1
         try:
             self.waiting[account_uuid] += 1
@@ -72,10 +75,10 @@ class Direct:
 class Outside:
     """What an outside handler gets in place of a connection."""
 
-    def __init__(self, pool: db.Pool, job: ClaimedJob, hosts: HostTurns | None = None) -> None:
+    def __init__(self, pool: db.Pool, job: ClaimedJob, turns: Turns | None = None) -> None:
         self._pool = pool
         self._job = job
-        self._hosts = hosts or HostTurns(1)
+        self._turns = turns or Turns(1)
 
     @property
     def token(self) -> str:
@@ -90,7 +93,7 @@ class Outside:
 
         No network call inside.
         """
-        async with db.transaction(self._pool) as conn:
+        async with self._turns.database, db.transaction(self._pool) as conn:
             if not await store.hold(conn, self._job.uuid, self._job.epoch):
                 raise JobLost(self._job.uuid)
             yield conn
@@ -102,9 +105,11 @@ class Outside:
         A job that waits for its turn takes up no slot of its worker, so a host that does not answer stops
         only those who need it.
         """
-        async with self._hosts.turn(host_uuid, self._job.account_uuid):
+        async with self._turns.at(host_uuid, self._job.account_uuid):
             yield
 
-    def connection(self) -> AbstractAsyncContextManager[Connection]:
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Connection]:
         """A connection on which each statement commits by itself, whether or not the job is still held."""
-        return self._pool.acquire()
+        async with self._turns.database, self._pool.acquire() as conn:
+            yield conn

@@ -7,19 +7,21 @@ again from the start when that worker dies before its commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-import orjson
 import structlog
 
 from zstack_mgmt import db
-from zstack_mgmt.core.registry import APIS, Services
+from zstack_mgmt.core.callers import AccountCaller
+from zstack_mgmt.core.errors import ApiError
+from zstack_mgmt.core.registry import APIS, Call, Services
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store as jobs
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.model import Submission
+from zstack_mgmt.engine.submission import Options, prepare
 from zstack_mgmt.scheduler import due as ledger
 from zstack_mgmt.scheduler.due import Due, Execution
 from zstack_mgmt.scheduler.timing import MISFIRE_AFTER, next_due
@@ -86,16 +88,21 @@ async def fire_due(conn: Connection, services: Services, limit: int) -> Round:
         return Round(0, 0)
     await ledger.lock_targets(conn, uuids)
     rows = await ledger.load(conn, uuids)
-    executions, moves = _decide(rows, services)
-    fired = 0
-    if executions:
-        new = await ledger.note(conn, executions)
-        batch = [_submission(e, services) for e in executions if e.api_job_uuid in new]
-        if batch:
-            await jobs.accept(conn, batch)
-        fired = len(batch)
+    decided, moves = _decide(rows, services)
+    executions: list[Execution] = []
+    batch: dict[str, Submission] = {}
+    for execution in decided:
+        try:
+            if execution.api_job_uuid is not None:
+                batch[execution.api_job_uuid] = await _submission(execution, services)
+            executions.append(execution)
+        except ApiError as error:
+            executions.append(replace(execution, state="Failed", api_job_uuid=None, details=error.details))
+    new = await ledger.note(conn, executions)
+    if new:
+        await jobs.accept(conn, [batch[uuid] for uuid in new])
     await ledger.advance(conn, moves)
-    return Round(len(uuids), fired)
+    return Round(len(uuids), len(new))
 
 
 def _decide(
@@ -140,27 +147,13 @@ def _missed(row: Due, due_at: datetime) -> Execution:
     return Execution(row, due_at, "Missed", details=details)
 
 
-def _submission(execution: Execution, services: Services) -> Submission:
+async def _submission(execution: Execution, services: Services) -> Submission:
     """The API job of a fire, as a call of the owner would have stored it."""
-    row, uuid = execution.due, execution.api_job_uuid or ""
-    api = _APIS[row.type]
-    return Submission(
-        uuid=uuid,
-        account_uuid=row.account_uuid or "",
-        user_uuid=row.account_uuid or "",
-        is_admin=row.is_admin,
-        api=api,
-        fingerprint=services.sealer.keyed_hash(uuid.encode(), "scheduler"),
-        request=orjson.dumps(_request(execution)).decode(),
-        request_id=row.job_uuid,
-        keys=row.target_uuid,
-        outside=APIS[api].outside,
-        with_schema=False,
-        web_hook=None,
-        timeout_s=services.settings.job_timeout_s,
-        remote="scheduler",
-        target=row.target_uuid,
-    )
+    row, declared, values = execution.due, APIS[_APIS[execution.due.type]], _request(execution)
+    owner = AccountCaller(row.account_uuid or "", row.is_admin)
+    call = Call(owner, services, request_id=row.job_uuid, remote="scheduler")
+    options = Options(job_uuid=execution.api_job_uuid)
+    return await prepare(declared, call, declared.parse(values), values, options)
 
 
 def _request(execution: Execution) -> dict[str, str]:
