@@ -11,10 +11,9 @@ import asyncpg
 from aiohttp import web
 
 from workers.runner import run_worker
-from zstack_mgmt.__main__ import MAX_LINE_BYTES
 from zstack_mgmt.bootstrap import prepare_database
 from zstack_mgmt.config import Settings
-from zstack_mgmt.doors.app import build_app
+from zstack_mgmt.doors.app import make_runner
 
 ADMIN = "36c27e8ff05c4780bf6d2fa65700f22e"
 PASSWORD_SHA512 = (
@@ -124,9 +123,7 @@ async def running_service(
     """Start the service on a free port, with the built-in admin logged in; stop it afterwards."""
     settings = replace(settings, log_level="warning")
     await prepare_database(settings)
-    runner = web.AppRunner(
-        build_app(settings), access_log=None, shutdown_timeout=1, max_line_size=MAX_LINE_BYTES
-    )
+    runner = make_runner(settings, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

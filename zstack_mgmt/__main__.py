@@ -20,8 +20,6 @@ from pathlib import Path
 
 from zstack_mgmt.config import ConfigError, Settings
 
-MAX_LINE_BYTES = 64 * 1024  # of a request line: some GETs name a thousand uuids
-
 
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status."""
@@ -74,27 +72,13 @@ def _run(arguments: list[str], settings: Settings) -> int:
 
 def _serve(settings: Settings) -> None:
     import uvloop
-    from aiohttp import web
 
-    from zstack_mgmt.doors.app import build_app
+    from zstack_mgmt.doors.app import serve
     from zstack_mgmt.process import settle_memory
 
-    app = build_app(settings)
     settle_memory()
     try:
-        web.run_app(
-            app,
-            host=settings.host,
-            port=settings.port,
-            reuse_port=True,
-            access_log=None,
-            handle_signals=True,
-            shutdown_timeout=min(5.0, settings.stop_grace_s - 2),
-            keepalive_timeout=75,
-            max_line_size=MAX_LINE_BYTES,
-            print=None,
-            loop=uvloop.new_event_loop(),
-        )
+        uvloop.run(serve(settings))
     except OSError as error:
         raise ConfigError(f"HOST={settings.host} PORT={settings.port} cannot be used: {error}") from error
 

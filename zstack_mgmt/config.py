@@ -61,6 +61,12 @@ class Settings:
     statement_timeout_s: Count = 10
     max_queue_depth: Count = 100_000  # queued jobs past which a POST answers 503 with Retry-After
     max_body_bytes: Count = 1024 * 1024
+    max_connections_per_address: Count = 4096  # of clients; trusted proxies have no limit
+    request_timeout_s: Count = 30  # for the whole of a request to arrive
+    metrics_token: str = (
+        ""  # that /metrics asks for as `Authorization: Bearer`; empty: only this machine reads it
+    )
+    cors_origins: tuple[str, ...] = ()  # scheme://host[:port] of pages that may call the API
 
     max_account_queue_depth: Count = 50_000  # queued jobs of one account past which it alone gets that 503
     worker_slots: Count = 10  # jobs, or chunks of short ones, that one worker runs at the same time

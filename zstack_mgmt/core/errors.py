@@ -289,3 +289,15 @@ class BodyTooLarge(HttpError):
     code = "SYS.1007"
     description = "One or more API arguments are invalid"
     status = 413
+
+
+class RequestTimedOut(HttpError):
+    code = "SYS.1007"
+    description = "One or more API arguments are invalid"
+    status = 408
+
+
+class EncodingUnsupported(HttpError):
+    code = "SYS.1007"
+    description = "One or more API arguments are invalid"
+    status = 415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import unquote
@@ -24,17 +25,19 @@ from zstack_mgmt.core.errors import (
 )
 from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.core.values import new_uuid
-from zstack_mgmt.doors import health
+from zstack_mgmt.doors import cors, health
+from zstack_mgmt.doors.connections import Runner, raise_descriptor_limit
 from zstack_mgmt.doors.page import index
 from zstack_mgmt.doors.rest.dispatch import ROUTES, dispatch
 from zstack_mgmt.doors.rest.replies import error_reply
 from zstack_mgmt.doors.rest.routes import Routes
-from zstack_mgmt.doors.trace import SERVICE, TRACE, Trace
+from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE, Trace
 from zstack_mgmt.features import load
 from zstack_mgmt.service.parts import running
 
 log = structlog.get_logger()
 
+MAX_LINE_BYTES = 64 * 1024  # of a request line: some GETs name a thousand uuids
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -43,6 +46,8 @@ def build_app(settings: Settings) -> web.Application:
     """The application of one API process. It connects to its services when it starts."""
     load()
     app = web.Application(middlewares=[boundary], client_max_size=settings.max_body_bytes)
+    app[SETTINGS] = settings
+    app[health.FIGURES] = health.Figures()
     app[ROUTES] = Routes(APIS.values())
     app.cleanup_ctx.append(_service(settings))
     for prefix in ("/zstack/v1", "/v1"):
@@ -54,6 +59,34 @@ def build_app(settings: Settings) -> web.Application:
     _get(app, "/readyz", health.readyz)
     _get(app, "/metrics", health.scrape)
     return app
+
+
+async def serve(settings: Settings) -> None:
+    """Answer requests until SIGTERM or SIGINT, then end what is under way. Raises OSError without a port."""
+    descriptors = raise_descriptor_limit()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = make_runner(settings, shutdown_timeout=min(5.0, settings.stop_grace_s - 2))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_port=True).start()
+        log.info("listening", action="start", host=settings.host, port=settings.port, descriptors=descriptors)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+def make_runner(settings: Settings, *, shutdown_timeout: float) -> Runner:
+    """The application on connections that are counted and whose errors are JSON."""
+    return Runner(
+        build_app(settings),
+        settings,
+        shutdown_timeout=shutdown_timeout,
+        keepalive_timeout=75,
+        lingering_time=2.0,
+        max_line_size=MAX_LINE_BYTES,
+    )
 
 
 def _get(app: web.Application, path: str, handler: Handler) -> None:
@@ -81,7 +114,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     request_id = given if _REQUEST_ID.fullmatch(given) else new_uuid()[:16]
     trace = request[TRACE] = Trace(request_id)
     try:
-        reply = await handler(request)
+        reply = cors.preflight(request, request.app[SETTINGS]) or await handler(request)
     except asyncio.CancelledError:
         raise
     except Exception as error:  # noqa: BLE001 (the boundary)
@@ -90,6 +123,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     if not reply.prepared:
         reply.headers["X-Request-ID"] = request_id
         reply.headers["Server"] = "zstack-mgmt"
+        cors.allow(request, reply, request.app[SETTINGS])
     # Noted after the reply has left.
     asyncio.get_running_loop().call_soon(_note, request, trace, reply.status, seconds)
     return reply

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import time
+from ipaddress import ip_address
 
 import asyncpg
 from aiohttp import web
 
 from zstack_mgmt import db, metrics, schema
+from zstack_mgmt.core.errors import PermissionDenied
 from zstack_mgmt.doors.trace import SERVICE
 from zstack_mgmt.engine import store
+from zstack_mgmt.service.parts import Service
 
 
 async def healthz(_: web.Request) -> web.Response:
@@ -31,26 +36,57 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def scrape(request: web.Request) -> web.Response:
-    """Prometheus metrics of all processes on this machine, with gauges from the database."""
+    """Prometheus metrics of all processes on this machine, and gauges of the database."""
     service = request.app[SERVICE]
-    pool = service.pool
+    if not _may_scrape(request, service.settings.metrics_token):
+        raise PermissionDenied("send `Authorization: Bearer <METRICS_TOKEN>`")
+    text = await request.app[FIGURES].text(service)
+    return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _may_scrape(request: web.Request, token: str) -> bool:
+    """With the token; where none is configured, from this machine itself, but not through a proxy on it."""
+    if token:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode())
+    forwarded = {"Forwarded", "X-Forwarded-For"} & {name.title() for name in request.headers}
+    return not forwarded and bool(request.remote) and ip_address(request.remote or "").is_loopback
+
+
+class Figures:
+    """The text of the metrics, made once for all who ask within a second."""
+
+    def __init__(self) -> None:
+        self._made_at = -1.0
+        self._text: bytes = b""
+        self._turn = asyncio.Lock()
+
+    async def text(self, service: Service) -> bytes:
+        """What Prometheus reads."""
+        async with self._turn:
+            if time.monotonic() - self._made_at >= 1:
+                self._text = metrics.render(service.settings.metrics_dir, await _gauges(service.pool))
+                self._made_at = time.monotonic()
+            return self._text
+
+
+FIGURES = web.AppKey("figures", Figures)
+
+
+async def _gauges(pool: db.Pool) -> dict[str, float]:
     metrics.POOL_CONNECTIONS.labels("open").set(pool.get_size())
     metrics.POOL_CONNECTIONS.labels("idle").set(pool.get_idle_size())
-    gauges: dict[str, float] = {}
     try:
         async with asyncio.timeout(5), pool.acquire() as conn:
             row = await store.gauges(conn)
-    except (*db.UNAVAILABLE, asyncpg.PostgresError):
-        gauges["zstack_database_up"] = 0
-    else:
-        gauges = {
-            "zstack_database_up": 1,
-            "zstack_jobs_queued": row["queued"],
-            "zstack_jobs_held_back": row["held_back"],
-            "zstack_jobs_running": row["running"],
-            "zstack_jobs_oldest_queued_seconds": row["oldest_s"],
-            "zstack_webhooks_pending": row["deliveries"],
-            "zstack_sessions": row["sessions"],
-        }
-    text = metrics.render(service.settings.metrics_dir, gauges)
-    return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    except (TimeoutError, *db.UNAVAILABLE, asyncpg.PostgresError):
+        return {"zstack_database_up": 0}
+    return {
+        "zstack_database_up": 1,
+        "zstack_jobs_queued": row["queued"],
+        "zstack_jobs_held_back": row["held_back"],
+        "zstack_jobs_running": row["running"],
+        "zstack_jobs_oldest_queued_seconds": row["oldest_s"],
+        "zstack_webhooks_pending": row["deliveries"],
+        "zstack_sessions": row["sessions"],
+    }

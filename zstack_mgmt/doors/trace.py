@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from zstack_mgmt.config import Settings
 from zstack_mgmt.service.parts import Service
 
 
@@ -22,4 +23,5 @@ class Trace:
 
 
 TRACE = web.RequestKey("trace", Trace)
+SETTINGS = web.AppKey("settings", Settings)
 SERVICE = web.AppKey("service", Service)

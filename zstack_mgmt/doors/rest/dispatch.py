@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -15,8 +16,9 @@ from zstack_mgmt.core.answer import JsonText
 from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.core.registry import Api
+from zstack_mgmt.core.values import is_job_uuid
 from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path
-from zstack_mgmt.doors.rest.parameters import check_text, choose_api, from_body, from_query, parse_body
+from zstack_mgmt.doors.rest.parameters import check_text, choose_api, from_body, from_query, read_body
 from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.rest.streams import send_events, send_text
@@ -41,14 +43,13 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise UnknownPath(f"no API has the path {path[:200]}")
     leaf, variables = found
-    served = leaf.methods.get(request.method)
+    served = leaf.methods.get("GET" if request.method == "HEAD" else request.method)
     if served is None:
         raise MethodNotAllowed(f"the path takes {leaf.allow}", leaf.allow)
     if served[0][0].name == _POLL:
         return await _poll(request, service, served[0][0], variables[0])
     caller = await caller_of(request, service, served[0][0])
-    raw = await request.read() if request.body_exists else b""
-    body = parse_body(raw)
+    body = await read_body(request, service.settings)
     declared, names = choose_api(served, body)
     values = dict(zip(names, variables, strict=True))
     caller = await owner_of_path(service, declared, values, caller)
@@ -83,7 +84,9 @@ async def _call(
     trace.account_uuid = caller.account_uuid
     trace.remote = client_address(service.settings, request)
     with_schema = _wants_schema(request)
-    options = options_of(request, service) if declared.mode == "job" else Options(with_schema=with_schema)
+    options = (
+        options_of(request, service, caller) if declared.mode == "job" else Options(with_schema=with_schema)
+    )
     outcome = await invoke(
         service,
         declared,
@@ -104,26 +107,40 @@ async def _call(
             return job_reply(request, service.settings, value, with_schema, preferred_wait(request))
         case "accepted":
             return accepted_reply(request, service.settings, value.uuid, value.state)
+        case "events" if request.method == "HEAD":
+            return web.Response(content_type="text/event-stream")
         case "events":
             token = bearer_token(request)
             return await send_events(request, value, lambda: service.sessions.find(token))
+        case "body" if isinstance(value, JsonText) and request.method == "HEAD":
+            await value.rest.aclose()
+            return web.Response(content_type="application/json")
         case "body" if isinstance(value, JsonText):
             return await send_text(request, value)
         case "body":
             return value_reply(declared, value, service.settings, with_schema)
 
 
-def options_of(request: web.Request, service: Service) -> Options:
+def options_of(request: web.Request, service: Service, caller: Caller) -> Options:
     """What the headers of a mutating call ask for. Raises BadRequest."""
     headers = request.headers
     hook = headers.get("X-Web-Hook")
     return Options(
-        job_uuid=headers.get("X-Job-UUID") or headers.get("Idempotency-Key"),
+        job_uuid=headers.get("X-Job-UUID") or _uuid_of_key(headers.get("Idempotency-Key"), caller),
         web_hook=None if hook is None else str(check_url(hook, service.settings)),
         timeout_s=_api_timeout(headers.get("X-API-Timeout")),
         with_schema=_wants_schema(request),
         wait_s=preferred_wait(request),
     )
+
+
+def _uuid_of_key(key: str | None, caller: Caller) -> str | None:
+    """The job uuid that any Idempotency-Key of this caller stands for; a job uuid stands for itself."""
+    key = (key or "").strip().strip('"')
+    if not key or is_job_uuid(key):
+        return key or None
+    digest = sha256(f"{caller.account_uuid} {caller.user_uuid} {key}".encode()).hexdigest()
+    return f"{digest[:12]}4{digest[13:16]}a{digest[17:32]}"
 
 
 def _wants_schema(request: web.Request) -> bool:
@@ -147,9 +164,15 @@ def preferred_wait(request: web.Request) -> float:
     return 0.0
 
 
+def _target(request: web.Request) -> str:
+    """The path and query, also of a target that names the server (RFC 9112, 3.2.2)."""
+    raw = request.raw_path
+    return raw if raw.startswith("/") else request.rel_url.raw_path_qs
+
+
 def unquote_path(request: web.Request) -> str:
     """The path with its escapes resolved. Raises BadRequest for text that cannot be stored."""
-    raw = request.raw_path.partition("?")[0]
+    raw = _target(request).partition("?")[0]
     if "%" not in raw:
         return raw
     path = unquote(raw, errors="surrogateescape")
@@ -163,7 +186,7 @@ def gather(
     """The parameters from path, query string and body, by their names on the wire. Raises BadRequest."""
     if declared.query is not None:
         return {"parameters": query_string(request), "uuid": next(iter(variables.values()), None)}
-    if request.method not in ("GET", "DELETE"):
+    if request.method not in ("GET", "HEAD", "DELETE"):
         return from_body(declared, body) | variables
     values = from_query(declared, query_string(request), body) | variables
     if declared.answer == "events" and (last := request.headers.get("Last-Event-ID", "")).isdigit():
@@ -173,7 +196,7 @@ def gather(
 
 def query_string(request: web.Request) -> list[tuple[str, str]]:
     """The parameters of the query string in order. Raises BadRequest for text that cannot be stored."""
-    text = request.raw_path.partition("?")[2]
+    text = _target(request).partition("?")[2]
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape") if text else []
     for key, value in pairs:
         check_text(key)

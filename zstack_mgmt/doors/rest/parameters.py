@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, get_origin
 
 import orjson
+from aiohttp import web
 from pydantic.alias_generators import to_camel
 
-from zstack_mgmt.core.errors import BadRequest
+from zstack_mgmt.config import Settings
+from zstack_mgmt.core.errors import BadRequest, EncodingUnsupported, RequestTimedOut
 from zstack_mgmt.core.registry import Api
 
+_ENCODINGS = ("identity", "gzip", "deflate")
 _TAGS = ("systemTags", "userTags")
+
+
+async def read_body(request: web.Request, settings: Settings) -> dict[str, Any]:
+    """The JSON object of a request; what is none in a DELETE, which needs no body, counts as empty.
+
+    Raises BadRequest, RequestTimedOut when it does not arrive in time, EncodingUnsupported.
+    """
+    if not request.body_exists:
+        return {}
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in _ENCODINGS:
+        raise EncodingUnsupported(f"Content-Encoding must be one of {', '.join(_ENCODINGS)}")
+    try:
+        async with asyncio.timeout(settings.request_timeout_s):
+            raw = await request.read()
+    except TimeoutError:
+        raise RequestTimedOut(f"the request did not arrive within {settings.request_timeout_s} s") from None
+    except web.RequestPayloadError:
+        raise BadRequest("the body is not what its Content-Encoding or Transfer-Encoding says") from None
+    try:
+        return parse_body(raw)
+    except BadRequest:
+        if request.method == "DELETE":
+            return {}
+        raise
 
 
 def parse_body(raw: bytes) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def unknown_reply(request: web.Request, settings: Settings, uuid: str) -> web.Re
     return accepted_reply(request, settings, uuid, "unknown", 10)
 
 
-def error_reply(error: ApiError, request: web.Request, status: int | None = None) -> web.Response:
+def error_reply(error: ApiError, request: web.BaseRequest, status: int | None = None) -> web.Response:
     """The error as ZStack's clients expect it, or as RFC 9457 when `Accept` asks for that."""
     code = status or error.status
     if PROBLEM in request.headers.get("Accept", ""):
