@@ -6,8 +6,8 @@ from functools import partial
 
 from zstack_mgmt import db
 from zstack_mgmt.auth import throttle
+from zstack_mgmt.compute.snapshots import store as snapshots
 from zstack_mgmt.compute.vms import reconcile
-from zstack_mgmt.compute.volumes import snapshots
 from zstack_mgmt.core.registry import Services
 from zstack_mgmt.engine import store as jobs
 from zstack_mgmt.engine.periodic import Task

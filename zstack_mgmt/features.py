@@ -41,3 +41,4 @@ def load() -> None:
     """Import every feature's declarations, once."""
     for package in PACKAGES:
         import_module(f"zstack_mgmt.{package}.api")
+    import_module("zstack_mgmt.compute.ownership")

@@ -84,7 +84,18 @@ async def test_ranges_of_two_networks_on_one_l2_never_overlap(world: World) -> N
     text = range_of_cidr("10.7.0.0/24")
     async with holding(world, "SELECT") as conn:
         assert await networks.conflicting_range(conn, other, text) is None
-        await networks.insert_range(conn, new_uuid(), other, "r", None, text)
+        await conn.execute(
+            """
+            INSERT INTO ip_ranges (uuid, name, l3_network_uuid, start_ip, end_ip, netmask, gateway,
+                                   network_cidr, start_value, end_value, next_value)
+            VALUES ($1, 'r', $2, $3, $4, $5, $6, $7, $8, $9, $8)
+            """,
+            new_uuid(),
+            other,
+            *map(str, (text.start, text.end, text.netmask, text.gateway, text.network)),
+            int(text.start),
+            int(text.end),
+        )
         path = f"/l3-networks/{world.l3}/ip-ranges/by-cidr"
         adding = start(world.admin, "POST", path, {"params": {"name": "r", "networkCidr": "10.7.0.0/25"}})
         await waiting(world)

@@ -13,6 +13,7 @@ import pytest
 from world import World
 
 from zstack_mgmt import db
+from zstack_mgmt.compute.snapshots import events as snapshot_events
 from zstack_mgmt.compute.vms import events, reconcile
 from zstack_mgmt.compute.volumes import events as volume_events
 from zstack_mgmt.core.callers import AccountCaller
@@ -321,7 +322,11 @@ def told() -> Iterator[list[Any]]:
     async def note(_conn: Any, change: Any) -> None:
         changes.append(change)
 
-    lists: list[list[Any]] = [events.HANDLERS, volume_events.VOLUME_HANDLERS, volume_events.SNAPSHOT_HANDLERS]
+    lists: list[list[Any]] = [
+        events.HANDLERS,
+        volume_events.VOLUME_HANDLERS,
+        snapshot_events.SNAPSHOT_HANDLERS,
+    ]
     for handlers in lists:
         handlers.append(note)
     yield changes
@@ -354,5 +359,5 @@ async def test_subscribers_are_told_of_every_change(told: list[Any], world: Worl
         ("Data", "detached"),
         ("Root", "expunged"),
     ]
-    assert [c.kind for c in told if isinstance(c, volume_events.SnapshotChange)] == ["created", "deleted"]
+    assert [c.kind for c in told if isinstance(c, snapshot_events.SnapshotChange)] == ["created", "deleted"]
     assert all(c.root_volume_size == 10 * 1024**3 for c in told if isinstance(c, events.VmChange))

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from zstack_mgmt.billing.store import now_ms, observe, was_used
+from zstack_mgmt.compute.snapshots.events import SnapshotChange, on_snapshot_event
 from zstack_mgmt.compute.vms.events import LAST, VmChange, on_vm_state
-from zstack_mgmt.compute.volumes.events import (
-    SnapshotChange,
-    VolumeChange,
-    on_snapshot_event,
-    on_volume_event,
-)
+from zstack_mgmt.compute.volumes.events import VolumeChange, on_volume_event
 from zstack_mgmt.db import Connection
 
 

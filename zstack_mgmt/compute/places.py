@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from zstack_mgmt.core.errors import ResourceNotFound
+from zstack_mgmt.core.errors import ResourceNotFound, existing
 from zstack_mgmt.db import Connection
 
 _TYPES = {"zone": "ZoneVO", "cluster": "ClusterVO", "host": "HostVO"}
@@ -18,6 +18,7 @@ async def require(conn: Connection, kind: Literal["zone", "cluster", "host"], uu
         raise ResourceNotFound(f"no {kind} has the uuid {uuid}")
 
 
-async def zone_of_cluster(conn: Connection, uuid: str) -> str | None:
-    """The zone of a cluster, which cannot be deleted until the transaction ends."""
-    return await conn.fetchval("SELECT zone_uuid FROM clusters WHERE uuid = $1 FOR KEY SHARE", uuid)
+async def zone_of_cluster(conn: Connection, uuid: str) -> str:
+    """The zone of a cluster, which cannot be deleted until the transaction ends; raises ResourceNotFound."""
+    zone_uuid = await conn.fetchval("SELECT zone_uuid FROM clusters WHERE uuid = $1 FOR KEY SHARE", uuid)
+    return existing(zone_uuid, "cluster", uuid)

@@ -34,7 +34,7 @@ class Work(Protocol):
         ...
 
     def at(self, host_uuid: str) -> AbstractAsyncContextManager[None]:
-        """The work's turn at a host, for the time of a block."""
+        """A turn at a host."""
         ...
 
 
@@ -91,12 +91,8 @@ async def run_step(
         return plan.value
     report = Report()
     if plan.site is not None:
-        try:
-            async with work.at(plan.site.host.uuid):
-                report = Report(await plan.site.call(lambda driver, host: act(driver, host, plan.subject)))
-        except DriverError as failure:
-            found = None if after_failure is None else await after_failure(plan.site, plan.subject)
-            report = Report(found, failure)
+        async with work.at(plan.site.host.uuid):
+            report = await _attempt(plan.site, plan.subject, act, after_failure)
     async with work.transaction() as conn:
         result = await conclude(conn, plan.subject, report)
     if isinstance(result, Evicted):
@@ -106,3 +102,15 @@ async def run_step(
     if isinstance(result, ApiError):
         raise result
     return result
+
+
+async def _attempt(
+    site: Site,
+    subject: P,
+    act: Callable[[Driver, Host, P], Awaitable[Any]],
+    after_failure: Callable[[Site, P], Awaitable[Any]] | None,
+) -> Report:
+    try:
+        return Report(await site.call(lambda driver, host: act(driver, host, subject)))
+    except DriverError as failure:
+        return Report(None if after_failure is None else await after_failure(site, subject), failure)

@@ -111,7 +111,7 @@ class Resource(Generic[T]):
         mine = {"account_uuid": call.account_uuid} if "account_uuid" in columns_of(meta) else {}
         made = await rows.insert(conn, self.kind, {"uuid": uuid, **mine, **values})
         if meta.owned:
-            await own(conn, uuid, call.account_uuid)
+            await own(conn, call.account_uuid, uuid)
         await tag(conn, uuid, request)
         return made
 

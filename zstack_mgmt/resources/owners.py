@@ -13,28 +13,16 @@ def scope_of(call: Call) -> str | None:
     return None if call.is_admin else call.account_uuid
 
 
-async def own_all(conn: Connection, uuids: Sequence[str], account_uuid: str) -> None:
+async def own(conn: Connection, account_uuid: str, *uuids: str) -> None:
     """Note the owner of resources that this transaction has made, in their order."""
     await conn.execute(
         """
         INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
-        SELECT r.uuid, r.base_type, $2 FROM unnest($1::text[]) WITH ORDINALITY AS n (uuid, position)
+        SELECT r.uuid, r.base_type, $1 FROM unnest($2::text[]) WITH ORDINALITY AS n (uuid, position)
         JOIN resources r ON r.uuid = n.uuid ORDER BY n.position
         """,
+        account_uuid,
         uuids,
-        account_uuid,
-    )
-
-
-async def own(conn: Connection, uuid: str, account_uuid: str) -> None:
-    """Note the owner of a resource that this transaction has made."""
-    await conn.execute(
-        """
-        INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
-        SELECT uuid, base_type, $2 FROM resources WHERE uuid = $1
-        """,
-        uuid,
-        account_uuid,
     )
 
 

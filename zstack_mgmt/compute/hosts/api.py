@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.compute.hosts import clusters, store
-from zstack_mgmt.compute.hosts.model import Host
+from zstack_mgmt.compute.hosts import clusters
+from zstack_mgmt.compute.hosts.model import Cluster, Host
 from zstack_mgmt.compute.placement.sites import Site, site_of
 from zstack_mgmt.compute.placement.store import host_row
 from zstack_mgmt.compute.steps import Done, Plan, Report, run_step
@@ -21,26 +21,44 @@ from zstack_mgmt.core.errors import (
     InvalidArgument,
     OperationError,
     ResourceNotFound,
+    existing,
 )
 from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.requests import DeleteRequest, UpdateRequest, UuidRequest
-from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid, Secret
+from zstack_mgmt.core.requests import CreateRequest, UpdateRequest, UuidRequest
+from zstack_mgmt.core.values import ExistingUuid, Secret
 from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers import protocol as drivers
 from zstack_mgmt.drivers.protocol import Capacity, Driver, DriverError, derived_uuid
 from zstack_mgmt.drivers.simulator import DEFAULT_CPUS, DEFAULT_MEMORY
 from zstack_mgmt.engine.outside import Outside
-from zstack_mgmt.identity.sharing.owners import found, tag
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.tags import tag
 
-JAVA = "org.zstack.header.host"
 ACTIONS = "PUT /v1/hosts/{uuid}/actions"
 Address = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Amount = Annotated[int, Field(ge=0, le=2**62)]
-job = partial(api, mode="job", access="admin", java=JAVA, category="host")
+adding = partial(
+    api,
+    mode="job",
+    access="admin",
+    category="host",
+    returns=Host,
+    raises=(ResourceNotFound, InvalidArgument, OperationError, DuplicateResource),
+    outside=True,
+    shared=("cluster_uuid",),
+)
+hosts = Resource(
+    Host,
+    "/v1/hosts",
+    java="org.zstack.header.host",
+    category="host",
+    access="admin",
+    source="ZStack's host API",
+)
 
 
-class AddKVMHost(ApiRequest):
+class AddKVMHost(CreateRequest):
     """Connect to a KVM host and add it, enabled, to a cluster.
 
     With the setting `KVM_DRIVER` at `simulator` nothing is contacted, and its VMs are only rows.
@@ -48,54 +66,32 @@ class AddKVMHost(ApiRequest):
     Source: ZStack's host API.
     """
 
-    name: ResourceName
-    description: Description | None = None
     management_ip: Address
-    cluster_uuid: Reference
+    cluster_uuid: ExistingUuid
     username: Annotated[str, StringConstraints(max_length=255)]
     password: Annotated[str, StringConstraints(max_length=255), Secret("sealed")]
     ssh_port: Annotated[int, Field(ge=1, le=65535)] = 22
-    resource_uuid: ResourceUuid | None = None
 
 
-@job(
-    AddKVMHost,
-    http="POST /v1/hosts/kvm",
-    java="org.zstack.kvm",
-    returns=Host,
-    raises=(ResourceNotFound, InvalidArgument, OperationError, DuplicateResource),
-    outside=True,
-    shared=("cluster_uuid",),
-)
+@adding(AddKVMHost, http="POST /v1/hosts/kvm", java="org.zstack.kvm")
 async def add_kvm_host(call: Call, work: Outside, request: AddKVMHost) -> Host:
     login = (request.username, request.password, request.ssh_port)
     return await _add_host(call, work, request, "KVM", login, None)
 
 
-class AddSimulatorHost(ApiRequest):
+class AddSimulatorHost(CreateRequest):
     """Add a simulated host, enabled, to a cluster. Memory in bytes; CPUs as many as VMs may have in all.
 
     Source: ZStack's host API.
     """
 
-    name: ResourceName
-    description: Description | None = None
     management_ip: Address
-    cluster_uuid: Reference
+    cluster_uuid: ExistingUuid
     memory_capacity: Amount = DEFAULT_MEMORY
     cpu_capacity: Amount = DEFAULT_CPUS
-    resource_uuid: ResourceUuid | None = None
 
 
-@job(
-    AddSimulatorHost,
-    http="POST /v1/hosts/simulators",
-    java="org.zstack.header.simulator",
-    returns=Host,
-    raises=(ResourceNotFound, InvalidArgument, OperationError, DuplicateResource),
-    outside=True,
-    shared=("cluster_uuid",),
-)
+@adding(AddSimulatorHost, http="POST /v1/hosts/simulators", java="org.zstack.header.simulator")
 async def add_simulator_host(call: Call, work: Outside, request: AddSimulatorHost) -> Host:
     capacity = Capacity(1, request.cpu_capacity, request.memory_capacity)
     return await _add_host(call, work, request, "Simulator", (None, None, None), capacity)
@@ -121,7 +117,7 @@ async def _add_host(
     }
 
     async def intend(conn: Connection) -> Plan[None] | Done[Host]:
-        made = await store.host_of_job(conn, uuid, work.token)
+        made = await rows.find(conn, Host, work.token, by="made_by", lock=None)
         return Plan(_site(call, work, row), None) if made is None else Done(made)
 
     async def act(driver: Driver, host: drivers.Host, _: None) -> drivers.Capacity:
@@ -131,16 +127,27 @@ async def _add_host(
         if report.failure is not None:
             return OperationError(f"the host cannot be connected: {report.failure}")
         has = capacity or report.value
-        cluster = found(await store.get_cluster(conn, request.cluster_uuid), "cluster", request.cluster_uuid)
+        cluster = await rows.get(conn, Cluster, request.cluster_uuid)
         if cluster.hypervisor_type != kind:
             raise InvalidArgument(f"clusterUuid: the cluster is for {cluster.hypervisor_type} hosts")
-        await store.insert_host(
-            conn, uuid, request.name, request.description, cluster, request.management_ip, login, work.token
-        )
+        values = {
+            **row,
+            "name": request.name,
+            "description": request.description,
+            "zone_uuid": cluster.zone_uuid,
+            "cluster_uuid": cluster.uuid,
+            "made_by": work.token,
+            "status": "Connected",
+            "cpu_sockets": has.cpu_sockets,
+            "cpu_num": min(has.cpu_num, 2**31 - 1),
+            "total_cpu_capacity": has.cpu_num,
+            "available_cpu_capacity": has.cpu_num,
+            "total_memory_capacity": has.memory_size,
+            "available_memory_capacity": has.memory_size,
+        }
+        host = await rows.insert(conn, Host, values)
         await tag(conn, uuid, request)
-        cpu_num = min(has.cpu_num, 2**31 - 1)
-        host = await store.set_capacity(conn, uuid, has.cpu_sockets, cpu_num, has.cpu_num, has.memory_size)
-        return found(host, "host", uuid)
+        return host
 
     return await run_step(work, intend, act, conclude)
 
@@ -161,12 +168,7 @@ class UpdateHost(UpdateRequest):
     management_ip: Address | None = None
 
 
-@job(UpdateHost, http=ACTIONS, returns=Host, raises=(ResourceNotFound, InvalidArgument))
-async def update_host(call: Call, conn: Connection, request: UpdateHost) -> Host:
-    host = await store.update_host(
-        conn, request.uuid, request.name, request.description, management_ip=request.management_ip
-    )
-    return found(host, "host", request.uuid)
+hosts.update(UpdateHost, raises=(ResourceNotFound, InvalidArgument))
 
 
 class ChangeHostState(ApiRequest):
@@ -175,21 +177,20 @@ class ChangeHostState(ApiRequest):
     Source: ZStack's host API.
     """
 
-    uuid: Reference
+    uuid: ExistingUuid
     state_event: Literal["enable", "disable", "maintain"]
 
 
-@job(ChangeHostState, http=ACTIONS, returns=Host, raises=(ResourceNotFound,), outside=True)
+@hosts.action(ChangeHostState, ACTIONS, raises=(ResourceNotFound,), outside=True)
 async def change_host_state(call: Call, work: Outside, request: ChangeHostState) -> Host:
     states = {"enable": "Enabled", "disable": "Disabled", "maintain": "PreMaintenance"}
     async with work.transaction() as conn:
-        host = await store.update_host(conn, request.uuid, state=states[request.state_event])
-        host = found(host, "host", request.uuid)
+        host = await rows.update(conn, Host, request.uuid, {"state": states[request.state_event]})
     if request.state_event != "maintain":
         return host
     await clear_host(call, work, request.uuid)
     async with work.transaction() as conn:
-        return found(await store.update_host(conn, request.uuid, state="Maintenance"), "host", request.uuid)
+        return await rows.update(conn, Host, request.uuid, {"state": "Maintenance"})
 
 
 class ReconnectHost(UuidRequest):
@@ -199,32 +200,25 @@ class ReconnectHost(UuidRequest):
     """
 
 
-@job(ReconnectHost, http=ACTIONS, returns=Host, raises=(ResourceNotFound, OperationError), outside=True)
+@hosts.action(ReconnectHost, ACTIONS, raises=(ResourceNotFound, OperationError), outside=True)
 async def reconnect_host(call: Call, work: Outside, request: ReconnectHost) -> Host:
     async with work.transaction() as conn:
-        row = found(await host_row(conn, request.uuid), "host", request.uuid)
+        row = existing(await host_row(conn, request.uuid), "host", request.uuid)
     if not await check_host(call.services, work.transaction, row):
         raise OperationError(f"the host {request.uuid} does not answer")
     async with work.transaction() as conn:
-        return found(await store.get_host(conn, request.uuid), "host", request.uuid)
+        return await rows.get(conn, Host, request.uuid, lock=None)
 
 
-class DeleteHost(DeleteRequest):
-    """Delete a host; the VMs on it are Stopped. One that is gone is no error.
-
-    Source: ZStack's host API.
-    """
-
-
-@job(DeleteHost, http="DELETE /v1/hosts/{uuid}", raises=(ResourceNotFound,))
-async def delete_host(call: Call, conn: Connection, request: DeleteHost) -> None:
-    uuid = request.uuid_of("host")
-    if await store.update_host(conn, uuid, state="Disabled") is not None:
+async def empty_host(call: Call, conn: Connection, uuid: str) -> None:
+    """Stop the VMs of a host, which takes no new ones any more."""
+    if await rows.find(conn, Host, uuid, lock="NO KEY UPDATE") is not None:
+        await rows.update(conn, Host, uuid, {"state": "Disabled"})
         await leave_host(conn, uuid)
-        await store.delete_host(conn, uuid)
 
 
-query_host = query_api(Host, http="GET /v1/hosts", access="user", category="host", java=JAVA)
+hosts.delete("Delete a host; the VMs on it are Stopped. One that is gone is no error.", first=empty_host)
+hosts.query(access="user")
 
 SUBMODULES = (clusters,)
 """Imported for what they declare."""

@@ -52,6 +52,7 @@ class Cluster(Inventory):
 @inventory(
     "org.zstack.header.host.HostInventory",
     table="hosts",
+    hidden=("username", "password", "ssh_port", "made_by"),
     links=(
         Link("zone", "Zone", "zone_uuid", "uuid"),
         Link("cluster", "Cluster", "cluster_uuid", "uuid"),

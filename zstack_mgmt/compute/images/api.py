@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.compute.images import movers, store
+from zstack_mgmt.compute.images import store
 from zstack_mgmt.compute.images.model import Image, MediaType, Platform
 from zstack_mgmt.core.errors import DuplicateResource, QuotaExceeded
 from zstack_mgmt.core.registry import Call
@@ -75,6 +75,3 @@ images.update(UpdateImage)
 images.change_state("Enable or disable an image. VMs cannot be created from a disabled one.")
 images.delete("Delete an image; VMs and volumes made from it stay. One that is gone is no error.")
 images.query(access="user")
-
-SUBMODULES = (movers,)
-"""Imported for what they declare."""

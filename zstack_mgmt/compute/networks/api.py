@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.compute.networks import ownership, store
+from zstack_mgmt.compute.networks import store
 from zstack_mgmt.compute.networks.model import (
     Category,
     IpRange,
@@ -19,94 +18,76 @@ from zstack_mgmt.compute.networks.model import (
     parse_range,
     range_of_cidr,
 )
-from zstack_mgmt.compute.places import require, zone_of_cluster
+from zstack_mgmt.compute.places import zone_of_cluster
 from zstack_mgmt.core.errors import (
     DuplicateResource,
     InvalidArgument,
     OperationError,
     ResourceNotFound,
 )
-from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.requests import DeleteRequest, StateRequest, UpdateRequest
-from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
+from zstack_mgmt.core.inventory import Inventory
+from zstack_mgmt.core.registry import ApiRequest, Call
+from zstack_mgmt.core.requests import CreateRequest, UpdateRequest
+from zstack_mgmt.core.values import ExistingUuid, Reference, new_uuid
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.sharing.owners import found, own, owners_of, tag
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.owners import own, owners_of
+from zstack_mgmt.resources.tags import tag
 
+T = TypeVar("T", bound=Inventory)
 L2_JAVA = "org.zstack.header.network.l2"
 L3_JAVA = "org.zstack.header.network.l3"
-L3_ACTIONS = "PUT /v1/l3-networks/{uuid}/actions"
 Interface = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 Text = Annotated[str, StringConstraints(max_length=255)]
 Uuids = Annotated[list[Reference], Field(max_length=1000)]
-l2_job = partial(api, mode="job", access="admin", java=L2_JAVA, category="l2Network")
-l3_job = partial(api, mode="job", access="admin", java=L3_JAVA, category="l3Network")
 
 
-class CreateL2NoVlanNetwork(ApiRequest):
+def l2_resource(kind: type[T], path: str) -> Resource[T]:
+    """L2 networks have a path for each of their two types, and one for both."""
+    source = "ZStack's L2 network API"
+    return Resource(kind, path, java=L2_JAVA, category="l2Network", access="admin", source=source)
+
+
+def l3_resource(kind: type[T], path: str) -> Resource[T]:
+    """What belongs to L3 networks."""
+    source = "ZStack's L3 network API"
+    return Resource(kind, path, java=L3_JAVA, category="l3Network", access="admin", source=source)
+
+
+no_vlan_networks = l2_resource(L2Network, "/v1/l2-networks/no-vlan")
+vlan_networks = l2_resource(L2VlanNetwork, "/v1/l2-networks/vlan")
+l2_networks = l2_resource(L2Network, "/v1/l2-networks")
+l3_networks = l3_resource(L3Network, "/v1/l3-networks")
+ip_ranges = l3_resource(IpRange, "/v1/l3-networks/ip-ranges")
+
+
+class CreateL2NoVlanNetwork(CreateRequest):
     """Create an L2 network without a VLAN number in a zone.
 
     Source: ZStack's L2 network API.
     """
 
-    name: ResourceName
-    description: Description | None = None
-    zone_uuid: Reference
+    zone_uuid: ExistingUuid
     physical_interface: Interface
-    resource_uuid: ResourceUuid | None = None
 
 
-@l2_job(
-    CreateL2NoVlanNetwork,
-    http="POST /v1/l2-networks/no-vlan",
-    returns=L2Network,
-    raises=(ResourceNotFound, DuplicateResource),
-    shared=("zone_uuid",),
-)
-async def create_l2_no_vlan_network(call: Call, conn: Connection, request: CreateL2NoVlanNetwork) -> Any:
-    return await _create(conn, request, None)
-
-
-class CreateL2VlanNetwork(ApiRequest):
+class CreateL2VlanNetwork(CreateL2NoVlanNetwork):
     """Create an L2 network with a VLAN number in a zone.
 
     Source: ZStack's L2 network API.
     """
 
-    name: ResourceName
-    description: Description | None = None
-    zone_uuid: Reference
-    physical_interface: Interface
     vlan: Annotated[int, Field(ge=1, le=4094)]
-    resource_uuid: ResourceUuid | None = None
 
 
-@l2_job(
-    CreateL2VlanNetwork,
-    http="POST /v1/l2-networks/vlan",
-    returns=L2VlanNetwork,
-    raises=(ResourceNotFound, DuplicateResource),
-    shared=("zone_uuid",),
-)
-async def create_l2_vlan_network(call: Call, conn: Connection, request: CreateL2VlanNetwork) -> Any:
-    return await _create(conn, request, request.vlan)
+async def l2_type(call: Call, conn: Connection, request: CreateL2NoVlanNetwork) -> dict[str, str]:
+    """The type follows from the API."""
+    return {"type": "L2VlanNetwork" if isinstance(request, CreateL2VlanNetwork) else "L2NoVlanNetwork"}
 
 
-async def _create(
-    conn: Connection, request: CreateL2NoVlanNetwork | CreateL2VlanNetwork, vlan: int | None
-) -> L2Network | L2VlanNetwork:
-    await require(conn, "zone", request.zone_uuid)
-    l2 = await store.insert_l2(
-        conn,
-        request.resource_uuid or new_uuid(),
-        request.name,
-        request.description,
-        request.zone_uuid,
-        request.physical_interface,
-        vlan,
-    )
-    await tag(conn, l2.uuid, request)
-    return l2
+no_vlan_networks.create(CreateL2NoVlanNetwork, values=l2_type)
+vlan_networks.create(CreateL2VlanNetwork, values=l2_type)
 
 
 class UpdateL2Network(UpdateRequest):
@@ -116,28 +97,16 @@ class UpdateL2Network(UpdateRequest):
     """
 
 
-@l2_job(
-    UpdateL2Network, http="PUT /v1/l2-networks/{uuid}/actions", returns=L2Network, raises=(ResourceNotFound,)
-)
+@l2_networks.action(UpdateL2Network, "PUT /v1/l2-networks/{uuid}/actions", raises=(ResourceNotFound,))
 async def update_l2_network(call: Call, conn: Connection, request: UpdateL2Network) -> Any:
-    return found(
-        await store.update_l2(conn, request.uuid, request.name, request.description),
-        "L2 network",
-        request.uuid,
-    )
+    given = request.model_dump(include={"name", "description"}, exclude_none=True)
+    await rows.update(conn, L2Network, request.uuid, given)
+    return await store.get_l2(conn, request.uuid)
 
 
-class DeleteL2Network(DeleteRequest):
-    """Delete an L2 network with its L3 networks; VMs lose their NICs on them. One that is gone is no error.
-
-    Source: ZStack's L2 network API.
-    """
-
-
-@l2_job(DeleteL2Network, http="DELETE /v1/l2-networks/{uuid}", raises=(ResourceNotFound,))
-async def delete_l2_network(call: Call, conn: Connection, request: DeleteL2Network) -> None:
-    uuid = request.uuid_of("L2 network")
-    await store.delete_l2(conn, uuid)
+l2_networks.delete(
+    "Delete an L2 network with its L3 networks; VMs lose their NICs on them. One that is gone is no error."
+)
 
 
 class AttachL2NetworkToCluster(ApiRequest):
@@ -150,19 +119,17 @@ class AttachL2NetworkToCluster(ApiRequest):
     cluster_uuid: Reference
 
 
-@l2_job(
+@l2_networks.action(
     AttachL2NetworkToCluster,
-    http="POST /v1/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}",
-    returns=L2Network,
+    "POST /v1/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}",
     raises=(ResourceNotFound, InvalidArgument, OperationError),
 )
 async def attach_l2_network_to_cluster(
     call: Call, conn: Connection, request: AttachL2NetworkToCluster
 ) -> Any:
     uuid, cluster_uuid = request.l2_network_uuid, request.cluster_uuid
-    l2 = found(await store.get_l2(conn, uuid), "L2 network", uuid)
-    zone_uuid = found(await zone_of_cluster(conn, cluster_uuid), "cluster", cluster_uuid)
-    if zone_uuid != l2.zone_uuid:
+    l2 = await store.get_l2(conn, uuid)
+    if await zone_of_cluster(conn, cluster_uuid) != l2.zone_uuid:
         raise InvalidArgument("the L2 network and the cluster are in different zones")
     if cluster_uuid in l2.attached_cluster_uuids:
         raise InvalidArgument("the L2 network is attached to the cluster already")
@@ -183,59 +150,36 @@ class DetachL2NetworkFromCluster(ApiRequest):
     cluster_uuid: Reference
 
 
-@l2_job(
+@l2_networks.action(
     DetachL2NetworkFromCluster,
-    http="DELETE /v1/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}",
-    returns=L2Network,
+    "DELETE /v1/l2-networks/{l2NetworkUuid}/clusters/{clusterUuid}",
     raises=(ResourceNotFound,),
 )
 async def detach_l2_network_from_cluster(
     call: Call, conn: Connection, request: DetachL2NetworkFromCluster
 ) -> Any:
     uuid = request.l2_network_uuid
-    found(await store.get_l2(conn, uuid), "L2 network", uuid)
+    await rows.get(conn, L2Network, uuid)
     await store.detach_l2(conn, uuid, request.cluster_uuid)
     return await store.get_l2(conn, uuid)
 
 
-class CreateL3Network(ApiRequest):
+class CreateL3Network(CreateRequest):
     """Create an enabled L3 network on an L2 network. Share it, so that other accounts can use it.
 
     Source: ZStack's L3 network API.
     """
 
-    name: ResourceName
-    description: Description | None = None
-    l2_network_uuid: Reference
+    l2_network_uuid: ExistingUuid
     type: Text = "L3BasicNetwork"
     category: Category = "Private"
     system: bool = False
     dns_domain: Text | None = None
-    resource_uuid: ResourceUuid | None = None
 
 
-@l3_job(
-    CreateL3Network,
-    http="POST /v1/l3-networks",
-    returns=L3Network,
-    raises=(ResourceNotFound, DuplicateResource),
-    shared=("l2_network_uuid",),
-)
-async def create_l3_network(call: Call, conn: Connection, request: CreateL3Network) -> L3Network:
-    l2 = found(await store.get_l2(conn, request.l2_network_uuid), "L2 network", request.l2_network_uuid)
-    l3 = await store.insert_l3(
-        conn,
-        request.resource_uuid or new_uuid(),
-        request.name,
-        request.description,
-        l2,
-        request.type,
-        request.category,
-        request.dns_domain,
-        system=request.system,
-    )
-    await own(conn, l3.uuid, call.account_uuid, request)
-    return l3
+async def zone_of_l2(call: Call, conn: Connection, request: CreateL3Network) -> dict[str, str]:
+    """An L3 network is in the zone of its L2 network."""
+    return {"zone_uuid": (await rows.get(conn, L2Network, request.l2_network_uuid)).zone_uuid}
 
 
 class UpdateL3Network(UpdateRequest):
@@ -248,61 +192,30 @@ class UpdateL3Network(UpdateRequest):
     category: Category | None = None
 
 
-@l3_job(UpdateL3Network, http=L3_ACTIONS, returns=L3Network, raises=(ResourceNotFound,))
-async def update_l3_network(call: Call, conn: Connection, request: UpdateL3Network) -> L3Network:
-    l3 = await store.update_l3(
-        conn, request.uuid, request.name, request.description, None, request.dns_domain, request.category
-    )
-    return found(l3, "L3 network", request.uuid)
+l3_networks.create(CreateL3Network, values=zone_of_l2)
+l3_networks.update(UpdateL3Network)
+l3_networks.change_state("Enable or disable an L3 network. No VM gets a NIC on a disabled one.")
+l3_networks.delete(
+    "Delete an L3 network with its ranges and VIPs; VMs lose their NICs on it. One that is gone is no error."
+)
 
 
-class ChangeL3NetworkState(StateRequest):
-    """Enable or disable an L3 network. No VM gets a NIC on a disabled one.
-
-    Source: ZStack's L3 network API.
-    """
-
-
-@l3_job(ChangeL3NetworkState, http=L3_ACTIONS, returns=L3Network, raises=(ResourceNotFound,))
-async def change_l3_network_state(call: Call, conn: Connection, request: ChangeL3NetworkState) -> L3Network:
-    return found(
-        await store.update_l3(conn, request.uuid, None, None, request.state), "L3 network", request.uuid
-    )
-
-
-class DeleteL3Network(DeleteRequest):
-    """Delete an L3 network with its ranges and VIPs; VMs lose their NICs on it. One that is gone is no error.
-
-    Source: ZStack's L3 network API.
-    """
-
-
-@l3_job(DeleteL3Network, http="DELETE /v1/l3-networks/{uuid}", raises=(ResourceNotFound,))
-async def delete_l3_network(call: Call, conn: Connection, request: DeleteL3Network) -> None:
-    uuid = request.uuid_of("L3 network")
-    await store.delete_l3(conn, uuid)
-
-
-class AddIpRange(ApiRequest):
+class AddIpRange(CreateRequest):
     """Let an L3 network give out the addresses from `startIp` to `endIp`.
 
     Source: ZStack's L3 network API.
     """
 
     l3_network_uuid: Reference
-    name: ResourceName
-    description: Description | None = None
     start_ip: Text
     end_ip: Text
     netmask: Text
     gateway: Text
-    resource_uuid: ResourceUuid | None = None
 
 
-@l3_job(
+@ip_ranges.action(
     AddIpRange,
-    http="POST /v1/l3-networks/{l3NetworkUuid}/ip-ranges",
-    returns=IpRange,
+    "POST /v1/l3-networks/{l3NetworkUuid}/ip-ranges",
     raises=(ResourceNotFound, InvalidArgument, DuplicateResource),
 )
 async def add_ip_range(call: Call, conn: Connection, request: AddIpRange) -> IpRange:
@@ -310,23 +223,19 @@ async def add_ip_range(call: Call, conn: Connection, request: AddIpRange) -> IpR
     return await _add_range(conn, request, text)
 
 
-class AddIpRangeByNetworkCidr(ApiRequest):
+class AddIpRangeByNetworkCidr(CreateRequest):
     """Let an L3 network give out a whole subnet but its first address, which is the gateway.
 
     Source: ZStack's L3 network API.
     """
 
     l3_network_uuid: Reference
-    name: ResourceName
-    description: Description | None = None
     network_cidr: Text
-    resource_uuid: ResourceUuid | None = None
 
 
-@l3_job(
+@ip_ranges.action(
     AddIpRangeByNetworkCidr,
-    http="POST /v1/l3-networks/{l3NetworkUuid}/ip-ranges/by-cidr",
-    returns=IpRange,
+    "POST /v1/l3-networks/{l3NetworkUuid}/ip-ranges/by-cidr",
     raises=(ResourceNotFound, InvalidArgument, DuplicateResource),
 )
 async def add_ip_range_by_network_cidr(
@@ -339,52 +248,44 @@ async def _add_range(
     conn: Connection, request: AddIpRange | AddIpRangeByNetworkCidr, text: RangeText
 ) -> IpRange:
     """Add the range to the network; it belongs to the network's owner."""
-    uuid = request.l3_network_uuid
-    found(await store.get_l3(conn, uuid), "L3 network", uuid)
-    conflict = await store.conflicting_range(conn, uuid, text)
+    l3_uuid = request.l3_network_uuid
+    await rows.get(conn, L3Network, l3_uuid)
+    conflict = await store.conflicting_range(conn, l3_uuid, text)
     if conflict is not None:
         raise InvalidArgument(conflict)
-    made = await store.insert_range(
-        conn, request.resource_uuid or new_uuid(), uuid, request.name, request.description, text
-    )
-    owner, _ = (await owners_of(conn, [uuid]))[uuid]
-    await own(conn, made.uuid, owner, request)
+    values = {
+        "uuid": request.resource_uuid or new_uuid(),
+        "l3_network_uuid": l3_uuid,
+        "name": request.name,
+        "description": request.description,
+        "start_ip": str(text.start),
+        "end_ip": str(text.end),
+        "netmask": str(text.netmask),
+        "gateway": str(text.gateway),
+        "network_cidr": str(text.network),
+        "start_value": int(text.start),
+        "end_value": int(text.end),
+        "next_value": int(text.start),
+    }
+    made = await rows.insert(conn, IpRange, values)
+    owner, _ = (await owners_of(conn, [l3_uuid]))[l3_uuid]
+    await own(conn, owner, made.uuid)
+    await tag(conn, made.uuid, request)
     return made
 
 
-class UpdateIpRange(UpdateRequest):
-    """Change a range's name or description. Its addresses stay.
-
-    Source: ZStack's L3 network API.
-    """
-
-
-@l3_job(
-    UpdateIpRange,
-    http="PUT /v1/l3-networks/ip-ranges/{uuid}/actions",
-    returns=IpRange,
-    raises=(ResourceNotFound,),
-)
-async def update_ip_range(call: Call, conn: Connection, request: UpdateIpRange) -> IpRange:
-    row = await store.update_range(conn, request.uuid, request.name, request.description)
-    return found(row, "IP range", request.uuid)
-
-
-class DeleteIpRange(DeleteRequest):
-    """Delete a range that no NIC or VIP has an address of. One that is gone is no error.
-
-    Source: ZStack's L3 network API; the refusal is ours: the product takes the NICs away.
-    """
-
-
-@l3_job(
-    DeleteIpRange, http="DELETE /v1/l3-networks/ip-ranges/{uuid}", raises=(ResourceNotFound, OperationError)
-)
-async def delete_ip_range(call: Call, conn: Connection, request: DeleteIpRange) -> None:
-    uuid = request.uuid_of("IP range")
-    used = await store.delete_range(conn, uuid)
-    if used:
+async def check_unused(call: Call, conn: Connection, uuid: str) -> None:
+    """No NIC or VIP has an address of a range that goes. The product takes the NICs away; we refuse."""
+    if used := await store.addresses_in_use(conn, uuid):
         raise OperationError(f"{used} addresses of the range are in use")
+
+
+ip_ranges.update("Change a range's name or description. Its addresses stay.")
+ip_ranges.delete(
+    "Delete a range that no NIC or VIP has an address of. One that is gone is no error.",
+    first=check_unused,
+    raises=(ResourceNotFound, OperationError),
+)
 
 
 class AddDnsToL3Network(ApiRequest):
@@ -397,17 +298,16 @@ class AddDnsToL3Network(ApiRequest):
     dns: Text
 
 
-@l3_job(
+@l3_networks.action(
     AddDnsToL3Network,
-    http="POST /v1/l3-networks/{l3NetworkUuid}/dns",
-    returns=L3Network,
+    "POST /v1/l3-networks/{l3NetworkUuid}/dns",
     raises=(ResourceNotFound, InvalidArgument),
 )
 async def add_dns_to_l3_network(call: Call, conn: Connection, request: AddDnsToL3Network) -> L3Network:
     uuid = request.l3_network_uuid
-    found(await store.get_l3(conn, uuid), "L3 network", uuid)
+    await rows.get(conn, L3Network, uuid)
     await store.add_dns(conn, uuid, str(address(request.dns, "dns")))
-    return found(await store.get_l3(conn, uuid), "L3 network", uuid)
+    return await rows.get(conn, L3Network, uuid)
 
 
 class RemoveDnsFromL3Network(ApiRequest):
@@ -420,10 +320,9 @@ class RemoveDnsFromL3Network(ApiRequest):
     dns: Text
 
 
-@l3_job(
+@l3_networks.action(
     RemoveDnsFromL3Network,
-    http="DELETE /v1/l3-networks/{l3NetworkUuid}/dns/{dns}",
-    returns=L3Network,
+    "DELETE /v1/l3-networks/{l3NetworkUuid}/dns/{dns}",
     raises=(ResourceNotFound,),
     exclusive=("l3_network_uuid",),
 )
@@ -431,9 +330,9 @@ async def remove_dns_from_l3_network(
     call: Call, conn: Connection, request: RemoveDnsFromL3Network
 ) -> L3Network:
     uuid = request.l3_network_uuid
-    found(await store.get_l3(conn, uuid), "L3 network", uuid)
+    await rows.get(conn, L3Network, uuid)
     await store.remove_dns(conn, uuid, request.dns)
-    return found(await store.get_l3(conn, uuid), "L3 network", uuid)
+    return await rows.get(conn, L3Network, uuid)
 
 
 class GetIpAddressCapacity(ApiRequest):
@@ -448,13 +347,11 @@ class GetIpAddressCapacity(ApiRequest):
     all: bool = False
 
 
-@api(
+@l3_networks.action(
     GetIpAddressCapacity,
-    http="GET /v1/ip-capacity",
+    "GET /v1/ip-capacity",
     mode="sync",
-    access="admin",
-    java=L3_JAVA,
-    category="l3Network",
+    returns=None,
     is_read=True,
     response_key="",
     raises=(InvalidArgument,),
@@ -469,18 +366,5 @@ async def get_ip_address_capacity(
     )
 
 
-query_ip_range = query_api(
-    IpRange, http="GET /v1/l3-networks/ip-ranges", access="user", category="l3Network", java=L3_JAVA
-)
-query_l3_network = query_api(
-    L3Network, http="GET /v1/l3-networks", access="user", category="l3Network", java=L3_JAVA
-)
-query_l2_vlan_network = query_api(
-    L2VlanNetwork, http="GET /v1/l2-networks/vlan", access="user", category="l2Network", java=L2_JAVA
-)
-query_l2_network = query_api(
-    L2Network, http="GET /v1/l2-networks", access="user", category="l2Network", java=L2_JAVA
-)
-
-SUBMODULES = (ownership,)
-"""Imported for what they declare."""
+for kept in (ip_ranges, l3_networks, vlan_networks, l2_networks):
+    kept.query(access="user")

@@ -30,6 +30,7 @@ _ATTACHED = ListColumn("attachedClusterUuids", "l2_network_clusters", "l2_networ
 @inventory(
     "org.zstack.header.network.l2.L2NetworkInventory",
     table="l2_networks",
+    noun="L2 network",
     links=_L2_LINKS,
     lists=(_ATTACHED,),
 )
@@ -50,6 +51,7 @@ class L2Network(Inventory):
 @inventory(
     "org.zstack.header.network.l2.L2VlanNetworkInventory",
     table="l2_vlan_networks",
+    noun="L2 network",
     resource_type="L2NetworkVO",
     links=_L2_LINKS,
     lists=(_ATTACHED,),
@@ -72,6 +74,8 @@ class L2VlanNetwork(Inventory):
 @inventory(
     "org.zstack.header.network.l3.IpRangeInventory",
     table="ip_ranges",
+    noun="IP range",
+    hidden=("start_value", "end_value", "next_value"),
     owned=True,
     links=(Link("l3Network", "L3Network", "l3_network_uuid", "uuid"),),
 )
@@ -94,6 +98,7 @@ class IpRange(Inventory):
 @inventory(
     "org.zstack.header.network.l3.L3NetworkInventory",
     table="l3_networks",
+    noun="L3 network",
     owned=True,
     links=(
         Link("zone", "Zone", "zone_uuid", "uuid"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from zstack_mgmt.compute.networks.model import IpRange, L2Network, L2VlanNetwork, L3Network, RangeText
+from zstack_mgmt.compute.networks.model import L2Network, L2VlanNetwork, RangeText
 from zstack_mgmt.core.errors import OperationError, ResourceNotFound
 from zstack_mgmt.db import Connection, fetch_one
+from zstack_mgmt.resources import rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,70 +21,10 @@ class UsableL3:
     bridge: str
 
 
-async def insert_l2(
-    conn: Connection,
-    uuid: str,
-    name: str,
-    description: str | None,
-    zone_uuid: str,
-    physical_interface: str,
-    vlan: int | None,
-) -> L2Network | L2VlanNetwork:
-    """Insert an L2 network; one with a VLAN number if `vlan` is given."""
-    row = await fetch_one(
-        conn,
-        """
-        INSERT INTO l2_networks (uuid, name, description, zone_uuid, physical_interface, vlan, type)
-        VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $6::int IS NULL
-        THEN 'L2NoVlanNetwork' ELSE 'L2VlanNetwork' END)
-        RETURNING *, ARRAY[]::text[] AS attached_cluster_uuids
-        """,
-        uuid,
-        name,
-        description,
-        zone_uuid,
-        physical_interface,
-        vlan,
-    )
-    return _l2(row)
-
-
-def _l2(row: Any) -> L2Network | L2VlanNetwork:
-    return (L2Network if row["vlan"] is None else L2VlanNetwork).from_row(row)
-
-
-async def get_l2(conn: Connection, uuid: str) -> L2Network | L2VlanNetwork | None:
-    """The L2 network, which cannot be deleted until the transaction ends."""
-    row = await conn.fetchrow(
-        """
-        SELECT *, ARRAY(SELECT a.cluster_uuid FROM l2_network_clusters a
-                        WHERE a.l2_network_uuid = l.uuid ORDER BY a.cluster_uuid) AS attached_cluster_uuids
-        FROM l2_networks l WHERE uuid = $1 FOR KEY SHARE
-        """,
-        uuid,
-    )
-    return None if row is None else _l2(row)
-
-
-async def update_l2(
-    conn: Connection, uuid: str, name: str | None, description: str | None
-) -> L2Network | L2VlanNetwork | None:
-    """Set what is not None; None when there is no such network."""
-    await conn.execute(
-        """
-        UPDATE l2_networks SET name = coalesce($2, name), description = coalesce($3, description),
-               last_op_date = now() WHERE uuid = $1
-        """,
-        uuid,
-        name,
-        description,
-    )
-    return await get_l2(conn, uuid)
-
-
-async def delete_l2(conn: Connection, uuid: str) -> None:
-    """Delete the L2 network with its L3 networks."""
-    await conn.execute("DELETE FROM l2_networks WHERE uuid = $1", uuid)
+async def get_l2(conn: Connection, uuid: str) -> L2Network | L2VlanNetwork:
+    """The L2 network, which cannot be deleted until the transaction ends; raises ResourceNotFound."""
+    l2 = await rows.get(conn, L2Network, uuid)
+    return l2 if l2.type == "L2NoVlanNetwork" else await rows.get(conn, L2VlanNetwork, uuid, lock=None)
 
 
 async def attach_l2(conn: Connection, uuid: str, cluster_uuid: str) -> None:
@@ -131,57 +71,6 @@ async def detach_l2(conn: Connection, uuid: str, cluster_uuid: str) -> None:
     )
 
 
-async def insert_l3(
-    conn: Connection,
-    uuid: str,
-    name: str,
-    description: str | None,
-    l2: L2Network | L2VlanNetwork,
-    type_: str,
-    category: str,
-    dns_domain: str | None,
-    *,
-    system: bool,
-) -> L3Network:
-    """Insert an enabled L3 network without ranges."""
-    await conn.execute(
-        """
-        INSERT INTO l3_networks (uuid, name, description, zone_uuid, l2_network_uuid, type, category,
-        dns_domain, system)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        uuid,
-        name,
-        description,
-        l2.zone_uuid,
-        l2.uuid,
-        type_,
-        category,
-        dns_domain,
-        system,
-    )
-    made = await get_l3(conn, uuid)
-    assert made is not None  # noqa: S101 (inserted above)
-    return made
-
-
-async def get_l3(conn: Connection, uuid: str) -> L3Network | None:
-    """The L3 network, which cannot be deleted until the transaction ends."""
-    row = await conn.fetchrow(
-        """
-        SELECT n.*,
-               ARRAY(SELECT r FROM ip_ranges r WHERE r.l3_network_uuid = n.uuid
-                     ORDER BY r.create_date, r.uuid) AS ip_ranges,
-               ARRAY(SELECT d.dns FROM l3_network_dns d WHERE d.l3_network_uuid = n.uuid ORDER BY d.id) AS dns
-        FROM l3_networks n WHERE n.uuid = $1 FOR KEY SHARE
-        """,
-        uuid,
-    )
-    if row is None:
-        return None
-    return L3Network.from_row({**row, "ip_ranges": [IpRange.from_row(r) for r in row["ip_ranges"]]})
-
-
 async def usable_l3s(
     conn: Connection, uuids: Sequence[str], account_uuid: str | None
 ) -> tuple[UsableL3, ...]:
@@ -212,39 +101,6 @@ async def usable_l3s(
     return tuple(UsableL3(uuid, *(known[uuid][field] for field in fields)) for uuid in uuids)
 
 
-async def update_l3(
-    conn: Connection,
-    uuid: str,
-    name: str | None,
-    description: str | None,
-    state: str | None,
-    dns_domain: str | None = None,
-    category: str | None = None,
-) -> L3Network | None:
-    """Set what is not None; None when there is no such network."""
-    await conn.execute(
-        """
-        UPDATE l3_networks SET name = coalesce($2, name), description = coalesce($3, description),
-               state = coalesce($4, state), dns_domain = coalesce($5, dns_domain), category = coalesce($6,
-               category),
-               last_op_date = now()
-        WHERE uuid = $1
-        """,
-        uuid,
-        name,
-        description,
-        state,
-        dns_domain,
-        category,
-    )
-    return await get_l3(conn, uuid)
-
-
-async def delete_l3(conn: Connection, uuid: str) -> None:
-    """Delete the L3 network with its ranges, NICs and VIPs."""
-    await conn.execute("DELETE FROM l3_networks WHERE uuid = $1", uuid)
-
-
 async def add_dns(conn: Connection, uuid: str, dns: str) -> None:
     """Add a DNS server; breaks l3_network_dns_pkey when the network has it."""
     await conn.execute("INSERT INTO l3_network_dns (l3_network_uuid, dns) VALUES ($1, $2)", uuid, dns)
@@ -253,32 +109,6 @@ async def add_dns(conn: Connection, uuid: str, dns: str) -> None:
 async def remove_dns(conn: Connection, uuid: str, dns: str) -> None:
     """Remove a DNS server, if the network has it."""
     await conn.execute("DELETE FROM l3_network_dns WHERE l3_network_uuid = $1 AND dns = $2", uuid, dns)
-
-
-async def insert_range(
-    conn: Connection, uuid: str, l3_uuid: str, name: str, description: str | None, text: RangeText
-) -> IpRange:
-    """Insert a range whose addresses are all free."""
-    row = await fetch_one(
-        conn,
-        """
-        INSERT INTO ip_ranges (uuid, l3_network_uuid, name, description, start_ip, end_ip, netmask, gateway,
-                               network_cidr, start_value, end_value, next_value)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10) RETURNING *
-        """,
-        uuid,
-        l3_uuid,
-        name,
-        description,
-        str(text.start),
-        str(text.end),
-        str(text.netmask),
-        str(text.gateway),
-        str(text.network),
-        int(text.start),
-        int(text.end),
-    )
-    return IpRange.from_row(row)
 
 
 async def conflicting_range(conn: Connection, l3_uuid: str, text: RangeText) -> str | None:
@@ -319,30 +149,10 @@ async def conflicting_range(conn: Connection, l3_uuid: str, text: RangeText) -> 
     return f"the range does not go with the range {row['name']!r}, whose gateway is {row['gateway']}"
 
 
-async def update_range(
-    conn: Connection, uuid: str, name: str | None, description: str | None
-) -> IpRange | None:
-    """Set what is not None; None when there is no such range."""
-    row = await conn.fetchrow(
-        """
-        UPDATE ip_ranges SET name = coalesce($2, name), description = coalesce($3, description),
-        last_op_date = now()
-        WHERE uuid = $1 RETURNING *
-        """,
-        uuid,
-        name,
-        description,
-    )
-    return None if row is None else IpRange.from_row(row)
-
-
-async def delete_range(conn: Connection, uuid: str) -> int:
-    """Delete the range unless addresses of it are in use; returns how many are."""
-    await conn.execute("SELECT FROM ip_ranges WHERE uuid = $1 FOR UPDATE", uuid)
-    used: int = await conn.fetchval("SELECT count(*) FROM used_ips WHERE ip_range_uuid = $1", uuid)
-    if used == 0:
-        await conn.execute("DELETE FROM ip_ranges WHERE uuid = $1", uuid)
-    return used
+async def addresses_in_use(conn: Connection, range_uuid: str) -> int:
+    """How many addresses of a range are taken; no more are until the transaction ends."""
+    await conn.execute("SELECT FROM ip_ranges WHERE uuid = $1 FOR UPDATE", range_uuid)
+    return await conn.fetchval("SELECT count(*) FROM used_ips WHERE ip_range_uuid = $1", range_uuid)
 
 
 async def address_capacity(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from zstack_mgmt.compute.placement.sites import Site, site_of
+from zstack_mgmt.compute.snapshots import store
+from zstack_mgmt.compute.snapshots.events import tell_snapshot
+from zstack_mgmt.compute.snapshots.model import VolumeSnapshot
 from zstack_mgmt.compute.steps import Done, Plan, Report, run_step
 from zstack_mgmt.compute.vms.devices import lock_with_volume
 from zstack_mgmt.compute.vms.model import Vm
 from zstack_mgmt.compute.vms.power import site_of_vm
-from zstack_mgmt.compute.volumes import snapshots as store
-from zstack_mgmt.compute.volumes.events import tell_snapshot
-from zstack_mgmt.compute.volumes.model import VolumeSnapshot, disk_of
+from zstack_mgmt.compute.volumes.model import disk_of
 from zstack_mgmt.core.errors import (
     ApiError,
     DuplicateResource,
@@ -20,19 +20,27 @@ from zstack_mgmt.core.errors import (
     QuotaExceeded,
     ResourceNotFound,
     VmStateRefused,
+    existing,
 )
-from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.requests import DeleteRequest, UpdateRequest
-from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid
+from zstack_mgmt.core.registry import Call, api
+from zstack_mgmt.core.requests import CreateRequest, DeleteRequest
+from zstack_mgmt.core.values import Reference
 from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import Disk, Driver, Host, derived_uuid
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import found, own, scope_of
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.owners import own, scope_of
+from zstack_mgmt.resources.tags import tag
 
-JAVA = "org.zstack.header.storage.snapshot"
-job = partial(api, mode="job", access="user", java=JAVA, category="volumeSnapshot")
+snapshots = Resource(
+    VolumeSnapshot,
+    "/v1/volume-snapshots",
+    java="org.zstack.header.storage.snapshot",
+    category="volumeSnapshot",
+    access="user",
+    source="ZStack's volume snapshot API",
+)
 
 
 _SIMULATED_STORAGE = {
@@ -47,20 +55,20 @@ _Target = tuple[str, Disk]
 """The VM, which may be none, and the disk."""
 
 
-class CreateVolumeSnapshot(ApiRequest):
+class CreateVolumeSnapshot(CreateRequest):
     """Keep the present content of a volume. The snapshot belongs to the volume's owner.
 
     Source: ZStack's volume snapshot API.
     """
 
     volume_uuid: Reference
-    name: ResourceName
-    description: Description | None = None
-    resource_uuid: ResourceUuid | None = None
 
 
-@job(
+@api(
     CreateVolumeSnapshot,
+    mode="job",
+    access="user",
+    category="volumeSnapshot",
     http="POST /v1/volumes/{volumeUuid}/volume-snapshots",
     java="org.zstack.header.volume",
     returns=VolumeSnapshot,
@@ -82,7 +90,8 @@ async def create_volume_snapshot(call: Call, work: Outside, request: CreateVolum
             await store.insert_snapshot(
                 conn, uuid, request.name, request.description, owned.volume, work.token
             )
-            await own(conn, uuid, owned.account_uuid, request)
+            await own(conn, owned.account_uuid, uuid)
+            await tag(conn, uuid, request)
         elif known.snapshot.status == "Ready":
             return Done(known.snapshot)
         return Plan(_site(call, work, vm), (vm.uuid if vm else "", disk_of(owned.volume)))
@@ -94,7 +103,7 @@ async def create_volume_snapshot(call: Call, work: Outside, request: CreateVolum
         if report.failure is not None:
             await store.delete_snapshot(conn, uuid)
             return OperationError(str(report.failure))
-        owned = found(await store.lock_snapshot(conn, uuid), "snapshot", uuid)
+        owned = existing(await store.lock_snapshot(conn, uuid), "snapshot", uuid)
         made = replace(owned, snapshot=await store.finish_snapshot(conn, uuid))
         await tell_snapshot(conn, made.change("created"))
         return made.snapshot
@@ -115,26 +124,6 @@ def _site(call: Call, work: Outside, vm: Vm | None) -> Site:
     return site_of(call.services, _SIMULATED_STORAGE, work.connection)
 
 
-class UpdateVolumeSnapshot(UpdateRequest):
-    """Change a snapshot's name or description.
-
-    Source: ZStack's volume snapshot API.
-    """
-
-
-@job(
-    UpdateVolumeSnapshot,
-    http="PUT /v1/volume-snapshots/{uuid}/actions",
-    returns=VolumeSnapshot,
-    raises=(ResourceNotFound,),
-)
-async def update_volume_snapshot(
-    call: Call, conn: Connection, request: UpdateVolumeSnapshot
-) -> VolumeSnapshot:
-    found(await store.lock_snapshot(conn, request.uuid, scope_of(call)), "snapshot", request.uuid)
-    return await store.update_snapshot(conn, request.uuid, request.name, request.description)
-
-
 class DeleteVolumeSnapshot(DeleteRequest):
     """Drop a snapshot; those made after it stay. One that is gone is no error.
 
@@ -142,9 +131,10 @@ class DeleteVolumeSnapshot(DeleteRequest):
     """
 
 
-@job(
+@snapshots.action(
     DeleteVolumeSnapshot,
-    http="DELETE /v1/volume-snapshots/{uuid}",
+    "DELETE /v1/volume-snapshots/{uuid}",
+    returns=None,
     raises=(ResourceNotFound, OperationError),
     outside=True,
 )
@@ -182,6 +172,5 @@ async def delete_volume_snapshot(call: Call, work: Outside, request: DeleteVolum
     await run_step(work, intend, act, conclude)
 
 
-query_volume_snapshot = query_api(
-    VolumeSnapshot, http="GET /v1/volume-snapshots", access="user", category="volumeSnapshot", java=JAVA
-)
+snapshots.update("Change a snapshot's name or description.")
+snapshots.query(access="user")

@@ -13,6 +13,7 @@ EnabledState = Literal["Enabled", "Disabled"]
 @inventory(
     "org.zstack.network.service.vip.VipInventory",
     table="vips",
+    noun="VIP",
     owned=True,
     links=(
         Link("l3Network", "L3Network", "l3_network_uuid", "uuid"),
@@ -41,10 +42,11 @@ class Vip(Inventory):
 @inventory(
     "org.zstack.network.service.eip.EipInventory",
     table="eips",
+    noun="EIP",
     owned=True,
     links=(Link("vip", "Vip", "vip_uuid", "uuid"), Link("vmNic", "VmNic", "vm_nic_uuid", "uuid")),
     aliases={"ip": "vipIp"},
-    computed={"guest_ip": "SELECT n.ip FROM vm_nics n WHERE n.uuid = {row}.vm_nic_uuid"},
+    computed={"guest_ip": "(SELECT n.ip FROM vm_nics n WHERE n.uuid = {row}.vm_nic_uuid)"},
 )
 class Eip(Inventory):
     """A public address that leads to a NIC. Source: ZStack's EIP API.

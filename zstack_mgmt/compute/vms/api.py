@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
-from zstack_mgmt.compute.vms import devices, lifecycle, ownership, store
+from zstack_mgmt.compute.vms import devices, lifecycle, store
 from zstack_mgmt.compute.vms.create import CreateVmInstance, create
 from zstack_mgmt.compute.vms.model import Vm, VmInstance, VmNic
 from zstack_mgmt.compute.vms.power import Action, prepare_start, run_action, site_of_vm
@@ -30,10 +30,9 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import DriverError, Endpoint
 from zstack_mgmt.engine.outside import Direct, Outside
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import scope_of
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.owners import scope_of
 
-JAVA = "org.zstack.header.vm"
 PATH = "/v1/vm-instances"
 ACTIONS = f"PUT {PATH}/{{uuid}}/actions"
 
@@ -47,13 +46,29 @@ SWITCH_OFF = Action(
 REBOOT = Action("reboot", "Running", VmRebootFailed, lambda d, h, vm, token: d.reboot(h, vm.vm_uuid, token))
 PAUSE = Action("pause", "Paused", VmStateRefused, lambda d, h, vm, token: d.pause(h, vm.vm_uuid, token))
 RESUME = Action("resume", "Running", VmStateRefused, lambda d, h, vm, token: d.resume(h, vm.vm_uuid, token))
-job = partial(api, mode="job", access="user", java=JAVA, category="instance")
+vms = Resource(
+    VmInstance,
+    PATH,
+    java="org.zstack.header.vm",
+    category="instance",
+    access="user",
+    source="ZStack's VM API, in the pattern of the manual's overview",
+)
+nics = Resource(VmNic, f"{PATH}/nics", java="org.zstack.header.vm", category="instance", access="user")
+data_volumes = partial(
+    api,
+    mode="job",
+    access="user",
+    java="org.zstack.header.volume",
+    category="volume",
+    returns=Volume,
+    outside=True,
+)
 
 
-@job(
+@vms.action(
     CreateVmInstance,
-    http=f"POST {PATH}",
-    returns=VmInstance,
+    f"POST {PATH}",
     raises=(
         ResourceNotFound,
         InvalidArgument,
@@ -83,10 +98,9 @@ class StartVmInstance(ApiRequest):
     cluster_uuid: Reference | None = None
 
 
-@job(
+@vms.action(
     StartVmInstance,
-    http=ACTIONS,
-    returns=VmInstance,
+    ACTIONS,
     raises=(ResourceNotFound, VmStartFailed, QuotaExceeded),
     outside=True,
     shared=("host_uuid", "cluster_uuid"),
@@ -108,7 +122,7 @@ class StopVmInstance(ApiRequest):
     type: Literal["grace", "cold"] = "grace"
 
 
-@job(StopVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, VmStopFailed), outside=True)
+@vms.action(StopVmInstance, ACTIONS, raises=(ResourceNotFound, VmStopFailed), outside=True)
 async def stop_vm_instance(call: Call, work: Outside, request: StopVmInstance) -> VmInstance:
     return await run_action(call, work, request.uuid, SWITCH_OFF if request.type == "cold" else SHUT_DOWN)
 
@@ -120,10 +134,9 @@ class RebootVmInstance(UuidRequest):
     """
 
 
-@job(
+@vms.action(
     RebootVmInstance,
-    http=ACTIONS,
-    returns=VmInstance,
+    ACTIONS,
     raises=(ResourceNotFound, VmRebootFailed),
     outside=True,
 )
@@ -138,9 +151,7 @@ class PauseVmInstance(UuidRequest):
     """
 
 
-@job(
-    PauseVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, VmStateRefused), outside=True
-)
+@vms.action(PauseVmInstance, ACTIONS, raises=(ResourceNotFound, VmStateRefused), outside=True)
 async def pause_vm_instance(call: Call, work: Outside, request: PauseVmInstance) -> VmInstance:
     return await run_action(call, work, request.uuid, PAUSE)
 
@@ -152,10 +163,9 @@ class ResumeVmInstance(UuidRequest):
     """
 
 
-@job(
+@vms.action(
     ResumeVmInstance,
-    http=ACTIONS,
-    returns=VmInstance,
+    ACTIONS,
     raises=(ResourceNotFound, VmStateRefused),
     outside=True,
 )
@@ -170,9 +180,10 @@ class DestroyVmInstance(DeleteRequest):
     """
 
 
-@job(
+@vms.action(
     DestroyVmInstance,
-    http=f"DELETE {PATH}/{{uuid}}",
+    f"DELETE {PATH}/{{uuid}}",
+    returns=None,
     raises=(ResourceNotFound, VmDestroyFailed),
     outside=True,
 )
@@ -187,10 +198,9 @@ class RecoverVmInstance(UuidRequest):
     """
 
 
-@job(
+@vms.action(
     RecoverVmInstance,
-    http=ACTIONS,
-    returns=VmInstance,
+    ACTIONS,
     raises=(ResourceNotFound, VmStateRefused, QuotaExceeded),
 )
 async def recover_vm_instance(call: Call, conn: Connection, request: RecoverVmInstance) -> VmInstance:
@@ -207,7 +217,7 @@ class ExpungeVmInstance(UuidRequest):
     """
 
 
-@job(ExpungeVmInstance, http=ACTIONS, raises=(ResourceNotFound, VmStateRefused))
+@vms.action(ExpungeVmInstance, ACTIONS, returns=None, raises=(ResourceNotFound, VmStateRefused))
 async def expunge_vm_instance(call: Call, conn: Connection, request: ExpungeVmInstance) -> None:
     vm = await store.get_vm(conn, request.uuid, scope_of(call))
     vm.check_state("expunge")
@@ -224,7 +234,7 @@ class UpdateVmInstance(UpdateRequest):
     default_l3_network_uuid: Reference | None = None
 
 
-@job(UpdateVmInstance, http=ACTIONS, returns=VmInstance, raises=(ResourceNotFound, InvalidArgument))
+@vms.action(UpdateVmInstance, ACTIONS, raises=(ResourceNotFound, InvalidArgument))
 async def update_vm_instance(call: Call, conn: Connection, request: UpdateVmInstance) -> VmInstance:
     vm = await store.get_vm(conn, request.uuid, scope_of(call))
     default = request.default_l3_network_uuid
@@ -244,10 +254,9 @@ class ChangeInstanceOffering(ApiRequest):
     instance_offering_uuid: Reference
 
 
-@job(
+@vms.action(
     ChangeInstanceOffering,
-    http=f"PUT {PATH}/{{vmInstanceUuid}}/actions",
-    returns=VmInstance,
+    f"PUT {PATH}/{{vmInstanceUuid}}/actions",
     raises=(ResourceNotFound, VmStateRefused, OperationError),
     shared=("instance_offering_uuid",),
 )
@@ -267,10 +276,9 @@ class AttachL3NetworkToVm(ApiRequest):
     l3_network_uuid: Reference
 
 
-@job(
+@vms.action(
     AttachL3NetworkToVm,
-    http="POST /v1/vm-instances/{vmInstanceUuid}/l3-networks/{l3NetworkUuid}",
-    returns=VmInstance,
+    "POST /v1/vm-instances/{vmInstanceUuid}/l3-networks/{l3NetworkUuid}",
     raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused),
     outside=True,
     exclusive=("vm_instance_uuid",),
@@ -289,10 +297,9 @@ class DetachL3NetworkFromVm(ApiRequest):
     vm_nic_uuid: Reference
 
 
-@job(
+@vms.action(
     DetachL3NetworkFromVm,
-    http="DELETE /v1/vm-instances/nics/{vmNicUuid}",
-    returns=VmInstance,
+    "DELETE /v1/vm-instances/nics/{vmNicUuid}",
     raises=(ResourceNotFound, OperationError, VmStateRefused),
     outside=True,
 )
@@ -310,14 +317,10 @@ class AttachDataVolumeToVm(ApiRequest):
     vm_instance_uuid: Reference
 
 
-@job(
+@data_volumes(
     AttachDataVolumeToVm,
     http="POST /v1/volumes/{volumeUuid}/vm-instances/{vmInstanceUuid}",
-    returns=Volume,
     raises=(ResourceNotFound, OperationError, VmStateRefused),
-    java="org.zstack.header.volume",
-    category="volume",
-    outside=True,
 )
 async def attach_data_volume_to_vm(call: Call, work: Outside, request: AttachDataVolumeToVm) -> Volume:
     return await devices.attach_volume(call, work, request.volume_uuid, request.vm_instance_uuid)
@@ -335,14 +338,10 @@ class DetachDataVolumeFromVm(ApiRequest):
     vm_uuid: Reference | None = None
 
 
-@job(
+@data_volumes(
     DetachDataVolumeFromVm,
     http="DELETE /v1/volumes/{uuid}/vm-instances",
-    returns=Volume,
     raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused),
-    java="org.zstack.header.volume",
-    category="volume",
-    outside=True,
     shared=("vm_uuid",),
 )
 async def detach_data_volume_from_vm(call: Call, work: Outside, request: DetachDataVolumeFromVm) -> Volume:
@@ -356,13 +355,11 @@ class GetVmConsoleAddress(UuidRequest):
     """
 
 
-@api(
+@vms.action(
     GetVmConsoleAddress,
-    http="GET /v1/vm-instances/{uuid}/console-addresses",
+    f"GET {PATH}/{{uuid}}/console-addresses",
     mode="sync",
-    access="user",
-    java=JAVA,
-    category="instance",
+    returns=None,
     is_read=True,
     response_key="",
     raises=(ResourceNotFound, OperationError),
@@ -393,8 +390,5 @@ async def console_endpoint(call: Call, work: Direct | Outside, uuid: str) -> End
         raise OperationError(str(failure)) from None
 
 
-query_vm_instance = query_api(VmInstance, http=f"GET {PATH}", access="user", category="instance", java=JAVA)
-query_vm_nic = query_api(VmNic, http=f"GET {PATH}/nics", access="user", category="instance", java=JAVA)
-
-SUBMODULES = (ownership,)
-"""Imported for what they declare."""
+vms.query(access="user")
+nics.query(access="user")

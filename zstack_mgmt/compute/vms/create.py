@@ -25,7 +25,8 @@ from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.drivers.protocol import Domain, derived_uuid
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import own_all, scope_of, tag
+from zstack_mgmt.resources.owners import own, scope_of
+from zstack_mgmt.resources.tags import tag
 
 Nics = Annotated[list[Reference], Field(max_length=8)]
 Disks = Annotated[list[Reference], Field(max_length=24)]
@@ -149,9 +150,7 @@ async def _reserve(conn: Connection, call: Call, token: str, uuid: str, request:
     await reserve(conn, call.account_uuid, _wanted(parts, starts=starts), is_admin=call.is_admin)
     state = "Starting" if starts else "Created"
     vm = await store.set_state(conn, vm, state, "created", token, host=host, new=True)
-    await own_all(
-        conn, [uuid, *(disk.uuid for disk in disks), *(nic.uuid for nic in made)], call.account_uuid
-    )
+    await own(conn, call.account_uuid, uuid, *(disk.uuid for disk in disks), *(nic.uuid for nic in made))
     return vm
 
 

@@ -19,7 +19,7 @@ from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import Domain, Driver, Host, derived_uuid
 from zstack_mgmt.engine.outside import Outside
-from zstack_mgmt.identity.sharing.owners import own_all, scope_of
+from zstack_mgmt.resources.owners import own, scope_of
 
 R = TypeVar("R")
 MAX_NICS = 8
@@ -51,7 +51,7 @@ async def attach_nic(call: Call, work: Outside, vm_uuid: str, l3_uuid: str) -> V
             raise OperationError(f"the L2 network of {l3_uuid} is not attached to the VM's cluster")
         device = 1 + max((nic.device_id for nic in present), default=-1)
         await store.insert_nics(conn, vm_uuid, [(uuid, l3_uuid, device)])
-        await own_all(conn, [uuid], vm.account_uuid)
+        await own(conn, vm.account_uuid, uuid)
         if not present:
             await store.update_vm(conn, vm, default_l3_uuid=l3_uuid)
 

@@ -11,12 +11,12 @@ from zstack_mgmt.compute.vms.events import tell
 from zstack_mgmt.compute.vms.model import Vm, VmInstance
 from zstack_mgmt.compute.vms.power import site_of_vm
 from zstack_mgmt.compute.volumes import store as volumes
-from zstack_mgmt.core.errors import ApiError, OperationError, VmDestroyFailed
+from zstack_mgmt.core.errors import ApiError, OperationError, VmDestroyFailed, existing
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import HostLost, Power
 from zstack_mgmt.engine.outside import Outside
-from zstack_mgmt.identity.sharing.owners import found, is_visible, scope_of
+from zstack_mgmt.resources.owners import is_visible, scope_of
 
 
 async def destroy(call: Call, work: Outside, uuid: str) -> None:
@@ -96,7 +96,7 @@ async def resize(call: Call, conn: Connection, uuid: str, offering_uuid: str) ->
     vm = await store.get_vm(conn, uuid, scope_of(call))
     visible = call.is_admin or await is_visible(conn, offering_uuid, call.account_uuid)
     offering = await get_instance_offering(conn, offering_uuid) if visible else None
-    offering = found(offering, "instance offering", offering_uuid)
+    offering = existing(offering, "instance offering", offering_uuid)
     if offering.state != "Enabled":
         raise OperationError(f"the instance offering {offering_uuid} is {offering.state}")
     vm.check_state("resize")

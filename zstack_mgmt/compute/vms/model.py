@@ -61,6 +61,7 @@ TRANSIT: Mapping[str, str] = {
 @inventory(
     "org.zstack.header.vm.VmNicInventory",
     table="vm_nics",
+    noun="NIC",
     owned=True,
     links=(
         Link("vmInstance", "VmInstance", "vm_instance_uuid", "uuid"),
@@ -87,6 +88,7 @@ class VmNic(Inventory):
 @inventory(
     "org.zstack.header.vm.VmInstanceInventory",
     table="vm_instances",
+    noun="VM",
     owned=True,
     links=(
         Link("zone", "Zone", "zone_uuid", "uuid"),

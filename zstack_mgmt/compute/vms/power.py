@@ -18,7 +18,7 @@ from zstack_mgmt.drivers.protocol import Domain, Driver, Host, Power
 from zstack_mgmt.drivers.simulator import Connect
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import scope_of
+from zstack_mgmt.resources.owners import scope_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,6 @@ class _Chore:
     transaction: Connect
 
     def at(self, host_uuid: str) -> AbstractAsyncContextManager[None]:
-        """Chores go host by host already."""
         return nullcontext()
 
 

@@ -301,8 +301,8 @@ async def abandoned_vms(conn: Connection, limit: int) -> Sequence[Any]:
     )
 
 
-async def followers(conn: Connection, vm_uuid: str) -> dict[str, list[str]]:
-    """The EIPs on the NICs of a VM and their VIPs, by resource type."""
+async def services_of(conn: Connection, vm_uuid: str) -> tuple[list[str], list[str]]:
+    """The EIPs on the NICs of a VM, and their VIPs."""
     rows = await conn.fetch(
         """
         SELECT e.uuid, e.vip_uuid FROM eips e JOIN vm_nics n ON n.uuid = e.vm_nic_uuid
@@ -310,4 +310,4 @@ async def followers(conn: Connection, vm_uuid: str) -> dict[str, list[str]]:
         """,
         vm_uuid,
     )
-    return {"eip.num": [row["uuid"] for row in rows], "vip.num": [row["vip_uuid"] for row in rows]}
+    return [row["uuid"] for row in rows], [row["vip_uuid"] for row in rows]

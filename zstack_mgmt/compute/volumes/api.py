@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 from pydantic import Field
 
 from zstack_mgmt.compute.offerings.store import get_disk_offering
-from zstack_mgmt.compute.volumes import ownership, store
+from zstack_mgmt.compute.volumes import store
 from zstack_mgmt.compute.volumes.events import tell_volume
 from zstack_mgmt.compute.volumes.model import NewVolume, Volume
 from zstack_mgmt.core.errors import (
@@ -17,38 +16,43 @@ from zstack_mgmt.core.errors import (
     OperationError,
     QuotaExceeded,
     ResourceNotFound,
+    existing,
 )
-from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.requests import DeleteRequest, StateRequest, UpdateRequest, UuidRequest
-from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid, new_uuid
+from zstack_mgmt.core.registry import Call
+from zstack_mgmt.core.requests import CreateRequest, DeleteRequest, UuidRequest
+from zstack_mgmt.core.values import Reference, new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.identity.sharing.owners import found, is_visible, own, scope_of
-from zstack_mgmt.query.declare import query_api
+from zstack_mgmt.resources import rows
+from zstack_mgmt.resources.declare import Resource
+from zstack_mgmt.resources.owners import is_visible, own, scope_of
+from zstack_mgmt.resources.tags import tag
 
-JAVA = "org.zstack.header.volume"
 ACTIONS = "PUT /v1/volumes/{uuid}/actions"
-job = partial(api, mode="job", access="user", java=JAVA, category="volume")
+volumes = Resource(
+    Volume,
+    "/v1/volumes",
+    java="org.zstack.header.volume",
+    category="volume",
+    access="user",
+    source="ZStack's volume API",
+)
 
 
-class CreateDataVolume(ApiRequest):
+class CreateDataVolume(CreateRequest):
     """Create a data volume. It comes into being when it is attached for the first time.
 
     Source: ZStack's volume API.
     """
 
-    name: ResourceName
-    description: Description | None = None
     disk_offering_uuid: Reference | None = None
     disk_size: Annotated[int, Field(ge=1, le=2**62)] | None = None
     primary_storage_uuid: Reference | None = None
-    resource_uuid: ResourceUuid | None = None
 
 
-@job(
+@volumes.action(
     CreateDataVolume,
-    http="POST /v1/volumes/data",
-    returns=Volume,
+    "POST /v1/volumes/data",
     raises=(ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource),
     shared=("disk_offering_uuid",),
 )
@@ -58,7 +62,7 @@ async def create_data_volume(call: Call, conn: Connection, request: CreateDataVo
         raise InvalidArgument("give either diskOfferingUuid or diskSize")
     if uuid is not None:
         visible = call.is_admin or await is_visible(conn, uuid, call.account_uuid)
-        offering = found(await get_disk_offering(conn, uuid) if visible else None, "disk offering", uuid)
+        offering = existing(await get_disk_offering(conn, uuid) if visible else None, "disk offering", uuid)
         if offering.state != "Enabled":
             raise OperationError(f"the disk offering {uuid} is {offering.state}")
         size = offering.disk_size
@@ -75,34 +79,13 @@ async def create_data_volume(call: Call, conn: Connection, request: CreateDataVo
         primary_storage_uuid=request.primary_storage_uuid,
     )
     (volume,) = await store.insert_volumes(conn, call.account_uuid, [new])
-    await own(conn, volume.uuid, call.account_uuid, request)
+    await own(conn, call.account_uuid, volume.uuid)
+    await tag(conn, volume.uuid, request)
     return volume
 
 
-class UpdateVolume(UpdateRequest):
-    """Change a volume's name or description.
-
-    Source: ZStack's volume API.
-    """
-
-
-@job(UpdateVolume, http=ACTIONS, returns=Volume, raises=(ResourceNotFound,))
-async def update_volume(call: Call, conn: Connection, request: UpdateVolume) -> Volume:
-    await store.get_volume(conn, request.uuid, scope_of(call))
-    return await store.update_volume(conn, request.uuid, request.name, request.description)
-
-
-class ChangeVolumeState(StateRequest):
-    """Enable or disable a volume. A disabled one cannot be attached.
-
-    Source: ZStack's volume API.
-    """
-
-
-@job(ChangeVolumeState, http=ACTIONS, returns=Volume, raises=(ResourceNotFound,))
-async def change_volume_state(call: Call, conn: Connection, request: ChangeVolumeState) -> Volume:
-    await store.get_volume(conn, request.uuid, scope_of(call))
-    return await store.update_volume(conn, request.uuid, state=request.state)
+volumes.update("Change a volume's name or description.")
+volumes.change_state("Enable or disable a volume. A disabled one cannot be attached.")
 
 
 class DeleteDataVolume(DeleteRequest):
@@ -112,7 +95,9 @@ class DeleteDataVolume(DeleteRequest):
     """
 
 
-@job(DeleteDataVolume, http="DELETE /v1/volumes/{uuid}", raises=(ResourceNotFound, OperationError))
+@volumes.action(
+    DeleteDataVolume, "DELETE /v1/volumes/{uuid}", returns=None, raises=(ResourceNotFound, OperationError)
+)
 async def delete_data_volume(call: Call, conn: Connection, request: DeleteDataVolume) -> None:
     uuid = request.uuid_of("volume")
     owned = await store.lock_volume(conn, uuid, scope_of(call))
@@ -124,7 +109,7 @@ async def delete_data_volume(call: Call, conn: Connection, request: DeleteDataVo
     if owned.volume.status == "NotInstantiated":
         await store.delete_volume(conn, owned)  # it never was on a storage, so there is nothing to recover
         return
-    await store.update_volume(conn, uuid, status="Deleted")
+    await rows.update(conn, Volume, uuid, {"status": "Deleted"})
     await tell_volume(conn, owned.change("deleted"))
 
 
@@ -140,15 +125,13 @@ class RecoverDataVolume(UuidRequest):
     """
 
 
-@job(
-    RecoverDataVolume, http=ACTIONS, returns=Volume, raises=(ResourceNotFound, OperationError, QuotaExceeded)
-)
+@volumes.action(RecoverDataVolume, ACTIONS, raises=(ResourceNotFound, OperationError, QuotaExceeded))
 async def recover_data_volume(call: Call, conn: Connection, request: RecoverDataVolume) -> Volume:
     owned = await store.get_volume(conn, request.uuid, scope_of(call))
     if owned.volume.status != "Deleted":
         raise OperationError(f"the volume is {owned.volume.status}, not Deleted")
     await reserve(conn, owned.account_uuid, {"volume.data.num": 1}, is_admin=call.is_admin)
-    volume = await store.update_volume(conn, request.uuid, status="Ready")
+    volume = await rows.update(conn, Volume, request.uuid, {"status": "Ready"})
     await tell_volume(conn, owned.change("recovered"))
     return volume
 
@@ -160,7 +143,7 @@ class ExpungeDataVolume(UuidRequest):
     """
 
 
-@job(ExpungeDataVolume, http=ACTIONS, raises=(ResourceNotFound, OperationError))
+@volumes.action(ExpungeDataVolume, ACTIONS, returns=None, raises=(ResourceNotFound, OperationError))
 async def expunge_data_volume(call: Call, conn: Connection, request: ExpungeDataVolume) -> None:
     owned = await store.get_volume(conn, request.uuid, scope_of(call))
     if owned.volume.status != "Deleted":
@@ -168,7 +151,4 @@ async def expunge_data_volume(call: Call, conn: Connection, request: ExpungeData
     await store.delete_volume(conn, owned)
 
 
-query_volume = query_api(Volume, http="GET /v1/volumes", access="user", category="volume", java=JAVA)
-
-SUBMODULES = (ownership,)
-"""Imported for what they declare."""
+volumes.query(access="user")

@@ -1,7 +1,4 @@
-"""What others learn of volumes and snapshots, in the transaction that changes them.
-
-Rules as in `vms.events`.
-"""
+"""What others learn of volumes, in the transaction that changes them. Rules as in `vms.events`."""
 
 from __future__ import annotations
 
@@ -22,7 +19,6 @@ VolumeKind = Literal[
     "resized",
     "owner-changed",  # `account_uuid` is the new owner, `previous_account_uuid` the old one
 ]
-SnapshotKind = Literal["created", "deleted", "owner-changed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +35,9 @@ class VolumeChange:
     previous_account_uuid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotChange:
-    """One change of a volume snapshot."""
-
-    snapshot_uuid: str
-    name: str
-    account_uuid: str
-    volume_uuid: str | None
-    size: int  # bytes
-    kind: SnapshotKind
-    previous_account_uuid: str | None = None
-
-
 VolumeHandler = Callable[[Any, VolumeChange], Awaitable[None]]
-SnapshotHandler = Callable[[Any, SnapshotChange], Awaitable[None]]
 
 VOLUME_HANDLERS: list[VolumeHandler] = []
-SNAPSHOT_HANDLERS: list[SnapshotHandler] = []
 
 
 def on_volume_event(handler: VolumeHandler) -> VolumeHandler:
@@ -65,19 +46,7 @@ def on_volume_event(handler: VolumeHandler) -> VolumeHandler:
     return handler
 
 
-def on_snapshot_event(handler: SnapshotHandler) -> SnapshotHandler:
-    """Register a handler of snapshot changes."""
-    SNAPSHOT_HANDLERS.append(handler)
-    return handler
-
-
 async def tell_volume(conn: Connection, change: VolumeChange) -> None:
     """Run the volume handlers inside the caller's transaction."""
     for handler in VOLUME_HANDLERS:
-        await handler(conn, change)
-
-
-async def tell_snapshot(conn: Connection, change: SnapshotChange) -> None:
-    """Run the snapshot handlers inside the caller's transaction."""
-    for handler in SNAPSHOT_HANDLERS:
         await handler(conn, change)

@@ -48,37 +48,6 @@ class Volume(Inventory):
     last_op_date: datetime
 
 
-@inventory(
-    "org.zstack.header.storage.snapshot.VolumeSnapshotInventory",
-    table="volume_snapshots",
-    owned=True,
-    links=(
-        Link("volume", "Volume", "volume_uuid", "uuid"),
-        Link("parent", "VolumeSnapshot", "parent_uuid", "uuid"),
-    ),
-)
-class VolumeSnapshot(Inventory):
-    """The kept content of a volume. Source: ZStack's volume snapshot API."""
-
-    uuid: str
-    name: str
-    description: str | None
-    type: str
-    volume_uuid: str | None
-    tree_uuid: str
-    parent_uuid: str | None
-    primary_storage_uuid: str | None
-    primary_storage_install_path: str | None
-    volume_type: str
-    format: str | None
-    latest: bool
-    size: int
-    state: Literal["Enabled", "Disabled"]
-    status: Literal["Creating", "Ready", "Deleting"]
-    create_date: datetime
-    last_op_date: datetime
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVolume:
     """A volume that is about to be made."""

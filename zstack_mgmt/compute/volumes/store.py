@@ -67,31 +67,6 @@ async def lock_volume(conn: Connection, uuid: str, account_uuid: str | None) -> 
     return None if row is None else OwnedVolume(Volume.from_row(row), row["owner_uuid"], row["job_uuid"])
 
 
-async def update_volume(
-    conn: Connection,
-    uuid: str,
-    name: str | None = None,
-    description: str | None = None,
-    state: str | None = None,
-    status: str | None = None,
-) -> Volume:
-    """Set what is not None of a volume that exists."""
-    row = await fetch_one(
-        conn,
-        """
-        UPDATE volumes SET name = coalesce($2, name), description = coalesce($3, description),
-               state = coalesce($4, state), status = coalesce($5, status), last_op_date = now()
-        WHERE uuid = $1 RETURNING *
-        """,
-        uuid,
-        name,
-        description,
-        state,
-        status,
-    )
-    return Volume.from_row(row)
-
-
 async def vm_of(conn: Connection, uuid: str) -> str | None:
     """The VM that the volume is attached to at this moment."""
     return await conn.fetchval("SELECT vm_instance_uuid FROM volumes WHERE uuid = $1", uuid)

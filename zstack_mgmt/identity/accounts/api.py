@@ -42,7 +42,7 @@ async def create_account(call: Call, conn: Connection, request: CreateAccount) -
     account = await accounts.insert(call, conn, request, values)
     for name, statements in default_statements(account.uuid):
         policy = {"uuid": new_uuid(), "account_uuid": account.uuid, "name": name, "statements": statements}
-        await own(conn, (await rows.insert(conn, Policy, policy)).uuid, account.uuid)
+        await own(conn, account.uuid, (await rows.insert(conn, Policy, policy)).uuid)
     if request.type == "Normal":  # administrators have no limits
         await create_quotas(conn, account.uuid)
     return account

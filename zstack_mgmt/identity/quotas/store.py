@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.identity.quotas.model import Quota, QuotaUsage
-from zstack_mgmt.resources.owners import own_all
+from zstack_mgmt.resources.owners import own
 
 
 async def create_quotas(conn: Connection, account_uuid: str) -> None:
@@ -24,7 +24,7 @@ async def create_quotas(conn: Connection, account_uuid: str) -> None:
         uuids,
         names,
     )
-    await own_all(conn, uuids, account_uuid)
+    await own(conn, account_uuid, *uuids)
 
 
 async def set_quota(conn: Connection, account_uuid: str, name: str, value: int) -> Quota:

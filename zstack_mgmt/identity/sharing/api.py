@@ -20,7 +20,7 @@ from zstack_mgmt.identity.accounts.model import Account
 from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.sharing import store
 from zstack_mgmt.identity.sharing.model import AccountResourceRef, ResourceNameEntry, SharedResource
-from zstack_mgmt.identity.sharing.movers import move
+from zstack_mgmt.identity.sharing.ownership import follow
 from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.owners import owners_of
@@ -129,7 +129,7 @@ async def change_resource_owner(
     owner, kind = owned[uuid]
     if owner == receiver:
         raise SameOwner(f"the account {owner} owns the resource already")
-    moved = await move(conn, kind, uuid, receiver)
+    moved = await follow(conn, kind, uuid, receiver)
     await store.set_owner(conn, [uuid, *moved], receiver)
     return await rows.get(conn, AccountResourceRef, uuid, by="resource_uuid")
 

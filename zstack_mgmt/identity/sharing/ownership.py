@@ -8,35 +8,35 @@ from typing import Any
 from zstack_mgmt.core.errors import OperationError
 from zstack_mgmt.db import Connection
 
-Mover = Callable[[Any, str, str], Awaitable[list[str]]]
+Follow = Callable[[Any, str, str], Awaitable[list[str]]]
 """(connection, resource uuid, new owner) -> the resources that follow.
 
 Checks quotas and states; may refuse.
 """
 
-MOVERS: dict[str, Mover] = {}
+FOLLOWERS: dict[str, Follow] = {}
 
 
-def mover(kind: str) -> Callable[[Mover], Mover]:
+def on_new_owner(kind: str) -> Callable[[Follow], Follow]:
     """Register what moves with a resource of this base type."""
 
-    def register(function: Mover) -> Mover:
-        MOVERS[kind] = function
+    def register(function: Follow) -> Follow:
+        FOLLOWERS[kind] = function
         return function
 
     return register
 
 
-async def move(conn: Connection, kind: str, uuid: str, account_uuid: str) -> list[str]:
+async def follow(conn: Connection, kind: str, uuid: str, account_uuid: str) -> list[str]:
     """Let the resource's feature move what hangs on it; returns the uuids that follow.
 
     Unknown types move alone.
     """
-    function = MOVERS.get(kind)
+    function = FOLLOWERS.get(kind)
     return await function(conn, uuid, account_uuid) if function is not None else []
 
 
-@mover("UserVO")
+@on_new_owner("UserVO")
 async def move_user(conn: Connection, uuid: str, account_uuid: str) -> list[str]:
     """The user becomes one of the new account: its bindings, memberships and sessions end."""
     await conn.execute("DELETE FROM user_policies WHERE user_uuid = $1", uuid)
@@ -48,7 +48,7 @@ async def move_user(conn: Connection, uuid: str, account_uuid: str) -> list[str]
     return []
 
 
-@mover("UserGroupVO")
+@on_new_owner("UserGroupVO")
 async def move_group(conn: Connection, uuid: str, account_uuid: str) -> list[str]:
     """The group becomes one of the new account, without the old one's members and policies."""
     await conn.execute("DELETE FROM group_members WHERE group_uuid = $1", uuid)
@@ -59,7 +59,7 @@ async def move_group(conn: Connection, uuid: str, account_uuid: str) -> list[str
     return []
 
 
-@mover("PolicyVO")
+@on_new_owner("PolicyVO")
 async def move_policy(conn: Connection, uuid: str, account_uuid: str) -> list[str]:
     """The policy becomes one of the new account; the old one's users and groups lose it."""
     await conn.execute("DELETE FROM user_policies WHERE policy_uuid = $1", uuid)
@@ -68,7 +68,7 @@ async def move_policy(conn: Connection, uuid: str, account_uuid: str) -> list[st
     return []
 
 
-@mover("QuotaVO")
+@on_new_owner("QuotaVO")
 async def refuse_quota(_conn: Connection, _uuid: str, _account_uuid: str) -> list[str]:
     """A quota belongs to its account for good."""
     raise OperationError("a quota cannot change its owner")

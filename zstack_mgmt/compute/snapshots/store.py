@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from zstack_mgmt.compute.volumes.events import SnapshotChange, SnapshotKind
-from zstack_mgmt.compute.volumes.model import Volume, VolumeSnapshot, disk_of
+from zstack_mgmt.compute.snapshots.model import OwnedSnapshot, VolumeSnapshot
+from zstack_mgmt.compute.volumes.model import Volume, disk_of
 from zstack_mgmt.db import Connection, fetch_one
-
-
-@dataclass(frozen=True, slots=True)
-class OwnedSnapshot:
-    """A snapshot, its owner, and the job that changed its status last."""
-
-    snapshot: VolumeSnapshot
-    account_uuid: str
-    job_uuid: str | None
-
-    @property
-    def uuid(self) -> str:
-        return self.snapshot.uuid
-
-    def change(self, kind: SnapshotKind) -> SnapshotChange:
-        """What subscribers are told of it."""
-        return SnapshotChange(
-            snapshot_uuid=self.snapshot.uuid,
-            name=self.snapshot.name,
-            account_uuid=self.account_uuid,
-            volume_uuid=self.snapshot.volume_uuid,
-            size=self.snapshot.size,
-            kind=kind,
-        )
 
 
 async def insert_snapshot(
@@ -122,24 +97,6 @@ async def set_status(conn: Connection, uuid: str, status: str, job_uuid: str | N
         status,
         job_uuid,
     )
-
-
-async def update_snapshot(
-    conn: Connection, uuid: str, name: str | None, description: str | None
-) -> VolumeSnapshot:
-    """Set what is not None of a snapshot that exists."""
-    row = await fetch_one(
-        conn,
-        """
-        UPDATE volume_snapshots SET name = coalesce($2, name), description = coalesce($3, description),
-               last_op_date = now()
-        WHERE uuid = $1 RETURNING *
-        """,
-        uuid,
-        name,
-        description,
-    )
-    return VolumeSnapshot.from_row(row)
 
 
 async def delete_snapshot(conn: Connection, uuid: str) -> None:
