@@ -1,16 +1,19 @@
 """Where webhooks may go: the text of the URL, every address, and every socket."""
 
+import asyncio
 import socket
 from ipaddress import ip_address, ip_network
 
-import aiohttp
 import pytest
+import yarl
 from aiohttp import web
 
+from authority import Authority
 from receivers import receiver
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
-from zstack_mgmt.webhooks.egress import TRAIL, Trail, check_address, check_url, guarded_session
+from zstack_mgmt.webhooks.client import Client, Reply
+from zstack_mgmt.webhooks.egress import Trail, check_address, check_url
 
 LOCKED = Settings()
 EVERYTHING = Settings(webhook_allow=(ip_network("0.0.0.0/0"), ip_network("::/0")))
@@ -254,32 +257,48 @@ HOSTS = [
 ]
 
 
+async def post(client: Client, url: str | yarl.URL) -> tuple[Reply | None, Trail]:
+    trail = Trail()
+    try:
+        return await client.post(yarl.URL(url), {}, b"x", trail), trail
+    except (OSError, ValueError):
+        return None, trail
+
+
+@pytest.fixture
+def clients():
+    made: list[Client] = []
+
+    def make(settings: Settings) -> Client:
+        made.append(Client(settings))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
 @pytest.mark.parametrize("host", HOSTS)
-async def test_every_socket_to_a_forbidden_address_is_stopped_before_a_packet_leaves(host):
-    async with receiver() as sink, guarded_session(LOCKED) as session:
-        trail = Trail()
-        TRAIL.set(trail)
-        with pytest.raises((aiohttp.ClientError, ValueError)):
-            await session.post(f"http://{host}:{sink.port}/", data=b"x")
+async def test_every_socket_to_a_forbidden_address_is_stopped_before_a_packet_leaves(host, clients):
+    async with receiver() as sink:
+        reply, trail = await post(clients(LOCKED), f"http://{host}:{sink.port}/")
+        assert reply is None
         assert trail.dialled == ""
         assert sink.requests == []
-        # What never got as far as a socket was refused as a URL.
         assert trail.blocked is None or trail.blocked.rule == "loopback"
-        assert trail.blocked is not None or host == "0x7f000001"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
-async def test_the_same_sockets_are_made_when_the_operator_allows_them(host):
-    async with receiver() as sink, guarded_session(LOOPBACK) as session:
-        trail = Trail()
-        TRAIL.set(trail)
-        async with session.post(f"http://{host}:{sink.port}/", data=b"x") as response:
-            assert response.status == 200
+async def test_the_same_sockets_are_made_when_the_operator_allows_them(host, clients):
+    async with receiver() as sink:
+        reply, trail = await post(clients(LOOPBACK), f"http://{host}:{sink.port}/")
+        assert reply is not None
+        assert reply.status == 200
         assert trail.dialled == trail.peer
         assert trail.peer.endswith(f"127.0.0.1:{sink.port}") or "7f00:1" in trail.peer
 
 
-async def test_a_name_is_judged_by_the_address_it_has_when_the_socket_is_made(monkeypatch):
+async def test_a_name_is_judged_by_the_address_it_has_when_the_socket_is_made(monkeypatch, clients):
     answers = iter(["93.184.216.34", "127.0.0.1"])
 
     def rebinding(host: str, port: int, **options: object) -> list[object]:
@@ -288,16 +307,13 @@ async def test_a_name_is_judged_by_the_address_it_has_when_the_socket_is_made(mo
     url = check_url("http://rebinding.example:1/", LOCKED)
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     socket.getaddrinfo("rebinding.example", 1)  # what a check at the door would have seen
-    async with guarded_session(LOCKED) as session:
-        trail = Trail()
-        TRAIL.set(trail)
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await session.post(url)
-        assert trail.blocked is not None
-        assert trail.blocked.rule == "loopback"
+    reply, trail = await post(clients(LOCKED), url)
+    assert reply is None
+    assert trail.blocked is not None
+    assert trail.blocked.rule == "loopback"
 
 
-async def test_the_session_follows_no_proxy_keeps_no_cookie_and_unpacks_nothing(monkeypatch):
+async def test_the_client_follows_no_proxy_keeps_no_cookie_and_unpacks_nothing(monkeypatch, clients):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
     async def answer(request):
@@ -305,10 +321,12 @@ async def test_the_session_follows_no_proxy_keeps_no_cookie_and_unpacks_nothing(
         reply.set_cookie("a", "b")
         return reply
 
-    async with receiver(answer) as sink, guarded_session(LOOPBACK) as session:
+    client = clients(LOOPBACK)
+    async with receiver(answer) as sink:
         for _ in range(2):
-            async with session.post(f"{sink.url}/") as response:
-                assert await response.read() == b"not gzip"
+            reply, _ = await post(client, f"{sink.url}/")
+            assert reply is not None
+            assert reply.body == b"not gzip"
         assert all("cookie" not in request.headers for request in sink.requests)
 
 
@@ -318,4 +336,29 @@ def test_a_context_that_verifies_nothing_is_refused():
     context = ssl.create_default_context()
     context.check_hostname = False
     with pytest.raises(ValueError, match="verify"):
-        guarded_session(LOCKED, context)
+        Client(LOCKED, context)
+
+
+async def test_certificates_are_verified_by_name_and_authority(tmp_path):
+    import ssl
+
+    authority, other = Authority(tmp_path, "ours"), Authority(tmp_path, "other")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*authority.issue("localhost"))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server)
+    port = listening.sockets[0].getsockname()[1]
+    async with listening:
+        for trusted, host, status in (
+            (authority, "localhost", 200),
+            (authority, "127.0.0.1", None),
+            (other, "localhost", None),
+        ):
+            client = Client(LOOPBACK, ssl.create_default_context(cafile=str(trusted.file)))
+            reply, _ = await post(client, f"https://{host}:{port}/")
+            assert (reply and reply.status) == status
+            client.close()

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import aiohttp
 import asyncpg
 import structlog
 
@@ -24,7 +23,7 @@ from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.puller import LOOK_S
 from zstack_mgmt.webhooks import outbox
 from zstack_mgmt.webhooks.backlog import Backlog, Receiver
-from zstack_mgmt.webhooks.egress import guarded_session
+from zstack_mgmt.webhooks.client import Client
 from zstack_mgmt.webhooks.model import Delivery, Exchange
 from zstack_mgmt.webhooks.outbox import Record
 from zstack_mgmt.webhooks.recording import LaneChange, write
@@ -69,7 +68,7 @@ class Deliveries:
         self.wake: Callable[[], None] = lambda: None
         self.recording = Recording(self._record_some)
         self._count = count  # an attempt, by its outcome
-        self._session: aiohttp.ClientSession | None = None
+        self._client = Client(settings)
         self._keys = KeyCache(sealer, KEYS_FOR_S)
         self._database = asyncio.Lock()  # claims and records see each other's effects whole
         self._keys_lock = asyncio.Lock()
@@ -91,7 +90,6 @@ class Deliveries:
     async def pull(self) -> float | None:
         """Claim what is due and start to send it."""
         loop = asyncio.get_running_loop()
-        self._session = self._session or guarded_session(self._settings)
         # With very many lanes a look takes long; the database is to have rest in between.
         await asyncio.sleep(self._looked_at + max(_SPACING_S, _REST * self._look_s) - loop.time())
         self._looked_at = loop.time()
@@ -118,8 +116,7 @@ class Deliveries:
                     await self._record()
         except (TimeoutError, *_AWAY):
             pass  # the rest goes back with the lease
-        if self._session is not None:
-            await self._session.close()
+        self._client.close()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[db.Connection]:
@@ -196,9 +193,9 @@ class Deliveries:
             keys = self._keys.get(delivery.account_uuid, started_at)
             if keys is None:
                 keys = await self._fresh_keys(delivery.account_uuid)
-            if not keys or self._session is None:
+            if not keys:
                 return Exchange("failed", started_at, loop.time(), error="no-signing-key")
-            return await send(self._session, delivery, keys, int(loop.time() + self._clock_offset))
+            return await send(self._client, delivery, keys, int(loop.time() + self._clock_offset))
         except _AWAY:
             return None
         except Exception:

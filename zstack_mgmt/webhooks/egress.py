@@ -2,7 +2,7 @@
 rules.
 
 `check_url` refuses at the door what can be seen in the text. A name is judged where it counts, when a
-socket to one of its addresses is about to be made (`guarded_connector`): neither redirects nor changing DNS
+socket to one of its addresses is about to be made (`Dialler`): neither redirects nor changing DNS
 answers get around that.
 
     never                 metadata, link-local, multicast, unspecified, reserved, control-plane
@@ -17,16 +17,14 @@ import socket
 import ssl
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-import aiohttp
 import yarl
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
@@ -101,9 +99,9 @@ class Trail:
     peer: str = ""  # the other end of the connection that was used
     blocked: BlockedAddress | None = None
 
-
-TRAIL: ContextVar[Trail] = ContextVar("webhook_trail")
-"""The current exchange's trail; the tasks that aiohttp starts for it inherit the reference."""
+    def note_peer(self, peer: Any) -> None:
+        """Args: peer: the socket's name for the other end."""
+        self.peer = _text(peer) if peer else ""
 
 
 def check_url(url: str, settings: Settings) -> yarl.URL:
@@ -232,52 +230,51 @@ def _check_port(address: Address, port: int, settings: Settings) -> str | None:
     return None
 
 
-def _guarded_socket(settings: Settings, info: Any) -> socket.socket:
+def _guarded_socket(settings: Settings, trail: Trail, info: Any) -> socket.socket:
     """A socket for the address, or BlockedAddress; whatever cannot be judged is refused."""
     family, kind, proto, _, target = info
     try:
         address = ip_address(str(target[0]).partition("%")[0])
     except ValueError:
         raise BlockedAddress(str(target), "address-form") from None
-    trail = TRAIL.get(None)
     rule = check_address(address, settings) or _check_port(address, target[1], settings)
     if rule is not None:
-        blocked = BlockedAddress(str(address), rule)
-        if trail is not None:
-            trail.blocked = blocked
-        raise blocked
-    if trail is not None:
-        trail.dialled = _text(target)
+        trail.blocked = BlockedAddress(str(address), rule)
+        raise trail.blocked
+    trail.dialled = _text(target)
     return socket.socket(family=family, type=kind, proto=proto)
 
 
-class ThreadedResolver(AbstractResolver):
-    """getaddrinfo in threads of its own: slow name servers of one receiver hold up neither others nor the
+class Dialler:
+    """Makes sockets to names and addresses that pass the rules.
+
+    getaddrinfo has threads of its own: slow name servers of one receiver hold up neither others nor the
     loop's threads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="webhook-dns")
+        self._known: dict[tuple[str, int], tuple[float, list[Any]]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+    async def dial(self, host: str, port: int, trail: Trail) -> socket.socket:
+        """A connected socket; every address is judged when its socket is about to be made."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        until, found = self._known.get((host, port), (0.0, []))
+        if until < now:
+            lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+            found = await loop.run_in_executor(self._threads, lookup)
+            self._known = {key: kept for key, kept in self._known.items() if kept[0] >= now}
+            self._known[host, port] = (now + DNS_CACHE_S, found)
+        return await start_connection(
+            found,
+            happy_eyeballs_delay=0.25,
+            interleave=1,
+            socket_factory=partial(_guarded_socket, self._settings, trail),
         )
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(target[0]),
-                port=port,
-                family=af,
-                proto=proto,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for af, _, proto, _, target in found
-        ]
 
-    async def close(self) -> None:
+    def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -289,56 +286,9 @@ def _text(target: tuple[Any, ...]) -> str:
     return f"[{address}]:{target[1]}" if address.version == 6 else f"{address}:{target[1]}"
 
 
-class _GuardedConnector(aiohttp.TCPConnector):
-    """Notes the other end of each connection, which aiohttp has forgotten once a short reply is complete."""
-
-    async def connect(self, req: Any, traces: Any, timeout: aiohttp.ClientTimeout) -> Any:
-        connection = await super().connect(req, traces, timeout)
-        trail = TRAIL.get(None)
-        if trail is not None and connection.transport is not None:
-            peer = connection.transport.get_extra_info("peername")
-            trail.peer = _text(peer) if peer else ""
-        return connection
-
-
 @cache
-def _system_trust() -> ssl.SSLContext:
+def system_trust() -> ssl.SSLContext:
     """Read once: the certificates take a tenth of a second to load."""
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def guarded_connector(settings: Settings, tls: ssl.SSLContext | None = None) -> aiohttp.TCPConnector:
-    """A connector whose every socket passes the rules first. Certificates are verified, TLS 1.2 or newer.
-
-    Args: tls: replaces the system's trust, for the tests; its verification must be on.
-    """
-    tls = tls or _system_trust()
-    if tls.verify_mode is not ssl.CERT_REQUIRED or not tls.check_hostname:
-        raise ValueError("the TLS context does not verify its peer")
-    return _GuardedConnector(
-        ssl=tls,
-        resolver=ThreadedResolver(),
-        ttl_dns_cache=DNS_CACHE_S,
-        limit=0,  # the sender's own limits hold; here one receiver would wait for another
-        keepalive_timeout=15,
-        socket_factory=partial(_guarded_socket, settings),
-    )
-
-
-def guarded_session(settings: Settings, tls: ssl.SSLContext | None = None) -> aiohttp.ClientSession:
-    """A client that keeps no cookies, heeds no proxy variables, unpacks nothing, and keeps the written time
-    limits.
-    """
-    return aiohttp.ClientSession(
-        connector=guarded_connector(settings, tls),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        timeout=aiohttp.ClientTimeout(
-            total=settings.webhook_total_timeout_s,
-            connect=settings.webhook_connect_timeout_s,
-            ceil_threshold=86400,  # aiohttp would round limits above 5 s up to a whole second
-        ),
-    )
