@@ -12,11 +12,11 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.core.errors import BadRequest, InternalError
+from zstack_mgmt.core.errors import ApiError, BadRequest, EncodingUnsupported, InternalError
 from zstack_mgmt.doors.rest.replies import error_reply
 
 log = structlog.get_logger()
@@ -111,11 +111,11 @@ class Connection(RequestHandler):
             status=status,
             error=type(exc).__name__,
         )
-        error = (
-            BadRequest("the request is not well-formed HTTP")
-            if malformed
-            else InternalError("the server failed")
-        )
+        error: ApiError = InternalError("the server failed")
+        if isinstance(exc, ContentEncodingError):
+            error, status = EncodingUnsupported("this Content-Encoding is not taken"), 415
+        elif malformed:
+            error = BadRequest("the request is not well-formed HTTP")
         reply = error_reply(error, request, status)
         reply.headers["Server"] = "zstack-mgmt"
         reply.force_close()
