@@ -133,6 +133,15 @@ CREATE TABLE login_failures (
 );
 CREATE INDEX login_failures_last_idx ON login_failures (last_at);
 
+-- Where a name has logged in from before: failures of others at such an address do not shut it out.
+CREATE TABLE login_places (
+    subject  bytea NOT NULL,
+    address  text NOT NULL,
+    last_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT login_places_pkey PRIMARY KEY (subject, address)
+);
+CREATE INDEX login_places_last_idx ON login_places (last_at);
+
 -- One row per login. The token itself is never stored: `token_hash` is its keyed hash.
 CREATE TABLE sessions (
     token_hash    bytea PRIMARY KEY,

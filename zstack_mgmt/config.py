@@ -88,6 +88,9 @@ class Settings:
     login_hash_concurrency: Count = 2
     password_time_cost: Count = 2  # argon2id passes over the memory
     password_memory_kib: Annotated[int, Within(8)] = 19 * 1024
+    login_address_free_failures: Count = (
+        50  # the same of all names from one address; of a network, four times that
+    )
     login_free_failures: int = 5  # failures of one name from one address before the next must wait
     login_max_delay_s: int = 300
     login_forget_s: int = 3600

@@ -1,6 +1,7 @@
 """Failed logins: a growing delay per name and address, the lockout, and equal time for every failure."""
 
 import asyncio
+import hashlib
 import time
 from dataclasses import replace
 from ipaddress import ip_network
@@ -204,3 +205,45 @@ async def test_failures_take_the_same_time(settings: Settings) -> None:
                 times.append(time.perf_counter() - began)
     best = {name: min(times) for name, times in spent.items()}
     assert max(best.values()) < 2 * min(best.values()), best
+
+
+async def test_spraying_many_names_from_one_address_is_slowed_but_not_for_those_who_belong_there(
+    settings: Settings,
+) -> None:
+    settings = replace(settings, **SETTINGS, login_address_free_failures=10)
+    async with running_service(settings) as service:
+        for name in ("old", "new"):
+            await service.admin.create("/accounts", name=name, password="secret")
+        assert await opens(service.anonymous, "old")
+        for number in range(12):
+            await fail(service.anonymous, f"sprayed-{number}", 1)
+        assert await opens(service.anonymous, "old"), "it has logged in from here before"
+        assert not await opens(service.anonymous, "new")
+        assert await opens(service.anonymous, "new", "198.51.100.1"), "another network is not slowed"
+
+
+async def test_many_wrong_logins_of_one_address_do_not_delay_another(settings: Settings) -> None:
+    settings = replace(settings, **(SETTINGS | {"password_time_cost": 4, "password_memory_kib": 64 * 1024}))
+    async with running_service(settings) as service:
+        await service.admin.create("/accounts", name="calm", password="secret")
+        alone = time.monotonic()
+        assert await opens(service.anonymous, "calm", THERE)
+        alone = time.monotonic() - alone
+        storm = [asyncio.create_task(attempt(service.anonymous, f"n{n}", "wrong")) for n in range(60)]
+        await asyncio.sleep(alone)
+        beside = time.monotonic()
+        assert await opens(service.anonymous, "calm", THERE)
+        beside = time.monotonic() - beside
+        waiting = sum(not task.done() for task in storm)
+        await asyncio.gather(*storm)
+        assert waiting > 20, "it was served before those who came first"
+        assert beside < 60 * alone
+
+
+async def test_empty_passwords_are_refused_also_as_a_digest(service: Service) -> None:
+    empty = hashlib.sha512(b"").hexdigest()
+    for password in ("", empty):
+        answer = await service.admin.call(
+            "POST", "/accounts", {"params": {"name": "e", "password": password}}
+        )
+        assert (answer.status, answer.code) == (400, "SYS.1007")

@@ -16,7 +16,8 @@ SUFFIXES = {"p": "_pkey", "u": "_key", "f": "_fkey", "c": "_check", "x": "_excl"
 UNREACHABLE = {
     "written with ON CONFLICT": (
         "group_members_pkey user_policies_pkey group_policies_pkey resource_shares_key "
-        "image_backup_storages_key login_failures_pkey simulator_domains_pkey simulator_snapshots_pkey "
+        "image_backup_storages_key login_failures_pkey login_places_pkey simulator_domains_pkey "
+        "simulator_snapshots_pkey "
         "stray_domains_pkey scheduler_executions_due_key usages_open_key "
         "webhook_attempts_pkey webhook_breakers_pkey webhook_receivers_pkey webhook_deliveries_pkey "
         "workers_pkey periodic_tasks_pkey webhook_secrets_current_key quota_defaults_pkey "

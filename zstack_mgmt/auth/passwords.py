@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -17,7 +18,8 @@ from zstack_mgmt.core.errors import TooBusy
 from zstack_mgmt.core.registry import Services
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{128}")
-_MAX_WAITING = 200
+_MAX_WAITING = 2000
+_MAX_WAITING_OF_CLIENT = 200
 T = TypeVar("T")
 
 
@@ -51,19 +53,25 @@ class PasswordService:
         self._hasher = PasswordHasher(
             time_cost=settings.password_time_cost, memory_cost=settings.password_memory_kib, parallelism=1
         )
-        self._threads = ThreadPoolExecutor(settings.login_hash_concurrency, thread_name_prefix="argon2")
+        self._slots = settings.login_hash_concurrency
+        self._threads = ThreadPoolExecutor(self._slots, thread_name_prefix="argon2")
+        self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # who waits, by client; clients take turns
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
         """The argon2id hash to store. Raises TooBusy when too many are waiting."""
         return await self._run(self._hasher.hash, canonical(password))
 
-    async def verify(self, stored: str | None, password: str) -> bool:
-        """Whether the password fits the stored hash; with None, does the same work and says no."""
+    async def verify(self, stored: str | None, password: str, client: str = "") -> bool:
+        """Whether the password fits the stored hash; with None, does the same work and says no.
+
+        Args:
+            client: the address that asks; addresses take turns, so that many attempts of one delay no other.
+        """
         if stored is None:
-            await self._run(self._hasher.hash, canonical(password))
+            await self._run(self._hasher.hash, canonical(password), client=client)
             return False
-        return await self._run(self._check, stored, canonical(password))
+        return await self._run(self._check, stored, canonical(password), client=client)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -74,11 +82,42 @@ class PasswordService:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _run(self, work: Callable[..., T], *args: str) -> T:
-        if self._waiting >= _MAX_WAITING:
-            raise TooBusy("too many passwords are being checked; try again soon")
-        self._waiting += 1
+    async def _run(self, work: Callable[..., T], *args: str, client: str = "") -> T:
+        await self._turn(client)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
         finally:
-            self._waiting -= 1
+            self._slots += 1
+            self._next()
+
+    async def _turn(self, client: str) -> None:
+        """Wait for a thread, in turn with other clients. Raises TooBusy when too many wait."""
+        queue = self._queues.setdefault(client, deque())
+        if self._waiting >= _MAX_WAITING or len(queue) >= _MAX_WAITING_OF_CLIENT:
+            raise TooBusy("too many passwords are being checked; try again soon")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        self._waiting += 1
+        self._next()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # the thread was ours already
+                self._slots += 1
+            else:
+                turn.cancel()
+            self._next()
+            raise
+
+    def _next(self) -> None:
+        while self._slots > 0 and self._queues:
+            client, queue = next(iter(self._queues.items()))
+            del self._queues[client]
+            turn = queue.popleft() if queue else None
+            if queue:
+                self._queues[client] = queue  # behind the others
+            if turn is not None:
+                self._waiting -= 1
+                if not turn.done():
+                    self._slots -= 1
+                    turn.set_result(None)

@@ -1,4 +1,6 @@
-"""Login protection: one counter of failures for all doors, per name and address, with a growing delay.
+"""Login protection for all doors: failures are counted, each further one makes the next wait longer.
+
+They count for a name at an address, and for all names at an address and in the network around it.
 
 The name is counted whether or not it exists, and a blocked attempt is answered like a wrong password, after
 the same work.
@@ -11,6 +13,10 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import Sealer
 from zstack_mgmt.db import Connection, Lock
+
+_ALL_NAMES = b"all names"  # no keyed hash has this length
+_PREFIX_SHARE = 4  # a network around an address may fail so many times as often
+_PLACE_DAYS = 90
 
 
 def subject_of(sealer: Sealer, kind: str, *names: str) -> bytes:
@@ -31,6 +37,15 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
+def prefix_of(address: str) -> str:
+    """The network around the address: /24 of IPv4, /48 of IPv6."""
+    try:
+        parsed = ip_address(network_of(address).partition("/")[0])
+    except ValueError:
+        return ""
+    return str(ip_network((parsed, 48 if isinstance(parsed, IPv6Address) else 24), strict=False))
+
+
 async def take_turn(conn: Connection, subject: bytes) -> None:
     """Let the attempts for one name be judged one after the other, until the transaction ends."""
     await conn.execute(
@@ -39,37 +54,34 @@ async def take_turn(conn: Connection, subject: bytes) -> None:
 
 
 async def is_blocked(conn: Connection, subject: bytes, address: str) -> bool:
-    """Whether attempts for the name from this address, or from anywhere, must wait."""
+    """Whether attempts for the name from this address, or from anywhere, must wait.
+
+    Failures with other names do not shut out one that has logged in from there before.
+    """
     return bool(
         await conn.fetchval(
             """
             SELECT true FROM login_failures
-            WHERE subject = $1 AND address IN ($2, '') AND blocked_until > now() LIMIT 1
+            WHERE blocked_until > now() AND (
+                subject = $1 AND address IN ($2, '')
+                OR subject = $3 AND address IN ($2, $4) AND NOT EXISTS (
+                    SELECT FROM login_places p WHERE p.subject = $1 AND p.address = $2))
+            LIMIT 1
             """,
             subject,
             network_of(address),
+            _ALL_NAMES,
+            prefix_of(address),
         )
     )
 
 
 async def note_failure(conn: Connection, settings: Settings, subject: bytes, address: str) -> None:
     """Count a failure: past the free ones each doubles the delay; a lockout blocks the name everywhere."""
-    await conn.execute(
-        """
-        INSERT INTO login_failures AS f (subject, address, failures, blocked_until)
-        VALUES ($1, $2, 1, CASE WHEN $3::int < 1 THEN now() + interval '1 s' ELSE '-infinity' END)
-        ON CONFLICT (subject, address) DO UPDATE SET last_at = now(),
-            failures = CASE WHEN f.last_at < now() - make_interval(secs => $5) THEN 1 ELSE f.failures + 1 END,
-            blocked_until = CASE WHEN f.failures + 1 < $3 OR f.last_at < now() - make_interval(secs => $5)
-                THEN f.blocked_until
-                ELSE now() + make_interval(secs => least($4, power(2, least(f.failures + 1 - $3, 20)))) END
-        """,
-        subject,
-        network_of(address),
-        settings.login_free_failures,
-        float(settings.login_max_delay_s),
-        float(settings.login_forget_s),
-    )
+    many = settings.login_address_free_failures
+    await _count(conn, settings, subject, network_of(address), settings.login_free_failures)
+    await _count(conn, settings, _ALL_NAMES, network_of(address), many)
+    await _count(conn, settings, _ALL_NAMES, prefix_of(address), many * _PREFIX_SHARE)
     if settings.login_lockout_failures > 0:
         await conn.execute(
             """
@@ -89,15 +101,47 @@ async def note_failure(conn: Connection, settings: Settings, subject: bytes, add
         )
 
 
-async def forget_failures(conn: Connection, subject: bytes, address: str) -> None:
-    """Start again at zero after a success."""
+async def _count(conn: Connection, settings: Settings, subject: bytes, address: str, free: int) -> None:
     await conn.execute(
-        "DELETE FROM login_failures WHERE subject = $1 AND address IN ($2, '')", subject, network_of(address)
+        """
+        INSERT INTO login_failures AS f (subject, address, failures, blocked_until)
+        VALUES ($1, $2, 1, CASE WHEN $3::int < 1 THEN now() + interval '1 s' ELSE '-infinity' END)
+        ON CONFLICT (subject, address) DO UPDATE SET last_at = now(),
+            failures = CASE WHEN f.last_at < now() - make_interval(secs => $5) THEN 1 ELSE f.failures + 1 END,
+            blocked_until = CASE WHEN f.failures + 1 < $3 OR f.last_at < now() - make_interval(secs => $5)
+                THEN f.blocked_until
+                ELSE now() + make_interval(secs => least($4, power(2, least(f.failures + 1 - $3, 20)))) END
+        """,
+        subject,
+        address,
+        free,
+        float(settings.login_max_delay_s),
+        float(settings.login_forget_s),
+    )
+
+
+async def forget_failures(conn: Connection, subject: bytes, address: str) -> None:
+    """After a success, start again at zero, and remember the place."""
+    place = network_of(address)
+    await conn.execute(
+        "DELETE FROM login_failures WHERE subject = $1 AND address IN ($2, '')", subject, place
+    )
+    await conn.execute(
+        """
+        INSERT INTO login_places AS p (subject, address) VALUES ($1, $2)
+        ON CONFLICT (subject, address) DO UPDATE SET last_at = now()
+        WHERE p.last_at < now() - interval '1 day'
+        """,
+        subject,
+        place,
     )
 
 
 async def forget_old(conn: Connection, settings: Settings) -> None:
-    """Drop counters that no longer count."""
+    """Drop counters that no longer count, and places that were not used for long."""
+    await conn.execute(
+        "DELETE FROM login_places WHERE last_at < now() - make_interval(days => $1)", _PLACE_DAYS
+    )
     await conn.execute(
         """
         DELETE FROM login_failures

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha512
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 
 UUID_PATTERN = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
 _JOB_UUID_PATTERN = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
+_EMPTY_DIGEST = sha512(b"").hexdigest()  # how clients send an empty password
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -97,7 +99,15 @@ Reference = Annotated[str, StringConstraints(max_length=255)]
 """The uuid of a resource that should exist. Its form is not checked: what does not exist is not found."""
 ExistingUuid = Annotated[str, StringConstraints(max_length=255), NamesResource()]
 """The uuid of a resource that should exist. What does not exist, or is no uuid, is not found."""
-Password = Annotated[str, StringConstraints(max_length=255), Secret("password")]
+
+
+def _password(text: str) -> str:
+    if text in ("", _EMPTY_DIGEST):
+        raise ValueError("a password must not be empty")
+    return text
+
+
+Password = Annotated[str, StringConstraints(max_length=255), AfterValidator(_password), Secret("password")]
 """At most 255 characters: clear text, or the hex sha512 that ZStack's clients send. Stored as a hash only."""
 ClearPassword = Annotated[str, StringConstraints(max_length=255), Secret("sealed")]
 """A password that the handler compares with a stored one."""

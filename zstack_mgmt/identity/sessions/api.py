@@ -107,7 +107,7 @@ async def log_in(call: Call, work: Direct, subject: bytes, login: Any, password:
     services = call.services
     async with work.transaction() as conn:
         blocked = await is_blocked(conn, subject, call.remote)
-    matches = await services.hasher.verify(login and login["password_hash"], password)
+    matches = await services.hasher.verify(login and login["password_hash"], password, call.remote)
     async with work.transaction() as conn:
         await take_turn(conn, subject)
         # Looked at again: many attempts at once must not all be free because none of them had failed yet.
