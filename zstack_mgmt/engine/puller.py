@@ -60,13 +60,15 @@ class Puller:
 
     async def stop(self, grace_s: float) -> None:
         """Claim nothing more, end or stop what was started. What is still held goes back with the lease."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_s
         self._stopping.set()
         self._rung.set()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=grace_s)  # a claim may be under way
             await tasks.end(self._task)
         if self._drain is not None:
-            await self._drain(grace_s)
+            await self._drain(max(0.0, until - loop.time()))
 
     async def _run(self) -> None:
         pause_s = _BACK_OFF_S
