@@ -16,8 +16,7 @@ from redis.exceptions import RedisError
 
 from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.engine.bell import Queue, heard, queue_name, wake_channel
-from zstack_mgmt.engine.codec import dumps, loads
+from zstack_mgmt.engine.bell import Queue, dumps, heard, loads, queue_name, wake_channel
 
 log = structlog.get_logger()
 

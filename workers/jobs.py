@@ -1,6 +1,8 @@
-"""What a jobs worker pulls: API jobs, due triggers and periodic work."""
+"""What a jobs worker pulls: API jobs, due triggers, periodic work, and what dead workers held."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from workers.periodic import periodic_tasks
 from zstack_mgmt import db
@@ -10,20 +12,28 @@ from zstack_mgmt.engine.execute import Executor
 from zstack_mgmt.engine.jobs import Jobs
 from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.periodic import Periodic
-from zstack_mgmt.engine.puller import Kind
-from zstack_mgmt.engine.sweep import Sweep
+from zstack_mgmt.engine.puller import Puller
+from zstack_mgmt.engine.sweep import sweep
 from zstack_mgmt.scheduler.firing import DueTriggers
 
 
-def kinds(pool: db.Pool, services: Services, lease: Lease, bell: Bell) -> list[Kind]:
-    """The kinds of work, each for a puller of its own."""
+def pullers(pool: db.Pool, services: Services, lease: Lease, bell: Bell) -> list[Puller]:
+    """One puller for each kind of work."""
     settings = services.settings
-    triggers = DueTriggers(pool, services, bell)
+    due = Puller("due-triggers", lease, DueTriggers(pool, services, bell).pull)
     scheduling = {api.name for api in APIS.values() if api.feature == "scheduler"}
 
     def look_for_due(ended: set[str]) -> None:
         if not ended.isdisjoint(scheduling):
-            triggers.wake()  # something may be due sooner than was known
+            due.wake()  # something may be due sooner than was known
 
     jobs = Jobs(pool, settings, Executor(pool, settings, services, bell), lease, look_for_due)
-    return [jobs, triggers, Periodic(pool, periodic_tasks(pool, services)), Sweep(pool, settings, bell)]
+    running = Puller("jobs", lease, jobs.pull, jobs.drop, jobs.drain)
+    jobs.wake = running.wake
+    periodic = Periodic(pool, periodic_tasks(pool, services))
+    return [
+        running,
+        due,
+        Puller("periodic", lease, periodic.pull, drain=periodic.drain),
+        Puller("sweep", lease, partial(sweep, pool, settings, bell)),
+    ]

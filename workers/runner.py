@@ -13,7 +13,6 @@ from zstack_mgmt.config import Settings
 from zstack_mgmt.engine.bell import Bell, Queue
 from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.outside import TRANSACTIONS
-from zstack_mgmt.engine.puller import Puller
 from zstack_mgmt.features import load
 from zstack_mgmt.process import build_services, open_pool
 from zstack_mgmt.webhooks.deliveries import lease_s
@@ -32,8 +31,7 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     services = build_services(settings)
     bell = Bell(settings)
     lease = Lease(settings, bell, settings.lease_s if queue == "jobs" else lease_s(settings))
-    kinds = (jobs if queue == "jobs" else webhooks).kinds(pool, services, lease, bell)
-    pullers = [Puller(kind, lease) for kind in kinds]
+    pullers = (jobs if queue == "jobs" else webhooks).pullers(pool, services, lease, bell)
 
     def wake() -> None:
         for puller in pullers:

@@ -19,7 +19,6 @@ from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.jobs import Jobs
 from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.model import Submission
-from zstack_mgmt.engine.puller import Puller
 from zstack_mgmt.process import build_services
 
 Put = Callable[..., Awaitable[list[str]]]
@@ -37,7 +36,10 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Declares an API that only jobs can name."""
 
     def declare(name: str, handler: Any, *, outside: bool = False) -> None:
-        made = replace(APIS["CreateZone"], name=name, handler=handler, outside=outside, response_key="")
+        made = replace(
+            APIS["CreateZone"],
+            name=name, handler=handler, outside=outside, response_key="", access="account",
+        )  # fmt: skip
         monkeypatch.setitem(APIS, name, made)
 
     return declare
@@ -56,6 +58,13 @@ def put(idle: Service) -> Put:
         timeout_s: int = 100,
         outside: bool = False,
     ) -> list[str]:
+        await idle.db.execute(
+            """
+            INSERT INTO accounts (uuid, name, type, password_hash) VALUES ($1, $1, 'Normal', '')
+            ON CONFLICT DO NOTHING
+            """,
+            account,
+        )
         uuids = [new_uuid() for _ in range(count)]
         request = '{"name":"toy"}'
         await store.accept(
@@ -79,13 +88,12 @@ class Worker:
     def __init__(self, pool: db.Pool, settings: Settings) -> None:
         bell = Bell(settings)
         self.lease = Lease(settings, bell)
-        self.kinds = worker.kinds(pool, build_services(settings), self.lease, bell)
-        self.pullers = [Puller(kind, self.lease) for kind in self.kinds]
+        self.pullers = worker.pullers(pool, build_services(settings), self.lease, bell)
         self.tasks: list[Any] = []
 
     @property
     def jobs(self) -> Jobs:
-        return self.kinds[0]  # type: ignore[return-value]
+        return self.pullers[0]._pull.__self__  # type: ignore[attr-defined]
 
     def start(self) -> None:
         self.tasks = [asyncio.create_task(self.lease.run()), *(puller.start() for puller in self.pullers)]

@@ -222,6 +222,51 @@ async def test_due_times_that_no_worker_fired_are_left_out(still: Service, tools
     assert 3480 < wait_s <= 3500
 
 
+async def test_after_a_pause_one_due_time_fires_late_and_then_the_grid(
+    still: Service, tools: Services
+) -> None:
+    await insert_due(still.db, [await insert_resource(still.db)], ago_s=45)
+    await still.db.execute("UPDATE scheduler_triggers SET scheduler_interval = 10")
+    fired = 0
+    for _ in range(5):
+        async with still.db.transaction():
+            fired += (await rounds.fire_due(still.db, tools, 10)).fired
+    assert fired == 1
+    rows = await still.db.fetch("SELECT state, due_at, details FROM scheduler_executions ORDER BY due_at")
+    assert [row["state"] for row in rows] == ["Fired", "Missed"]
+    assert rows[1]["due_at"] - rows[0]["due_at"] == timedelta(seconds=10)
+    assert "are left out" in rows[1]["details"]
+    wait_s = await due.wait_s(still.db)
+    assert wait_s is not None
+    assert 0 < wait_s <= 5
+
+
+async def test_a_job_that_was_disabled_while_it_was_attached_is_not_fired(
+    still: Service, tools: Services
+) -> None:
+    await insert_due(still.db, [await insert_resource(still.db)])
+    await still.db.execute("UPDATE scheduler_jobs SET state = 'Disabled'")
+    async with still.db.transaction():
+        assert (await rounds.fire_due(still.db, tools, 10)).fired == 0
+    assert await still.db.fetchval("SELECT count(*) FROM scheduler_executions") == 0
+    assert await due.wait_s(still.db) is None
+
+
+async def test_a_fire_that_no_call_could_make_fails_and_stops_no_other(
+    still: Service, tools: Services
+) -> None:
+    await insert_due(still.db, [await insert_resource(still.db, "VolumeVO")], kind="volumeSnapshot")
+    await still.db.execute(
+        "UPDATE scheduler_jobs SET parameters = jsonb_build_object('snapshotName', repeat('x', 300))"
+    )
+    async with still.db.transaction():
+        assert (await rounds.fire_due(still.db, tools, 10)).fired == 0
+    row = await still.db.fetchrow("SELECT state, details FROM scheduler_executions")
+    assert row is not None
+    assert row["state"] == "Failed"
+    assert "name" in row["details"]
+
+
 async def test_a_job_without_an_owner_is_not_fired(still: Service, tools: Services) -> None:
     await insert_due(still.db, [await insert_resource(still.db)])
     await still.db.execute("DELETE FROM resource_owners WHERE resource_type = 'SchedulerJobVO'")

@@ -5,17 +5,18 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from receivers import Counts, Received
+from workers import webhooks
 from zstack_mgmt import tasks
 from zstack_mgmt.auth.secrets import Sealer
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import Pool
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.lease import Lease
-from zstack_mgmt.engine.puller import Puller
-from zstack_mgmt.engine.sweep import Sweep
+from zstack_mgmt.process import build_services
 from zstack_mgmt.webhooks import secrets
 from zstack_mgmt.webhooks.deliveries import Deliveries, lease_s
 from zstack_mgmt.webhooks.signing import verify
@@ -31,11 +32,9 @@ class Sender:
     def __init__(self, pool: Pool, settings: Settings, counts: Counts | None = None) -> None:
         bell = Bell(settings)
         self.lease = Lease(settings, bell, lease_s(settings))
-        self.deliveries = deliveries = Deliveries(pool, settings, SEALER, self.lease, counts or Counts())
-        self.pullers = [
-            Puller(kind, self.lease)
-            for kind in (deliveries, deliveries.recording, Sweep(pool, settings, bell))
-        ]
+        services = replace(build_services(settings), sealer=SEALER)
+        self.pullers = webhooks.pullers(pool, services, self.lease, bell, counts or Counts())
+        self.deliveries: Deliveries = self.pullers[0]._pull.__self__  # type: ignore[attr-defined]
 
     def start(self) -> None:
         self.tasks = [asyncio.create_task(self.lease.run()), *(puller.start() for puller in self.pullers)]

@@ -11,6 +11,7 @@ from webhooks.sending import FAST, check, ended, log_of, secret_of, sender, stat
 
 async def test_a_delivery_carries_the_frozen_body_the_headers_and_a_valid_signature(pool, settings):
     async with receiver() as sink, sender(pool, settings) as loop:
+        secret = await secret_of(pool)
         (one,) = await put(
             pool, f"{sink.url}/hook?a=%2F", success=False, body='{"error":{"code":"SYS.1000"}}'
         )
@@ -22,7 +23,7 @@ async def test_a_delivery_carries_the_frozen_body_the_headers_and_a_valid_signat
         assert got.headers["x-job-success"] == "false"
         assert got.headers["content-type"] == "application/json"
         assert got.headers["webhook-id"] == one
-        check(got, await secret_of(pool))
+        check(got, secret)
         (attempt,) = await log_of(pool, one)
         assert (attempt["outcome"], attempt["status"], attempt["error"]) == ("delivered", 200, None)
         assert attempt["address"] == f"127.0.0.1:{sink.port}"
@@ -58,6 +59,7 @@ async def test_a_ring_is_answered_at_once_and_a_lost_one_within_a_second(pool, s
 async def test_failures_are_repeated_on_schedule_with_the_same_id_and_body(pool, settings):
     settings = replace(settings, webhook_schedule_s=(0.1, 0.3, 0.6))
     async with receiver(replying(500, 404, 200)) as sink, sender(pool, settings) as loop:
+        secret = await secret_of(pool)
         (one,) = await put(pool, sink.url)
         loop.wake()
         assert await ended(pool, 1) == {"delivered": 1}
@@ -66,7 +68,6 @@ async def test_failures_are_repeated_on_schedule_with_the_same_id_and_body(pool,
         assert {r.body for r in sink.requests} == {b'{"inventory":{}}'}
         assert 0.08 <= second.at - first.at < 0.3
         assert 0.24 <= third.at - second.at < 0.6
-        secret = await secret_of(pool)
         for got in sink.requests:
             check(got, secret)
         assert [(a["outcome"], a["error"], a["status"]) for a in await log_of(pool, one)] == [

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from functools import partial
 from typing import Any, Literal
 
+import orjson
 import redis.asyncio as redis
 import structlog
 from arq.constants import job_key_prefix
@@ -20,9 +22,12 @@ from redis.exceptions import RedisError
 
 from zstack_mgmt import tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.engine.codec import dumps
 
 log = structlog.get_logger()
+
+dumps = partial(orjson.dumps, default=repr)
+loads = orjson.loads
+"""The serialiser of what passes through arq. Its own is pickle: who can write to Redis could run code."""
 
 Queue = Literal["jobs", "webhooks"]
 _WAKE_TTL_MS = 60_000

@@ -194,7 +194,7 @@ class Jobs:
 
     async def _look_after_claimed(self) -> None:
         """Stop jobs that are to be canceled, and queue again what an error of ours has dropped."""
-        if self._outside and time.monotonic() - self._cancels_at >= LOOK_S:
+        if self._running and time.monotonic() - self._cancels_at >= LOOK_S:
             self._cancels_at = time.monotonic()
             async with self._pool.acquire() as conn:
                 for key in await store.canceled(conn, self._lease.owner):

@@ -23,7 +23,6 @@ class Periodic:
     """The periodic tasks, by their names; each is done by one of all workers, once in so many seconds."""
 
     def __init__(self, pool: db.Pool, todo: Mapping[str, tuple[Task, float]]) -> None:
-        self.wake: Callable[[], None] = lambda: None
         self._pool = pool
         self._todo = todo
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -37,9 +36,6 @@ class Periodic:
             task = self._running[name] = asyncio.create_task(self._run(name), name=name)
             task.add_done_callback(lambda _, name=name: self._running.pop(name))
         return None
-
-    def drop(self) -> None:
-        """A task that runs on does no harm: it works in short transactions."""
 
     async def drain(self, grace_s: float) -> None:
         """Stop what runs; its next round comes."""

@@ -7,8 +7,7 @@ something will be due, and once a second in any case, so that a lost ring costs 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import structlog
@@ -23,36 +22,32 @@ LOOK_S = 1.0
 _BACK_OFF_S, _BACK_OFF_MAX_S = 0.05, 1.0
 
 
-class Kind(Protocol):
-    """A kind of work, for one process."""
-
-    wake: Callable[[], None]
-    """Has `pull` called at once; the puller sets it."""
-
-    async def pull(self) -> float | None:
-        """Claim what there is room for and start it; returns the seconds until more will be due, if known."""
-        ...
-
-    def drop(self) -> None:
-        """Stop everything at once: the lease was lost, and others hold it now."""
-        ...
-
-    async def drain(self, grace_s: float) -> None:
-        """Let what was started end within the grace, and stop the rest. `pull` is not called any more."""
-        ...
-
-
 class Puller:
-    """Runs one kind of work until `stop`. While PostgreSQL is away it waits."""
+    """Runs one kind of work until `stop`. While PostgreSQL is away it waits.
 
-    def __init__(self, kind: Kind, lease: Lease) -> None:
-        self._kind = kind
+    Args:
+        pull: claims what there is room for and starts it; returns the seconds until more is due, if known.
+        drop: stops everything at once, when the lease is lost and others have it.
+        drain: lets what was started end within so many seconds, and stops the rest. No `pull` comes after it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lease: Lease,
+        pull: Callable[[], Awaitable[float | None]],
+        drop: Callable[[], None] | None = None,
+        drain: Callable[[float], Awaitable[None]] | None = None,
+    ) -> None:
+        self._name = name
         self._lease = lease
+        self._pull = pull
+        self._drain = drain
         self._rung = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        kind.wake = self.wake
-        lease.on_loss.append(kind.drop)
+        if drop is not None:
+            lease.on_loss.append(drop)
 
     def wake(self) -> None:
         """Look now. Harmless at any time."""
@@ -60,17 +55,20 @@ class Puller:
 
     def start(self) -> asyncio.Task[None]:
         """Begin. The task ends at `stop`, or with an error that nobody foresaw."""
-        self._task = asyncio.create_task(self._run(), name=type(self._kind).__name__)
+        self._task = asyncio.create_task(self._run(), name=self._name)
         return self._task
 
     async def stop(self, grace_s: float) -> None:
         """Claim nothing more, end or stop what was started. What is still held goes back with the lease."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace_s
         self._stopping.set()
         self._rung.set()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=grace_s)  # a claim may be under way
             await tasks.end(self._task)
-        await self._kind.drain(grace_s)
+        if self._drain is not None:
+            await self._drain(max(0.0, until - loop.time()))
 
     async def _run(self) -> None:
         pause_s = _BACK_OFF_S
@@ -80,14 +78,10 @@ class Puller:
                 continue
             self._rung.clear()
             try:
-                due_s = await self._kind.pull()
+                due_s = await self._pull()
             except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-                log.warning(
-                    "work cannot be claimed",
-                    action="claim",
-                    kind=type(self._kind).__name__,
-                    error=type(error).__name__,
-                )
+                name = type(error).__name__
+                log.warning("work cannot be claimed", action="claim", work=self._name, error=name)
                 await passed(self._stopping, pause_s)
                 pause_s = min(2 * pause_s, _BACK_OFF_MAX_S)
                 continue

@@ -6,7 +6,7 @@ again from the start when that worker dies before its commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -50,7 +50,6 @@ class DueTriggers:
     """Due triggers as a kind of work: claimed, fired and moved on in one transaction."""
 
     def __init__(self, pool: db.Pool, services: Services, bell: Bell) -> None:
-        self.wake: Callable[[], None] = lambda: None
         self._pool = pool
         self._services = services
         self._bell = bell
@@ -73,12 +72,6 @@ class DueTriggers:
             log.info("due jobs were fired", action="fire", jobs=self._fired)
             self._fired = 0
         return wait_s
-
-    def drop(self) -> None:
-        """Nothing is held between two rounds."""
-
-    async def drain(self, grace_s: float) -> None:
-        """Nothing is held between two rounds."""
 
 
 async def fire_due(conn: Connection, services: Services, limit: int) -> Round:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -66,7 +66,7 @@ class Deliveries:
         self._settings = settings
         self._lease = lease
         self.wake: Callable[[], None] = lambda: None
-        self.recording = Recording(self._record_some)
+        self.wake_recording: Callable[[], None] = lambda: None
         self._count = count  # an attempt, by its outcome
         self._client = Client(settings)
         self._keys = KeyCache(sealer, KEYS_FOR_S)
@@ -153,7 +153,7 @@ class Deliveries:
                     self._quiet[name] = now + _QUIET_S
             self._empty_handed.update(name for name in claimed.receivers if name not in backlog.receivers)
             if self._empty_handed:
-                self.recording.wake()
+                self.wake_recording()
             await self._keys.load(conn, {delivery.account_uuid for delivery in claimed.deliveries}, now)
         return 0.0 if len(due) == _RECEIVERS_PER_CLAIM else next_s
 
@@ -226,7 +226,7 @@ class Deliveries:
             )
             self._judge(receiver, delivery, exchange, step)
         self._done.append(Record(delivery, step, exchange))
-        self.recording.wake()
+        self.wake_recording()
         if self._backlog.runs_low(receiver):
             self.wake()
 
@@ -263,11 +263,11 @@ class Deliveries:
         returned, self._backlog.returned = self._backlog.returned, []
         if returned:
             self._done.extend(Record(d, Step("pending", d.attempts)) for d in returned)
-            self.recording.wake()
+            self.wake_recording()
 
     # Recording
 
-    async def _record_some(self) -> float | None:
+    async def record(self) -> float | None:
         """Write down what has ended."""
         if self._backlog.in_flight and len(self._done) < _RECORDS_PER_BATCH:
             await asyncio.sleep(_GATHER_S)
@@ -312,20 +312,3 @@ class Deliveries:
             self.wake()  # a breaker has closed: what it held back is due
         elif soonest is not None and soonest < LOOK_S:  # the next look finds the others in time
             asyncio.get_running_loop().call_later(soonest, self.wake)
-
-
-class Recording:
-    """The other half of `Deliveries`, as a kind of work: it waits for no look into the outbox."""
-
-    def __init__(self, record: Callable[[], Awaitable[float | None]]) -> None:
-        self.wake: Callable[[], None] = lambda: None
-        self._record = record
-
-    async def pull(self) -> float | None:
-        return await self._record()
-
-    def drop(self) -> None:
-        """`Deliveries` does it."""
-
-    async def drain(self, grace_s: float) -> None:
-        """`Deliveries` does it."""
