@@ -10,7 +10,7 @@ from zstack_mgmt import schema
 from zstack_mgmt.auth.passwords import PasswordService
 from zstack_mgmt.config import ConfigError, Settings
 from zstack_mgmt.core.values import ADMIN_UUID
-from zstack_mgmt.db import UNAVAILABLE, Connection, RawConnection
+from zstack_mgmt.db import UNAVAILABLE, Connection, RawConnection, losses
 from zstack_mgmt.identity.accounts import store
 from zstack_mgmt.identity.accounts.model import Account
 from zstack_mgmt.identity.logins import password_of, retire_password
@@ -81,6 +81,9 @@ async def reset_admin_password(settings: Settings) -> str:
 async def _connect(settings: Settings) -> RawConnection:
     """A connection without the limits of time that a service's own have."""
     try:
-        return await asyncpg.connect(settings.database_url, timeout=10)
+        with losses():
+            return await asyncpg.connect(settings.database_url, timeout=10)
     except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
-        raise ConfigError(f"DATABASE_URL: no connection to the database: {error}") from error
+        raise ConfigError(
+            f"DATABASE_URL: no connection to the database: {error.__cause__ or error}"
+        ) from error

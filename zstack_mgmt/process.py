@@ -44,6 +44,8 @@ async def open_pool(
     while True:
         try:
             pool = await db.create_pool(settings, application=application, size=size)
+        except ValueError as error:
+            raise ConfigError(f"DATABASE_URL: {error}") from error
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
             reason = f"the database is away ({type(error).__name__})"
         else:
