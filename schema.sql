@@ -1462,7 +1462,8 @@ CREATE TABLE scheduler_jobs (
                           CHECK (state IN ('Enabled', 'Disabled')),
     host_lost             boolean NOT NULL DEFAULT false,  -- disabled until the VM's host is found again
     create_date           timestamptz NOT NULL DEFAULT now(),
-    last_op_date          timestamptz NOT NULL DEFAULT now()
+    last_op_date          timestamptz NOT NULL DEFAULT now(),
+    creator_uuid          text COLLATE "C"  -- the user in whose name it fires; none: the owner's own
 );
 CREATE INDEX scheduler_jobs_name_idx ON scheduler_jobs (name);
 CREATE INDEX scheduler_jobs_target_idx ON scheduler_jobs (target_resource_uuid);

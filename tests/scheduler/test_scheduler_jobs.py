@@ -1,5 +1,6 @@
 """The APIs of the scheduler's jobs, and of their places on triggers."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -172,3 +173,62 @@ async def test_jobs_of_a_deleted_account_do_not_run_as_the_admin_s(service: Serv
         of_admin["uuid"]: ("Disabled", False),
         elsewhere["uuid"]: ("Enabled", True),
     }
+
+
+async def test_a_user_has_nothing_done_later_that_it_may_not_do_now(service: Service, resource: Make) -> None:
+    """The fired API is permitted to the job's maker at creation, at attachment and at the fire."""
+    account, owner = await service.account("tenant")
+    target = await resource("VmInstanceVO", account["uuid"])
+    user = await owner.create("/accounts/users", name="u", password="p")
+    rules = ["scheduler:.*", "instance:.*APIStopVmInstanceMsg"]
+    uuids = {}
+    for rule in rules:
+        statement = {"effect": "Allow", "actions": [rule]}
+        policy = await owner.create("/accounts/policies", name=rule, statements=[statement])
+        uuids[rule] = policy["uuid"]
+    path = f"/accounts/users/{user['uuid']}/policies"
+    await owner.job("POST", path, {"params": {"policyUuid": uuids[rules[0]]}})
+    body = {"logInByUser": {"accountUuid": account["uuid"], "userName": "u", "password": "p"}}
+    opened = await service.anonymous.call("PUT", "/accounts/users/login", body)
+    client = Client(service.http, service.anonymous.base, opened.inventory["uuid"])
+    params = {"name": "j", "targetResourceUuid": target, "type": "stopVm"}
+    refused = await client.job("POST", JOBS, {"params": params})
+    assert (refused.status, refused.code) == (503, "ID.1002")
+
+    await owner.job("POST", path, {"params": {"policyUuid": uuids[rules[1]]}})
+    made = (await client.job("POST", JOBS, {"params": params})).inventory
+    soon = await trigger(client, startTime=int(time.time()) + 1)
+    await owner.job("DELETE", f"{path}/{uuids[rules[1]]}")
+    assert (await attach(client, made["uuid"], soon["uuid"])).code == "ID.1002"
+
+    await owner.job("POST", path, {"params": {"policyUuid": uuids[rules[1]]}})
+    soon = await trigger(client, startTime=int(time.time()) + 2)
+    assert (await attach(client, made["uuid"], soon["uuid"])).status == 200
+    await owner.job("DELETE", f"{path}/{uuids[rules[1]]}")
+    async with asyncio.timeout(20):
+        while not (fired := (await owner.get(f"{JOBS}/{made['uuid']}/executions")).body["inventories"]):
+            await asyncio.sleep(0.1)
+        while fired[0]["state"] == "Fired":
+            await asyncio.sleep(0.1)
+            fired = (await owner.get(f"{JOBS}/{made['uuid']}/executions")).body["inventories"]
+    assert fired[0]["state"] == "Failed"
+    row = await service.db.fetchrow("SELECT user_uuid, result FROM api_jobs WHERE api = 'StopVmInstance'")
+    assert row["user_uuid"] == user["uuid"]
+    assert "ID.1002" in row["result"]
+
+
+async def test_the_jobs_of_a_deleted_user_end(service: Service, resource: Make) -> None:
+    account, owner = await service.account("tenant")
+    target = await resource("VmInstanceVO", account["uuid"])
+    made = await job(owner, target)
+    await service.db.execute("UPDATE scheduler_jobs SET creator_uuid = $1", new_uuid())
+    soon = await trigger(owner, startTime=int(time.time()) + 3600)
+    assert (await attach(owner, made["uuid"], soon["uuid"])).code == "ID.1002"
+    await service.db.execute("UPDATE scheduler_jobs SET creator_uuid = NULL")
+    assert (await attach(owner, made["uuid"], soon["uuid"])).status == 200
+    await service.db.execute("UPDATE scheduler_jobs SET creator_uuid = $1", new_uuid())
+    await service.db.execute("UPDATE scheduler_job_triggers SET next_fire_at = now()")
+    async with asyncio.timeout(20):
+        while (await owner.get(f"{JOBS}/{made['uuid']}")).body["inventories"][0]["state"] == "Enabled":
+            await asyncio.sleep(0.1)
+    assert await service.db.fetchval("SELECT count(*) FROM api_jobs WHERE api = 'StartVmInstance'") == 0

@@ -7,8 +7,11 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, ResourceNotFound
-from zstack_mgmt.core.registry import ApiRequest, Call
+from zstack_mgmt.auth.permissions import may_call
+from zstack_mgmt.auth.standing import callers_now
+from zstack_mgmt.core.callers import Caller, UserCaller
+from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, PermissionDenied, ResourceNotFound
+from zstack_mgmt.core.registry import APIS, ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest, StateRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.core.values import ExistingUuid, ResourceName, new_uuid
 from zstack_mgmt.db import Connection
@@ -17,6 +20,7 @@ from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import owners_of, scope_of
 from zstack_mgmt.scheduler import store
 from zstack_mgmt.scheduler.model import (
+    FIRES,
     TARGETS,
     JobType,
     SchedulerExecution,
@@ -62,7 +66,7 @@ class CreateSchedulerJob(CreateRequest):
 @jobs.action(
     CreateSchedulerJob,
     "POST /v1/scheduler/jobs",
-    raises=(InvalidArgument, ResourceNotFound, DuplicateResource),
+    raises=(InvalidArgument, ResourceNotFound, DuplicateResource, PermissionDenied),
     shared=("target_resource_uuid",),
 )
 async def create_scheduler_job(call: Call, conn: Connection, request: CreateSchedulerJob) -> SchedulerJob:
@@ -75,7 +79,17 @@ async def create_scheduler_job(call: Call, conn: Connection, request: CreateSche
     if len(request.parameters.get("snapshotName", "")) > 255:
         raise InvalidArgument("the parameter snapshotName must not be longer than 255 characters")
     stored = request.model_dump(include={"name", "description", "target_resource_uuid", "type", "parameters"})
-    return await jobs.insert(call, conn, request, stored)
+    check_may_fire(request.type, call.caller)
+    made = await jobs.insert(call, conn, request, stored)
+    if isinstance(call.caller, UserCaller):
+        await store.set_creator(conn, made.uuid, call.user_uuid)
+    return made
+
+
+def check_may_fire(kind: str, caller: Caller | None) -> None:
+    """Nobody has done later what he may not do now. Raises PermissionDenied."""
+    if caller is None or not may_call(APIS[FIRES[kind]], caller):
+        raise PermissionDenied(f"whoever made the job may not call {FIRES[kind]}")
 
 
 class UpdateSchedulerJob(UpdateRequest):
@@ -131,7 +145,7 @@ class AddSchedulerJobToSchedulerTrigger(ApiRequest):
     AddSchedulerJobToSchedulerTrigger,
     f"POST {PAIR}",
     returns=SchedulerJobSchedulerTrigger,
-    raises=(ResourceNotFound, InvalidArgument),
+    raises=(ResourceNotFound, InvalidArgument, PermissionDenied),
     bare=True,
 )
 async def add_scheduler_job_to_scheduler_trigger(
@@ -142,6 +156,8 @@ async def add_scheduler_job_to_scheduler_trigger(
         conn, SchedulerTrigger, request.scheduler_trigger_uuid, owner, lock="NO KEY UPDATE"
     )
     job = await rows.get(conn, SchedulerJob, request.scheduler_job_uuid, owner, lock="NO KEY UPDATE")
+    login = await store.login_of(conn, job.uuid)
+    check_may_fire(job.type, (await callers_now(conn, [login])).get(login))
     now = await store.now(conn)
     start = trigger.start_time or now
     planned_from = now

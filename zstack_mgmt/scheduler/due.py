@@ -28,6 +28,8 @@ class Due:
     target_uuid: str
     parameters: dict[str, str]
     account_uuid: str | None  # None: the job lost its owner
+    creator_uuid: str | None  # the user in whose name it fires; None: the owner itself
+    orphaned: bool  # the user who made it is gone
     enabled: bool
     is_admin: bool
     busy: bool  # an API job of an earlier fire on the same volume has not ended
@@ -91,6 +93,8 @@ async def load(conn: Connection, uuids: Sequence[str]) -> list[Due]:
                t.scheduler_type, t.scheduler_interval, t.repeat_count, t.start_time, t.cron,
                j.uuid AS job_uuid, j.type, j.target_resource_uuid, j.parameters,
                o.account_uuid, j.state = 'Enabled' AS enabled,
+               CASE WHEN u.account_uuid = o.account_uuid THEN u.uuid END AS creator_uuid,
+               j.creator_uuid IS NOT NULL AND u.uuid IS NULL AS orphaned,
                coalesce(a.type = 'SystemAdmin', false) AS is_admin,
                j.type = 'volumeSnapshot' AND EXISTS (
                    SELECT FROM scheduler_executions e JOIN api_jobs b ON b.uuid = e.api_job_uuid
@@ -102,6 +106,7 @@ async def load(conn: Connection, uuids: Sequence[str]) -> list[Due]:
         JOIN scheduler_jobs j ON j.uuid = r.scheduler_job_uuid
         LEFT JOIN resource_owners o ON o.resource_uuid = j.uuid
         LEFT JOIN accounts a ON a.uuid = o.account_uuid
+        LEFT JOIN users u ON u.uuid = j.creator_uuid
         WHERE r.uuid = ANY ($1) ORDER BY r.next_fire_at, r.uuid
         """,
         uuids,
@@ -129,10 +134,23 @@ def _due(row: Any) -> Due:
         target_uuid=row["target_resource_uuid"],
         parameters=orjson.loads(row["parameters"]),
         account_uuid=row["account_uuid"],
+        creator_uuid=row["creator_uuid"],
+        orphaned=row["orphaned"],
         enabled=row["enabled"],
         is_admin=row["is_admin"],
         busy=row["busy"],
         now=row["now"],
+    )
+
+
+async def end_orphaned(conn: Connection, job_uuids: Sequence[str]) -> None:
+    """Disable jobs whose makers are gone."""
+    await conn.execute(
+        """
+        UPDATE scheduler_jobs SET state = 'Disabled', last_op_date = now()
+        WHERE uuid = ANY ($1) AND state = 'Enabled'
+        """,
+        job_uuids,
     )
 
 

@@ -13,7 +13,8 @@ from datetime import datetime
 import structlog
 
 from zstack_mgmt import db
-from zstack_mgmt.core.callers import AccountCaller
+from zstack_mgmt.auth.policy import NO_POLICIES
+from zstack_mgmt.core.callers import AccountCaller, Caller, UserCaller
 from zstack_mgmt.core.errors import ApiError
 from zstack_mgmt.core.registry import APIS, Call, Services
 from zstack_mgmt.core.values import new_uuid
@@ -24,18 +25,13 @@ from zstack_mgmt.engine.model import Submission
 from zstack_mgmt.engine.submission import Options, prepare
 from zstack_mgmt.scheduler import due as ledger
 from zstack_mgmt.scheduler.due import Due, Execution
+from zstack_mgmt.scheduler.model import FIRES
 from zstack_mgmt.scheduler.timing import MISFIRE_AFTER, next_due
 
 log = structlog.get_logger()
 
 _BATCH = 1000
 _TAKEN_S = 0.02  # another worker is firing what is due
-_APIS = {
-    "startVm": "StartVmInstance",
-    "stopVm": "StopVmInstance",
-    "rebootVm": "RebootVmInstance",
-    "volumeSnapshot": "CreateVolumeSnapshot",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +90,7 @@ async def fire_due(conn: Connection, services: Services, limit: int) -> Round:
     new = await ledger.note(conn, executions)
     if new:
         await jobs.accept(conn, [batch[uuid] for uuid in new])
+    await ledger.end_orphaned(conn, [row.job_uuid for row in rows if row.orphaned])
     await ledger.advance(conn, moves)
     return Round(len(uuids), len(new))
 
@@ -110,7 +107,7 @@ def _decide(
     moves: list[tuple[str, datetime | None]] = []
     snapshots: set[str] = set()  # volumes that this round makes a snapshot of
     for row in rows:
-        if row.account_uuid is None or not row.enabled:
+        if row.account_uuid is None or not row.enabled or row.orphaned:
             moves.append((row.uuid, None))
             continue
         after = row.planned_from if row.due_at is None else row.due_at
@@ -141,10 +138,12 @@ def _missed(row: Due, due_at: datetime) -> Execution:
 
 
 async def _submission(execution: Execution, services: Services) -> Submission:
-    """The API job of a fire, as a call of the owner would have stored it."""
-    row, declared, values = execution.due, APIS[_APIS[execution.due.type]], _request(execution)
-    owner = AccountCaller(row.account_uuid or "", row.is_admin)
-    call = Call(owner, services, request_id=row.job_uuid, remote="scheduler")
+    """The API job of a fire, as a call of whoever made the job; what it may do is looked at when it runs."""
+    row, declared, values = execution.due, APIS[FIRES[execution.due.type]], _request(execution)
+    caller: Caller = AccountCaller(row.account_uuid or "", row.is_admin)
+    if row.creator_uuid is not None:
+        caller = UserCaller(row.account_uuid or "", row.creator_uuid, row.is_admin, NO_POLICIES)
+    call = Call(caller, services, request_id=row.job_uuid, remote="scheduler")
     options = Options(job_uuid=execution.api_job_uuid)
     return await prepare(declared, call, declared.parse(values), values, options)
 

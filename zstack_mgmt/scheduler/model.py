@@ -106,3 +106,12 @@ class SchedulerExecution(Inventory):
     state: Literal["Waiting", "Running", "Succeeded", "Failed", "Canceled", "Skipped", "Missed"]
     finish_date: datetime | None
     details: str | None
+
+
+FIRES = {
+    "startVm": "StartVmInstance",
+    "stopVm": "StopVmInstance",
+    "rebootVm": "RebootVmInstance",
+    "volumeSnapshot": "CreateVolumeSnapshot",
+}
+"""The API that each type of job calls."""

@@ -203,3 +203,23 @@ async def detach_for(conn: Connection, target_uuid: str) -> None:
         """,
         target_uuid,
     )
+
+
+async def set_creator(conn: Connection, uuid: str, user_uuid: str) -> None:
+    """Have the job fire in the name of this user."""
+    await conn.execute("UPDATE scheduler_jobs SET creator_uuid = $2 WHERE uuid = $1", uuid, user_uuid)
+
+
+async def login_of(conn: Connection, uuid: str) -> tuple[str, str]:
+    """The account and the login in whose name the job fires; after a change of owner, the owner itself."""
+    row = await fetch_one(
+        conn,
+        """
+        SELECT o.account_uuid, CASE WHEN u.account_uuid <> o.account_uuid THEN o.account_uuid
+                                    ELSE coalesce(j.creator_uuid, o.account_uuid) END AS login
+        FROM scheduler_jobs j JOIN resource_owners o ON o.resource_uuid = j.uuid
+        LEFT JOIN users u ON u.uuid = j.creator_uuid WHERE j.uuid = $1
+        """,
+        uuid,
+    )
+    return row["account_uuid"], row["login"]
