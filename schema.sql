@@ -979,11 +979,14 @@ CREATE TABLE api_jobs (
     started_at    timestamptz,
     finished_at   timestamptz,
     expires_at    timestamptz,
-    result        text
+    result        text,
+    revokes       boolean NOT NULL DEFAULT false,  -- it takes rights away, and does not wait behind jobs of whom it takes them from
+    lane          text COLLATE "C" NOT NULL GENERATED ALWAYS AS
+                  (CASE WHEN revokes THEN '!' || account_uuid ELSE account_uuid END) STORED  -- what takes turns
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
 -- Walked by lane: the jobs of one account that act outside the database, or those that do not.
-CREATE INDEX api_jobs_runnable_idx ON api_jobs (outside, account_uuid, seq)
+CREATE INDEX api_jobs_runnable_idx ON api_jobs (outside, lane, seq)
     WHERE state = 'queued' AND waits_for IS NULL AND claims = 0;
 CREATE INDEX api_jobs_suspect_idx ON api_jobs (seq) WHERE state = 'queued' AND claims > 0;
 CREATE INDEX api_jobs_waiting_idx ON api_jobs (waits_for) WHERE waits_for IS NOT NULL;
@@ -1017,9 +1020,20 @@ CREATE TABLE api_job_keys (
     seq       bigint NOT NULL,
     shared    boolean NOT NULL,
     job_uuid  text COLLATE "C" NOT NULL,
+    submitter text COLLATE "C",  -- the login that submitted the job
     PRIMARY KEY (key, seq)
 );
 CREATE INDEX api_job_keys_seq_idx ON api_job_keys (seq);
+
+-- The keys by which a job of the account waits for others and holds them up: those of what it owns, and of what does not
+-- exist yet. What belongs to others stops nobody, and tells nothing.
+CREATE FUNCTION own_keys(p_keys text, p_account text, p_admin boolean) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p_admin THEN p_keys ELSE (
+        SELECT string_agg(key, ' ') FROM string_to_table(p_keys, ' ') AS key
+        WHERE ltrim(key, '~') = p_account OR NOT EXISTS (
+            SELECT FROM resources r LEFT JOIN resource_owners o ON o.resource_uuid = r.uuid
+            WHERE r.uuid = ltrim(key, '~') AND o.account_uuid IS DISTINCT FROM p_account)) END
+$$;
 
 -- Stores a batch of jobs in one transaction. The keys of one job are joined by spaces; a shared one starts with '~'.
 -- Returns the rows that were there before under one of the uuids, for the caller to compare.
@@ -1027,7 +1041,7 @@ CREATE INDEX api_job_keys_seq_idx ON api_job_keys (seq);
 CREATE FUNCTION accept_jobs(
     p_uuids text[], p_accounts text[], p_users text[], p_admins boolean[], p_apis text[], p_fingerprints bytea[],
     p_requests text[], p_secrets text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[],
-    p_hooks text[], p_timeouts_s int[], p_remotes text[], p_targets text[]
+    p_hooks text[], p_timeouts_s int[], p_remotes text[], p_targets text[], p_revokes boolean[]
 ) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -1035,29 +1049,35 @@ DECLARE
     v_keyed boolean := array_remove(p_keys, NULL) <> '{}';
 BEGIN
     IF v_keyed THEN
+        p_keys := ARRAY(SELECT own_keys(n.keys, n.account, n.is_admin)
+                        FROM unnest(p_keys, p_accounts, p_admins) WITH ORDINALITY AS n (keys, account, is_admin, i) ORDER BY n.i);
+    END IF;
+    IF v_keyed THEN
         PERFORM pg_advisory_xact_lock(7316002, k.hash) FROM (
             SELECT DISTINCT hashtext(ltrim(key, '~')) AS hash
             FROM unnest(p_keys) AS job_keys, string_to_table(job_keys, ' ') AS key ORDER BY 1) k;
     END IF;
     WITH made AS (
         INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, secrets, request_id,
-                              keyed, outside, with_schema, web_hook, deadline_at, remote, target)
+                              keyed, outside, with_schema, web_hook, deadline_at, remote, target, revokes)
         SELECT n.uuid, n.account, n.usr, n.is_admin, n.api, n.fingerprint, n.request, n.secrets, n.request_id,
-               n.keys IS NOT NULL, n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target
+               n.keys IS NOT NULL, n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target,
+               n.revokes
         FROM unnest(p_uuids, p_accounts, p_users, p_admins, p_apis, p_fingerprints, p_requests, p_secrets,
-                    p_request_ids, p_keys, p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets)
+                    p_request_ids, p_keys, p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets,
+                    p_revokes)
              AS n (uuid, account, usr, is_admin, api, fingerprint, request, secrets, request_id, keys, outside,
-                   with_schema, hook, timeout_s, remote, target)
+                   with_schema, hook, timeout_s, remote, target, revokes)
         ON CONFLICT DO NOTHING
         RETURNING seq
     )
     SELECT array_agg(seq) INTO v_made FROM made;
     IF v_keyed THEN
-        INSERT INTO api_job_keys (key, seq, shared, job_uuid)
-        SELECT ltrim(key, '~'), j.seq, bool_and(left(key, 1) = '~'), j.uuid
+        INSERT INTO api_job_keys (key, seq, shared, job_uuid, submitter)
+        SELECT ltrim(key, '~'), j.seq, bool_and(left(key, 1) = '~'), j.uuid, j.user_uuid
         FROM unnest(p_uuids, p_keys) AS n (uuid, keys) JOIN api_jobs j ON j.uuid = n.uuid AND j.seq = ANY (v_made),
              string_to_table(n.keys, ' ') AS key
-        GROUP BY ltrim(key, '~'), j.seq, j.uuid;
+        GROUP BY ltrim(key, '~'), j.seq, j.uuid, j.user_uuid;
     END IF;
     IF coalesce(cardinality(v_made), 0) < cardinality(p_uuids) THEN
         RETURN QUERY SELECT j.uuid, j.account_uuid, j.fingerprint FROM api_jobs j WHERE j.uuid = ANY (p_uuids);
@@ -1074,7 +1094,7 @@ CREATE FUNCTION claim_jobs(
     p_lanes text[], p_lane_outside boolean[], p_lane_rooms int[], p_lane_sizes int[], p_unknown text[]
 ) RETURNS TABLE (uuid text, epoch int, api text, request text, secrets text, account_uuid text, user_uuid text,
                  is_admin boolean, request_id text, outside boolean, with_schema boolean, keyed boolean, claims int,
-                 accepted_at timestamptz, remaining_s float8, more boolean) LANGUAGE plpgsql AS $$
+                 accepted_at timestamptz, lane text, remaining_s float8, more boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_free text[] := '{}';
@@ -1098,10 +1118,10 @@ BEGIN
         v_lane := p_after[1 + v_outside::int];
         v_wrapped := false;
         WHILE cardinality(v_lanes) < v_slots LOOP
-            SELECT j.account_uuid INTO v_lane FROM api_jobs j
+            SELECT j.lane INTO v_lane FROM api_jobs j
             WHERE j.state = 'queued' AND j.waits_for IS NULL AND j.claims = 0 AND j.outside = v_outside
-              AND j.account_uuid > v_lane
-            ORDER BY j.account_uuid LIMIT 1;
+              AND j.lane > v_lane
+            ORDER BY j.lane LIMIT 1;
             IF v_wrapped AND (v_lane IS NULL OR v_lane > p_after[1 + v_outside::int]) THEN
                 EXIT;
             ELSIF v_lane IS NULL THEN
@@ -1122,7 +1142,7 @@ BEGIN
             SELECT array_agg(c.uuid), array_agg(c.seq) FILTER (WHERE c.keyed) INTO v_uuids, v_seqs FROM (
                 SELECT j.uuid, j.seq, j.keyed FROM api_jobs j
                 WHERE j.state = 'queued' AND j.waits_for IS NULL AND j.claims = 0 AND j.outside = v_outside
-                  AND j.account_uuid = v_lane AND NOT j.api = ANY (p_unknown)
+                  AND j.lane = v_lane AND NOT j.api = ANY (p_unknown)
                 ORDER BY j.seq LIMIT v_limit FOR UPDATE SKIP LOCKED) c;
             v_free := v_free || v_uuids;
             v_keyed := v_keyed || v_seqs;
@@ -1162,6 +1182,7 @@ BEGIN
                 SELECT before.job_uuid FROM api_job_keys mine
                 JOIN api_job_keys before ON before.key = mine.key AND before.seq < mine.seq
                                             AND NOT (before.shared AND mine.shared)
+                                            AND NOT (j.revokes AND before.submitter = mine.key)
                 WHERE mine.seq = j.seq ORDER BY before.seq DESC LIMIT 1) AS blocker
             FROM api_jobs j WHERE j.seq = ANY (v_keyed)) h
         WHERE h.blocker IS NOT NULL;
@@ -1183,7 +1204,7 @@ BEGIN
         WHERE j.uuid = ANY (v_free) RETURNING j.*
     )
     SELECT c.uuid, c.epoch, c.api, c.request, c.secrets, c.account_uuid, c.user_uuid, c.is_admin, c.request_id,
-           c.outside, c.with_schema, c.keyed, c.claims, c.accepted_at,
+           c.outside, c.with_schema, c.keyed, c.claims, c.accepted_at, c.lane,
            extract(epoch FROM c.deadline_at - now())::float8, v_more
     FROM claimed c ORDER BY c.seq;
 END $$;

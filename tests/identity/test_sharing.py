@@ -107,19 +107,20 @@ async def test_receiver_cannot_share_on_change_or_delete(
     policy, user, group = await tenant.policy(allow("a")), await tenant.user(), await tenant.group()
     await share(tenant.client, policy, user.uuid, group["uuid"], accountUuids=[stranger.uuid])
     assert user.uuid in uuids(await stranger.client.get("/accounts/users"))
-    assert (await share(stranger.client, policy, toPublic=True)).code == "SYS.1007"
+    assert (await share(stranger.client, policy, toPublic=True)).code == "ID.1002"
     for key, path, uuid in (
         ("updateUser", "/accounts/users/actions", user.uuid),
         ("updateUserGroup", "/accounts/groups/actions", group["uuid"]),
     ):
         answer = await stranger.client.job("PUT", path, {key: {"uuid": uuid, "name": "stolen"}})
-        assert answer.code == "SYS.1003"
+        assert answer.code == "ID.1002"
     for path in (
         f"/accounts/policies/{policy}",
         f"/accounts/users/{user.uuid}",
         f"/accounts/groups/{group['uuid']}",
     ):
-        assert (await stranger.client.job("DELETE", path)).status == 200
+        refused = await stranger.client.job("DELETE", path)
+        assert (refused.status, refused.code) == (503, "ID.1002")
     assert await sees(tenant, policy)
     assert uuids(await tenant.client.get("/accounts/users")) == {user.uuid}
     assert uuids(await tenant.client.get("/accounts/groups")) == {group["uuid"]}

@@ -105,7 +105,15 @@ async def test_a_uuid_that_is_taken_is_told_for_each_table(full: Connection) -> 
     ]
     assert len(tables) > 20
     for table in tables:
-        statement = f'INSERT INTO "{table}" OVERRIDING SYSTEM VALUE SELECT * FROM "{table}" LIMIT 1'
+        given = await full.fetchval(
+            """
+            SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+            WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+            """,
+            table,
+        )
+        copy = f'({given}) OVERRIDING SYSTEM VALUE SELECT {given} FROM "{table}" LIMIT 1'
+        statement = f'INSERT INTO "{table}" {copy}'
         broken, error = await breach(full, statement)
         assert broken == f"{table}_pkey"
         assert isinstance(error, DuplicateResource), table

@@ -49,3 +49,18 @@ async def statements_of(conn: Connection, user_uuid: str) -> list[str]:
         user_uuid,
     )
     return [row[0] for row in rows]
+
+
+async def only_shared(conn: Connection, account_uuid: str, uuids: Collection[str]) -> str | None:
+    """One of the resources, if any, that is another's and shared with the account: to use, not to change."""
+    return await conn.fetchval(
+        """
+        SELECT o.resource_uuid FROM resource_owners o
+        WHERE o.resource_uuid = ANY ($2) AND o.account_uuid <> $1 AND EXISTS (
+            SELECT FROM resource_shares s
+            WHERE s.resource_uuid = o.resource_uuid AND (s.to_public OR s.receiver_account_uuid = $1))
+        LIMIT 1
+        """,
+        account_uuid,
+        list(uuids),
+    )

@@ -203,6 +203,9 @@ class Api:
     bare: bool = False  # old clients send the parameters under an empty key or without a wrapper
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
     answer: Answer = "body"
+    revokes: bool = (
+        False  # takes rights away, with a new password if it has one: goes before jobs of the revoked
+    )
 
     @cached_property
     def permissions(self) -> tuple[str, ...]:
@@ -274,6 +277,7 @@ def api(
     bare: bool = False,
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None,
     answer: Answer = "body",
+    revokes: bool = False,
     name: str = "",
 ) -> Callable[[Callable[[Call, Any, R], Awaitable[Any]]], Callable[[Call, Any, R], Awaitable[Any]]]:
     """Declare an API: `http` is its method and path, `java` the package of its message, `also` further paths.
@@ -323,6 +327,7 @@ def api(
             bare=bare,
             describe=describe,
             answer=answer,
+            revokes=revokes,
         )
         return handler
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import asyncpg
@@ -17,7 +18,7 @@ import structlog
 
 from zstack_mgmt import db, metrics, tasks
 from zstack_mgmt.auth.permissions import may_call
-from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now
+from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now, only_shared
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import body_of, schema_of
 from zstack_mgmt.core.errors import ApiError, InternalError, JobTimedOut, PermissionDenied
@@ -28,6 +29,7 @@ from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.lease import CANCELED
 from zstack_mgmt.engine.model import ClaimedJob, Outcome, failure_body
 from zstack_mgmt.engine.outside import JobLost, Outside, Turns
+from zstack_mgmt.engine.submission import uuids_in
 
 log = structlog.get_logger()
 
@@ -173,6 +175,14 @@ class Executor:
             raise PermissionDenied("whoever made the call is gone, disabled, or may not make it any more")
         call = Call(caller, self._services, job.request_id, job_uuid=job.uuid)
         request = declared.request.restore(job.request, job.secrets)
+        changed = uuids_in(request, declared.exclusive)
+        if changed and not caller.is_admin:
+            async with means.connection() if isinstance(means, Outside) else nullcontext(means) as conn:
+                shared = await only_shared(conn, job.account_uuid, changed)
+            if shared is not None:
+                raise PermissionDenied(
+                    f"the resource {shared} is shared with the account, which may not change it"
+                )
         if VALIDATION_ONLY in request.system_tags and not declared.rehearses:
             if not isinstance(means, Outside):
                 await _rehearse(means, declared.handler(call, means, request))

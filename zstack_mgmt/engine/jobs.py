@@ -122,8 +122,8 @@ class Jobs:
             list(self._unknown),
         )
 
-    def _size(self, account_uuid: str) -> int:
-        pace_s = self._paces.get(account_uuid, _FIRST_GUESS_S)
+    def _size(self, lane: str) -> int:
+        pace_s = self._paces.get(lane, _FIRST_GUESS_S)
         return max(1, min(_MAX_CHUNK, int(_CHUNK_TARGET_S / pace_s)))
 
     async def _start(self, jobs: Sequence[ClaimedJob]) -> None:
@@ -140,14 +140,14 @@ class Jobs:
             elif job.outside:
                 self._launch([job], self._outside, self._settings.account_outside_slots)
             else:
-                by_account.setdefault(job.account_uuid, []).append(job)
-        for account_uuid, mine in by_account.items():
-            size = self._size(account_uuid)
+                by_account.setdefault(job.lane, []).append(job)
+        for lane, mine in by_account.items():
+            size = self._size(lane)
             for first in range(0, len(mine), size):
                 self._launch(mine[first : first + size], self._inside, self._settings.account_slots)
         self._after = (
-            _last([job.account_uuid for job in jobs if not job.outside], self._after[0]),
-            _last([job.account_uuid for job in jobs if job.outside], self._after[1]),
+            _last([job.lane for job in jobs if not job.outside], self._after[0]),
+            _last([job.lane for job in jobs if job.outside], self._after[1]),
         )
         strangers = [job for job in jobs if job.api not in APIS]
         if strangers:
@@ -155,16 +155,16 @@ class Jobs:
                 await store.hand_back(conn, strangers, counted=False)
 
     def _launch(self, chunk: list[ClaimedJob], slots: Counter[str], most: int) -> asyncio.Task[None]:
-        account_uuid = chunk[0].account_uuid
-        slots[account_uuid] += 1
+        lane = chunk[0].lane
+        slots[lane] += 1
         task = asyncio.create_task(self._run(chunk))
         self._running[task] = chunk
 
         def ended(task: asyncio.Task[None]) -> None:
-            was_full = slots[account_uuid] >= most
-            slots[account_uuid] -= 1
-            if not slots[account_uuid]:
-                del slots[account_uuid]
+            was_full = slots[lane] >= most
+            slots[lane] -= 1
+            if not slots[lane]:
+                del slots[lane]
             self._ended(task, look=was_full)
 
         task.add_done_callback(ended)
@@ -174,10 +174,10 @@ class Jobs:
         started = time.perf_counter()
         await self._executor.run(chunk)
         if not chunk[0].outside:
-            account_uuid = chunk[0].account_uuid
+            lane = chunk[0].lane
             each_s = min(1.0, (time.perf_counter() - started) / len(chunk))
-            pace_s = self._paces.pop(account_uuid, _FIRST_GUESS_S)
-            self._paces[account_uuid] = max(0.0005, pace_s + 0.2 * (each_s - pace_s))
+            pace_s = self._paces.pop(lane, _FIRST_GUESS_S)
+            self._paces[lane] = max(0.0005, pace_s + 0.2 * (each_s - pace_s))
             if len(self._paces) > _KEPT_PACES:
                 del self._paces[next(iter(self._paces))]
 

@@ -35,6 +35,7 @@ class Submission:
     remote: str
     target: str | None  # uuid of the resource that the call names or makes
     secrets: str | None = None  # JSON: what is kept of the request's secret fields
+    revokes: bool = False  # it takes rights away: it waits behind no job of whom it takes them from
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class ClaimedJob:
     accepted_at: datetime
     remaining_s: float  # until its deadline, at the claim
     secrets: str | None = None
+    lane: str = ""  # what takes turns: an account, its revocations apart
 
     @property
     def key(self) -> tuple[str, int]:
@@ -65,9 +67,9 @@ class ClaimedJob:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What one account still may have of a worker: of its slots inside, or of those outside the database."""
+    """What one lane still may have of a worker: of its slots inside, or of those outside the database."""
 
-    account_uuid: str
+    name: str  # the account; of its revocations, with an exclamation mark before it
     outside: bool
     room: int  # free slots
     size: int  # jobs for one slot

@@ -10,7 +10,7 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.model import ClaimedJob, JobView, Outcome, Submission, Wish
 
 _ACCEPT: LiteralString = """
-SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 """
 _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _FINISH: LiteralString = "SELECT finish_jobs('running', $1, $2, $3, $4, $5)"
@@ -50,6 +50,7 @@ async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[st
                     s.timeout_s,
                     s.remote,
                     s.target,
+                    s.revokes,
                 ),
             )
             for s in batch
@@ -96,7 +97,7 @@ async def claim(conn: Connection, owner: str, wish: Wish) -> tuple[list[ClaimedJ
         wish.after,
         wish.rooms,
         wish.size,
-        [lane.account_uuid for lane in wish.lanes],
+        [lane.name for lane in wish.lanes],
         [lane.outside for lane in wish.lanes],
         [lane.room for lane in wish.lanes],
         [lane.size for lane in wish.lanes],

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import orjson
 
 from zstack_mgmt.auth.sessions import token_hash
+from zstack_mgmt.core.callers import AccountCaller
 from zstack_mgmt.core.errors import BadRequest
 from zstack_mgmt.core.registry import Api, ApiRequest, Call, Services
 from zstack_mgmt.core.values import Secret, is_job_uuid, is_uuid, new_uuid
@@ -46,7 +47,7 @@ async def prepare(
     timeout_s = options.timeout_s or call.services.settings.job_timeout_s
     if not 0 < timeout_s <= MAX_TIMEOUT_S:
         raise BadRequest(f"the timeout must be a number of seconds from 1 to {MAX_TIMEOUT_S}")
-    keys = keys_of(_uuids(request, declared.exclusive), _uuids(request, declared.shared))
+    keys = keys_of(uuids_in(request, declared.exclusive), uuids_in(request, declared.shared))
     if getattr(request, "resource_uuid", "") is None:
         # Chosen here, so that the audit line can name it and a second run makes the same resource.
         request = request.model_copy(update={"resource_uuid": new_uuid()})
@@ -68,6 +69,16 @@ async def prepare(
         timeout_s=timeout_s,
         remote=call.remote,
         target=declared.target_of(request),
+        revokes=_revokes(declared, call, request),
+    )
+
+
+def _revokes(declared: Api, call: Call, request: ApiRequest) -> bool:
+    """Whether the call takes rights away from somebody else than the user who makes it."""
+    if not declared.revokes or getattr(request, "password", "given") is None:
+        return False
+    return isinstance(call.caller, AccountCaller) or call.user_uuid not in uuids_in(
+        request, declared.exclusive
     )
 
 
@@ -90,7 +101,8 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _uuids(request: ApiRequest, names: tuple[str, ...]) -> list[str]:
+def uuids_in(request: ApiRequest, names: tuple[str, ...]) -> list[str]:
+    """The uuids in these fields of the request."""
     values: list[str] = []
     for name in names:
         value = getattr(request, name)

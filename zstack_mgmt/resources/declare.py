@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     bare: bool
     response_key: str
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None
+    revokes: bool
 
 
 class Resource(Generic[T]):
@@ -164,6 +165,7 @@ class Resource(Generic[T]):
         first: Callable[[Call, Connection, str], Awaitable[None]] | None = None,
         also: tuple[str, ...] = (),
         raises: Errors = (ResourceNotFound,),
+        revokes: bool = False,
     ) -> None:
         """Declare the deletion; the deletion of what is gone succeeds.
 
@@ -177,9 +179,9 @@ class Resource(Generic[T]):
                 await first(call, conn, request.uuid)
             await rows.delete(conn, self.kind, request.uuid, self._owner(call))
 
-        self.action(declared, f"DELETE {self.path}/{{uuid}}", also=also, returns=None, raises=raises)(
-            self._named(delete, declared.__name__)
-        )
+        self.action(
+            declared, f"DELETE {self.path}/{{uuid}}", also=also, returns=None, raises=raises, revokes=revokes
+        )(self._named(delete, declared.__name__))
 
     def query(self, *, access: Access, also: tuple[str, ...] = (), by_uuid: bool = True) -> None:
         """Declare the query. Of a type that is not owned, whoever has access sees all rows."""

@@ -64,6 +64,7 @@ class UpdateAccount(UpdateLogin):
     "PUT /v1/accounts/{uuid}",
     access="account",
     raises=(ResourceNotFound, OperationError, InvalidArgument),
+    revokes=True,
 )
 async def update_account(call: Call, conn: Connection, request: UpdateAccount) -> Account:
     if request.uuid != call.account_uuid and not call.is_admin:
@@ -86,7 +87,11 @@ class DeleteAccount(DeleteRequest):
 
 
 @accounts.action(
-    DeleteAccount, "DELETE /v1/accounts/{uuid}", returns=None, raises=(ResourceNotFound, InvalidArgument)
+    DeleteAccount,
+    "DELETE /v1/accounts/{uuid}",
+    returns=None,
+    raises=(ResourceNotFound, InvalidArgument),
+    revokes=True,
 )
 async def delete_account(call: Call, conn: Connection, request: DeleteAccount) -> None:
     if request.uuid in (call.account_uuid, ADMIN_UUID):

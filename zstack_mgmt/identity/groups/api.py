@@ -28,7 +28,7 @@ class CreateUserGroup(CreateRequest):
 
 
 groups.create(CreateUserGroup, raises=(InvalidArgument,))
-groups.delete("Delete a group. One that is gone already is no error.")
+groups.delete("Delete a group. One that is gone already is no error.", revokes=True)
 groups.update(
     "Change a group's name or description.",
     path="/v1/accounts/groups/actions",
@@ -80,6 +80,7 @@ class RemoveUserFromGroup(Membership):
     "DELETE /v1/accounts/groups/{groupUuid}/users/{userUuid}",
     returns=None,
     raises=(ResourceNotFound,),
+    revokes=True,
 )
 async def remove_user_from_group(call: Call, conn: Connection, request: RemoveUserFromGroup) -> None:
     await rows.get(conn, UserGroup, request.group_uuid, scope_of(call), lock="NO KEY UPDATE")
@@ -114,6 +115,7 @@ class DetachPolicyFromUserGroup(PolicyOfGroup):
 @bindings(
     DetachPolicyFromUserGroup,
     "DELETE /v1/accounts/groups/{groupUuid}/policies/{policyUuid}",
+    revokes=True,
 )
 async def detach_policy_from_user_group(call: Call, conn: Connection, request: PolicyOfGroup) -> None:
     await _check(call, conn, request)

@@ -57,7 +57,7 @@ async def checked_statements(call: Call, conn: Connection, request: CreatePolicy
 
 
 policies.create(CreatePolicy, values=checked_statements, raises=(InvalidArgument,))
-policies.delete("Delete a policy with its bindings. One that is gone already is no error.")
+policies.delete("Delete a policy with its bindings. One that is gone already is no error.", revokes=True)
 
 
 class CheckApiPermission(ApiRequest):

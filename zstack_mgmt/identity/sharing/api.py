@@ -82,6 +82,7 @@ class RevokeResourceSharing(ApiRequest):
     returns=None,
     raises=(InvalidArgument,),
     exclusive=("resource_uuids",),
+    revokes=True,
 )
 async def revoke_resource_sharing(call: Call, conn: Connection, request: RevokeResourceSharing) -> None:
     if not request.all and not request.account_uuids and not request.to_public:

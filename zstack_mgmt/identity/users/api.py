@@ -55,7 +55,13 @@ class DeleteUser(DeleteRequest):
     """
 
 
-@users.action(DeleteUser, "DELETE /v1/accounts/users/{uuid}", returns=None, raises=(ResourceNotFound,))
+@users.action(
+    DeleteUser,
+    "DELETE /v1/accounts/users/{uuid}",
+    returns=None,
+    raises=(ResourceNotFound,),
+    revokes=True,
+)
 async def delete_user(call: Call, conn: Connection, request: DeleteUser) -> None:
     if await rows.delete(conn, User, request.uuid, scope_of(call)):
         await end_sessions(conn, request.uuid)
@@ -80,6 +86,7 @@ class UpdateUser(UpdateLogin):
     "PUT /v1/accounts/users/actions",
     access="user",
     raises=(InvalidArgument, ResourceNotFound),
+    revokes=True,
     exclusive=("uuid",),
 )
 async def update_user(call: Call, conn: Connection, request: UpdateUser) -> User:
@@ -152,7 +159,11 @@ class DetachPolicyFromUser(PolicyOfUser):
     """
 
 
-@bindings(DetachPolicyFromUser, "DELETE /v1/accounts/users/{userUuid}/policies/{policyUuid}")
+@bindings(
+    DetachPolicyFromUser,
+    "DELETE /v1/accounts/users/{userUuid}/policies/{policyUuid}",
+    revokes=True,
+)
 async def detach_policy_from_user(call: Call, conn: Connection, request: PolicyOfUser) -> None:
     await _check_one(call, conn, request)
     await rows.unlink(conn, User, "policy", request.user_uuid, [request.policy_uuid])
@@ -167,7 +178,7 @@ class DetachPoliciesFromUser(PoliciesOfUser):
     """
 
 
-@bindings(DetachPoliciesFromUser, "DELETE /v1/accounts/users/{userUuid}/policies")
+@bindings(DetachPoliciesFromUser, "DELETE /v1/accounts/users/{userUuid}/policies", revokes=True)
 async def detach_policies_from_user(call: Call, conn: Connection, request: PoliciesOfUser) -> None:
     await _check_several(call, conn, request)
     await rows.unlink(conn, User, "policy", request.user_uuid, request.policy_uuids)
