@@ -85,7 +85,15 @@ def test_a_port_in_use_is_named(settings: Settings) -> None:
 def test_a_database_that_is_away_is_named(settings: Settings) -> None:
     ended = command(settings, "schema", DATABASE_URL="postgresql://u:hidden@127.0.0.1:1/x")
     assert ended.returncode == 2
-    assert ended.stderr.startswith("zstack-mgmt: DATABASE_URL: no connection to the database: ")
+    assert ended.stderr.startswith("zstack-mgmt: DATABASE_URL: no connection: ")
+    assert "hidden" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [SERVE, JOBS, ("schema",)], ids=" ".join)
+def test_an_address_that_is_none_is_named(settings: Settings, arguments: tuple[str, ...]) -> None:
+    ended = command(settings, *arguments, DATABASE_URL="postgresql://u:hidden@db:port/x", PORT="0")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("zstack-mgmt: DATABASE_URL: ")
     assert "hidden" not in ended.stderr
 
 
