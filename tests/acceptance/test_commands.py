@@ -97,14 +97,6 @@ def test_an_address_that_is_none_is_named(settings: Settings, arguments: tuple[s
     assert "hidden" not in ended.stderr
 
 
-@pytest.mark.parametrize("arguments", [SERVE, JOBS, ("schema",)], ids=" ".join)
-def test_an_address_that_is_none_is_named(settings: Settings, arguments: tuple[str, ...]) -> None:
-    ended = command(settings, *arguments, DATABASE_URL="postgresql://u:hidden@db:port/x", PORT="0")
-    assert ended.returncode == 2
-    assert ended.stderr.startswith("zstack-mgmt: DATABASE_URL: ")
-    assert "hidden" not in ended.stderr
-
-
 async def test_a_generated_password_is_told_once(settings: Settings) -> None:
     settings = replace(settings, admin_password="")
     told = await prepare_database(settings)
