@@ -84,6 +84,4 @@ async def _connect(settings: Settings) -> RawConnection:
         with losses():
             return await asyncpg.connect(settings.database_url, timeout=10)
     except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
-        raise ConfigError(
-            f"DATABASE_URL: no connection to the database: {error.__cause__ or error}"
-        ) from error
+        raise ConfigError(f"DATABASE_URL: no connection: {error.__cause__ or error}") from error

@@ -44,28 +44,33 @@ async def open_pool(
     while True:
         try:
             pool = await db.create_pool(settings, application=application, size=size)
+            lacking = await _lacking(pool, settings)
         except ValueError as error:
             raise ConfigError(f"DATABASE_URL: {error}") from error
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
             reason = f"the database is away ({type(error).__name__})"
         else:
-            try:
-                async with pool.acquire() as conn:
-                    lacking = await schema.missing(conn)
-                    if not lacking:
-                        await _check_key(conn, settings)
-                        return pool
-                reason = f"the schema lacks {lacking[0]}: run `python -m zstack_mgmt schema`"
-            except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-                reason = f"the database is away ({type(error).__name__})"
-            except BaseException:
-                pool.terminate()
-                raise
+            if not lacking:
+                return pool
             pool.terminate()
+            reason = f"the schema lacks {lacking[0]}: run `python -m zstack_mgmt schema`"
         log.info("waiting for the database", action="start", reason=reason)
         if time.monotonic() > until:
             raise ConfigError(f"DATABASE_URL: {reason}")
         await asyncio.sleep(0.1)
+
+
+async def _lacking(pool: db.Pool, settings: Settings) -> list[str]:
+    """The steps that the schema lacks; refuses a database with another key. A failure ends the pool."""
+    try:
+        async with pool.acquire() as conn:
+            lacking = await schema.missing(conn)
+            if not lacking:
+                await _check_key(conn, settings)
+            return lacking
+    except BaseException:
+        pool.terminate()
+        raise
 
 
 async def _check_key(conn: db.Connection, settings: Settings) -> None:

@@ -141,7 +141,8 @@ async def test_a_step_that_cannot_lock_gives_up_and_leaves_nothing(
 
 def test_steps_are_numbered_and_say_when() -> None:
     names = list(schema.steps())
-    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    numbers = [int(name[:4]) for name in names]
+    assert sorted(set(numbers)) == numbers, "two steps have one number"
     assert [name for name in names if not re.fullmatch(r"\d{4}_[a-z0-9_]+_(before|after)", name)] == []
 
 
