@@ -83,6 +83,16 @@ async def test_vms_of_a_lost_host_are_unknown_until_it_answers(world: World, cho
     await world.check_counters()
 
 
+async def test_a_host_that_goes_on_answering_has_not_changed(world: World, chores: Chores) -> None:
+    changed = "SELECT last_op_date FROM hosts"
+    before = await world.service.db.fetchval(changed)
+    await chores.check()
+    assert await world.service.db.fetchval(changed) == before
+    await world.fault("list", lost=True)
+    await chores.check()
+    assert await world.service.db.fetchval(changed) > before
+
+
 async def test_a_guest_that_shut_down_is_seen_to_be_stopped(world: World, chores: Chores) -> None:
     vm = await world.vm()
     await world.service.db.execute("DELETE FROM simulator_domains")
