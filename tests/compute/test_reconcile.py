@@ -332,16 +332,12 @@ def told() -> Iterator[list[Any]]:
     async def note(_conn: Any, change: Any) -> None:
         changes.append(change)
 
-    lists: list[list[Any]] = [
-        events.HANDLERS,
-        volume_events.VOLUME_HANDLERS,
-        snapshot_events.SNAPSHOT_HANDLERS,
-    ]
-    for handlers in lists:
-        handlers.append(note)
+    topics: list[Any] = [events.VM_CHANGES, volume_events.VOLUME_CHANGES, snapshot_events.SNAPSHOT_CHANGES]
+    for topic in topics:
+        topic.subscribe(note)
     yield changes
-    for handlers in lists:
-        handlers.remove(note)
+    for topic in topics:
+        topic.handlers.remove(note)
 
 
 async def test_subscribers_are_told_of_every_change(told: list[Any], world: World) -> None:
