@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from zstack_mgmt.billing.store import observe
+from zstack_mgmt.billing.store import Use, observe
 from zstack_mgmt.core.values import new_uuid
 
 DAY_MS = 86_400_000
@@ -20,16 +20,9 @@ class Vm:
 
     async def record(self, state: str, at: int | None = None) -> None:
         """The VM is seen Running (R) or not (S)."""
-        await observe(
-            self.db,
-            "VM",
-            self.uuid,
-            self.at if at is None else at,
-            paid_by=self.account if state == "R" else None,
-            name="vm",
-            cpu_num=self.cores,
-            size=self.memory,
-        )
+        use = Use("VM", self.uuid, "vm", self.cores, self.memory)
+        payer = self.account if state == "R" else None
+        await observe(self.db, payer, use, at_ms=self.at if at is None else at)
 
     async def tell(self, story: str) -> None:
         """`S 2 R 6 R`: states, and the days between them."""

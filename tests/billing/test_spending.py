@@ -164,7 +164,8 @@ async def test_volumes_and_snapshots(service: Service, kind: str, sized: str) ->
     await price(service, kind.lower(), 0.5, timeUnit="d")
     db = service.db
     for at, payer in ((0, ADMIN_UUID), (3, None)):
-        await store.observe(db, kind, "v", ORIGIN + at * DAY_MS, paid_by=payer, name="v", size=10 * MIB)
+        use = store.Use(kind, "v", "v", 0, 10 * MIB)
+        await store.observe(db, payer, use, at_ms=ORIGIN + at * DAY_MS)
     body = await spend(service.admin)
     assert body["total"] == 15
     (detail,) = details(body, kind)

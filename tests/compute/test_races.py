@@ -286,3 +286,18 @@ async def test_a_snapshot_is_not_deleted_while_it_is_made(world: World) -> None:
     uuid = await world.service.db.fetchval("SELECT uuid FROM volume_snapshots")
     assert (await world.admin.job("DELETE", f"/volume-snapshots/{uuid}")).code == "SYS.1006"
     assert (await making).inventory["status"] == "Ready"
+
+
+async def test_vms_that_start_together_do_not_wait_for_the_same_host(world: World) -> None:
+    params = {"name": "h2", "managementIp": "10.0.0.2", "clusterUuid": world.cluster}
+    second = await world.admin.create("/hosts/simulators", **params)
+    await world.service.db.execute(
+        "UPDATE hosts SET available_memory_capacity = available_memory_capacity - 1 WHERE uuid = $1",
+        second["uuid"],
+    )
+    async with holding(world, "SELECT FROM hosts WHERE uuid = $1 FOR NO KEY UPDATE", world.host):
+        assert (await world.vm())["hostUuid"] == second["uuid"]
+        async with holding(world, "SELECT FROM hosts WHERE uuid = $1 FOR NO KEY UPDATE", second["uuid"]):
+            making = start(world.admin, "POST", "/vm-instances", {"params": world.vm_params()})
+            await waiting(world)  # there is no other
+    assert (await making).status == 200

@@ -83,6 +83,16 @@ async def test_vms_of_a_lost_host_are_unknown_until_it_answers(world: World, cho
     await world.check_counters()
 
 
+async def test_a_host_that_goes_on_answering_has_not_changed(world: World, chores: Chores) -> None:
+    changed = "SELECT last_op_date FROM hosts"
+    before = await world.service.db.fetchval(changed)
+    await chores.check()
+    assert await world.service.db.fetchval(changed) == before
+    await world.fault("list", lost=True)
+    await chores.check()
+    assert await world.service.db.fetchval(changed) > before
+
+
 async def test_a_guest_that_shut_down_is_seen_to_be_stopped(world: World, chores: Chores) -> None:
     vm = await world.vm()
     await world.service.db.execute("DELETE FROM simulator_domains")
@@ -322,16 +332,12 @@ def told() -> Iterator[list[Any]]:
     async def note(_conn: Any, change: Any) -> None:
         changes.append(change)
 
-    lists: list[list[Any]] = [
-        events.HANDLERS,
-        volume_events.VOLUME_HANDLERS,
-        snapshot_events.SNAPSHOT_HANDLERS,
-    ]
-    for handlers in lists:
-        handlers.append(note)
+    topics: list[Any] = [events.VM_CHANGES, volume_events.VOLUME_CHANGES, snapshot_events.SNAPSHOT_CHANGES]
+    for topic in topics:
+        topic.subscribe(note)
     yield changes
-    for handlers in lists:
-        handlers.remove(note)
+    for topic in topics:
+        topic.handlers.remove(note)
 
 
 async def test_subscribers_are_told_of_every_change(told: list[Any], world: World) -> None:

@@ -1,10 +1,13 @@
 """Data volumes and snapshots: one short test per rule."""
 
+from dataclasses import replace
 from typing import Any
 
-from world import GIB, World
+import pytest
+from world import GIB, World, build
 
-from app import Answer, Client
+from app import Answer, Client, running_service
+from zstack_mgmt.config import Settings
 
 
 async def volume(world: World, client: Client | None = None, **more: Any) -> Any:
@@ -185,3 +188,37 @@ async def test_volume_quotas(shared_world: World) -> None:
     params = world.vm_params()
     assert (await tenant.job("POST", "/vm-instances", {"params": params})).status == 200  # 20 + 10 GiB
     assert (await tenant.job("POST", "/vm-instances", {"params": params})).code == "ID.1003"
+
+
+async def test_a_volume_gets_the_lowest_device_that_is_free(world: World) -> None:
+    vm = await world.vm()
+    first, second, third = [(await volume(world))["uuid"] for _ in range(3)]
+    for uuid in (first, second):
+        await world.admin.job("POST", f"/volumes/{uuid}/vm-instances/{vm['uuid']}")
+    await world.admin.job("DELETE", f"/volumes/{first}/vm-instances")
+    attached = await world.admin.job("POST", f"/volumes/{third}/vm-instances/{vm['uuid']}")
+    assert attached.inventory["deviceId"] == 1
+
+
+@pytest.mark.parametrize("kvm_driver", ["simulator", "libvirt"])
+async def test_nothing_answers_for_the_storage_of_real_hosts(settings: Settings, kvm_driver: str) -> None:
+    """A volume without a host has snapshots only where storage is simulated."""
+    async with running_service(replace(settings, kvm_driver=kvm_driver)) as service:
+        world = await build(service)
+        vm = await world.vm(dataDiskOfferingUuids=[world.disk])
+        data, root = vm["allVolumes"][1]["uuid"], vm["rootVolumeUuid"]
+        snapshot = (await world.admin.create(f"/volumes/{data}/volume-snapshots", name="s"))["uuid"]
+        await world.admin.job("DELETE", f"/volumes/{data}/vm-instances")
+        await world.act(vm, "stopVmInstance")
+        await world.admin.job("DELETE", f"/hosts/{world.host}")
+        made = [
+            await world.admin.job("POST", f"/volumes/{uuid}/volume-snapshots", {"params": {"name": "s"}})
+            for uuid in (data, root)
+        ]
+        deleted = await world.admin.job("DELETE", f"/volume-snapshots/{snapshot}")
+        if kvm_driver == "simulator":
+            assert [answer.status for answer in (*made, deleted)] == [200, 200, 200]
+        else:
+            assert [answer.code for answer in (*made, deleted)] == ["SYS.1006"] * 3
+            kept = (await world.admin.get("/volume-snapshots")).body["inventories"]
+            assert [(s["uuid"], s["status"]) for s in kept] == [(snapshot, "Ready")]

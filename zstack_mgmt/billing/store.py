@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from zstack_mgmt.billing.model import Tariff, Usage
 from zstack_mgmt.billing.units import time_unit_ms, unit_bytes
@@ -41,50 +42,51 @@ async def tariffs(conn: Connection) -> dict[str, list[Tariff]]:
     return found
 
 
-async def observe(
-    conn: Connection,
-    kind: str,
-    resource_uuid: str,
-    at_ms: int,
-    *,
-    paid_by: str | None,
-    name: str,
-    cpu_num: int = 0,
-    size: int = 0,
-) -> None:
-    """Note who pays for a resource from a moment on, and for what size; None: nobody.
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A resource of one size that may be paid for."""
+
+    kind: str
+    resource_uuid: str
+    name: str
+    cpu_num: int
+    size: int  # bytes
+
+
+async def observe(conn: Connection, paid_by: str | None, *uses: Use, at_ms: int | None = None) -> None:
+    """Note who pays for the resources from a moment on, and for what size; None: nobody.
 
     Saying what is the case already changes nothing. A moment before the present stretch began counts as its
     beginning, so that a clock set back never makes a stretch of negative length.
+
+    Args:
+        at_ms: the moment; None: now, by the database's clock.
     """
     await conn.execute(
         """
-        UPDATE usages SET ended_at = greatest(started_at, $3)
-        WHERE resource_uuid = $1 AND kind = $2 AND ended_at IS NULL
-          AND (account_uuid, cpu_num, size) IS DISTINCT FROM ($4::text, $5::int, $6::bigint)
-        """,
-        resource_uuid,
-        kind,
-        at_ms,
-        paid_by,
-        cpu_num,
-        size,
-    )
-    if paid_by is not None:
-        await conn.execute(
-            """
-            INSERT INTO usages (resource_uuid, kind, started_at, account_uuid, cpu_num, size, resource_name)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
-            ON CONFLICT (resource_uuid, kind) WHERE ended_at IS NULL DO NOTHING
-            """,
-            resource_uuid,
-            kind,
-            at_ms,
-            paid_by,
-            cpu_num,
-            size,
-            name,
+        WITH seen AS (
+            SELECT *, coalesce($2, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) AS at_ms
+            FROM unnest($3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[])
+                 AS s (kind, uuid, name, cpu_num, size)
+        ), closed AS (
+            UPDATE usages u SET ended_at = greatest(started_at, s.at_ms) FROM seen s
+            WHERE u.resource_uuid = s.uuid AND u.kind = s.kind AND u.ended_at IS NULL
+              AND (u.account_uuid, u.cpu_num, u.size) IS DISTINCT FROM ($1::text, s.cpu_num, s.size)
+            RETURNING u.id
         )
+        INSERT INTO usages (resource_uuid, kind, started_at, account_uuid, cpu_num, size, resource_name)
+        SELECT uuid, kind, at_ms, $1, cpu_num, size, name FROM seen
+        WHERE (SELECT count(*) FROM closed) >= 0 AND $1 IS NOT NULL  -- what is closed is closed first
+        ON CONFLICT (resource_uuid, kind) WHERE ended_at IS NULL DO NOTHING
+        """,
+        paid_by,
+        at_ms,
+        [use.kind for use in uses],
+        [use.resource_uuid for use in uses],
+        [use.name for use in uses],
+        [use.cpu_num for use in uses],
+        [use.size for use in uses],
+    )
 
 
 async def hand_over(conn: Connection, account_uuid: str, to_account_uuid: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zstack_mgmt.billing.store import now_ms, observe, was_used
+from zstack_mgmt.billing.store import Use, observe, was_used
 from zstack_mgmt.compute.snapshots.events import SnapshotChange, on_snapshot_event
 from zstack_mgmt.compute.vms.events import LAST, VmChange, on_vm_state
 from zstack_mgmt.compute.volumes.events import VolumeChange, on_volume_event
@@ -12,29 +12,16 @@ from zstack_mgmt.db import Connection
 @on_vm_state
 async def follow_vm(conn: Connection, change: VmChange) -> None:
     """CPU, memory and root volume are paid for while the VM is Running, and by whom it belongs to then."""
-    at_ms = await now_ms(conn)
     running = change.state_after == "Running" and change.reason not in LAST
+    if not running and change.state_before != "Running":
+        return  # nobody paid before, and nobody does now
     payer = change.account_uuid if running else None
-    await observe(
-        conn,
-        "VM",
-        change.vm_uuid,
-        at_ms,
-        paid_by=payer,
-        name=change.vm_name,
-        cpu_num=change.cpu_num,
-        size=change.memory_size,
-    )
+    vm = Use("VM", change.vm_uuid, change.vm_name, change.cpu_num, change.memory_size)
+    uses = [vm]
     if change.root_volume_uuid is not None:
-        await observe(
-            conn,
-            "rootVolume",
-            change.root_volume_uuid,
-            at_ms,
-            paid_by=payer,
-            name=f"ROOT-for-{change.vm_name}",
-            size=change.root_volume_size,
-        )
+        name = f"ROOT-for-{change.vm_name}"
+        uses.append(Use("rootVolume", change.root_volume_uuid, name, 0, change.root_volume_size))
+    await observe(conn, payer, *uses)
 
 
 @on_volume_event
@@ -56,14 +43,8 @@ async def follow_snapshot(conn: Connection, change: SnapshotChange) -> None:
     if change.kind == "owner-changed" and not await was_used(conn, change.snapshot_uuid, still=True):
         return
     payer = None if change.kind == "deleted" else change.account_uuid
-    at_ms = await now_ms(conn)
-    await observe(
-        conn, "snapShot", change.snapshot_uuid, at_ms, paid_by=payer, name=change.name, size=change.size
-    )
+    await observe(conn, payer, Use("snapShot", change.snapshot_uuid, change.name, 0, change.size))
 
 
 async def _observe_volume(conn: Connection, change: VolumeChange, payer: str | None) -> None:
-    at_ms = await now_ms(conn)
-    await observe(
-        conn, "dataVolume", change.volume_uuid, at_ms, paid_by=payer, name=change.name, size=change.size
-    )
+    await observe(conn, payer, Use("dataVolume", change.volume_uuid, change.name, 0, change.size))

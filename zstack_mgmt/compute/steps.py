@@ -94,6 +94,8 @@ async def run_step(
         async with work.at(plan.site.host.uuid):
             report = await _attempt(plan.site, plan.subject, act, after_failure)
     async with work.transaction() as conn:
+        # Flushed by the end of the job, which comes after it; without that the job runs again.
+        await conn.execute("SET LOCAL synchronous_commit = off")
         result = await conclude(conn, plan.subject, report)
     if isinstance(result, Evicted):
         if plan.site is not None:

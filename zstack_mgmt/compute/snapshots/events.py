@@ -1,12 +1,11 @@
-"""What others learn of volume snapshots, in the transaction that changes them. Rules as in `vms.events`."""
+"""What others learn of a volume snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from zstack_mgmt.db import Connection
+from zstack_mgmt.compute.changes import Topic
 
 SnapshotKind = Literal["created", "deleted", "owner-changed"]
 
@@ -24,18 +23,6 @@ class SnapshotChange:
     previous_account_uuid: str | None = None
 
 
-SnapshotHandler = Callable[[Any, SnapshotChange], Awaitable[None]]
-
-SNAPSHOT_HANDLERS: list[SnapshotHandler] = []
-
-
-def on_snapshot_event(handler: SnapshotHandler) -> SnapshotHandler:
-    """Register a handler of snapshot changes."""
-    SNAPSHOT_HANDLERS.append(handler)
-    return handler
-
-
-async def tell_snapshot(conn: Connection, change: SnapshotChange) -> None:
-    """Run the snapshot handlers inside the caller's transaction."""
-    for handler in SNAPSHOT_HANDLERS:
-        await handler(conn, change)
+SNAPSHOT_CHANGES = Topic[SnapshotChange]()
+on_snapshot_event = SNAPSHOT_CHANGES.subscribe
+tell_snapshot = SNAPSHOT_CHANGES.tell

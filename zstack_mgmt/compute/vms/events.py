@@ -1,16 +1,11 @@
-"""What others learn of a VM, in the transaction that changes it: billing and the scheduler subscribe.
-
-A handler runs inside the changing transaction, after the row has its new values. It writes to the database
-only; an exception undoes the change.
-"""
+"""What others learn of a VM."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from zstack_mgmt.db import Connection
+from zstack_mgmt.compute.changes import Topic
 
 VmReason = Literal[
     "created",  # the row is new: Starting, or Created for strategy JustCreate
@@ -50,18 +45,6 @@ class VmChange:
     previous_account_uuid: str | None = None
 
 
-VmHandler = Callable[[Any, VmChange], Awaitable[None]]
-
-HANDLERS: list[VmHandler] = []
-
-
-def on_vm_state(handler: VmHandler) -> VmHandler:
-    """Register a handler of VM changes: `async def f(conn, change) -> None`."""
-    HANDLERS.append(handler)
-    return handler
-
-
-async def tell(conn: Connection, change: VmChange) -> None:
-    """Run the handlers, in the order of their registration, inside the caller's transaction."""
-    for handler in HANDLERS:
-        await handler(conn, change)
+VM_CHANGES = Topic[VmChange]()
+on_vm_state = VM_CHANGES.subscribe
+tell = VM_CHANGES.tell

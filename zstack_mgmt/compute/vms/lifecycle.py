@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from zstack_mgmt.compute.offerings.store import get_instance_offering
+from zstack_mgmt.compute.offerings.model import InstanceOffering
+from zstack_mgmt.compute.offerings.store import usable
 from zstack_mgmt.compute.placement.sites import Site
 from zstack_mgmt.compute.placement.store import note_stray
 from zstack_mgmt.compute.steps import Done, Plan, Report, run_step
@@ -11,12 +12,12 @@ from zstack_mgmt.compute.vms.events import tell
 from zstack_mgmt.compute.vms.model import Vm, VmInstance
 from zstack_mgmt.compute.vms.power import site_of_vm
 from zstack_mgmt.compute.volumes import store as volumes
-from zstack_mgmt.core.errors import ApiError, OperationError, VmDestroyFailed, existing
+from zstack_mgmt.core.errors import ApiError, OperationError, VmDestroyFailed
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import HostLost, Power
 from zstack_mgmt.engine.outside import Outside
-from zstack_mgmt.resources.owners import is_visible, scope_of
+from zstack_mgmt.resources.owners import scope_of
 
 
 async def destroy(call: Call, work: Outside, uuid: str) -> None:
@@ -94,11 +95,7 @@ async def _free_data_volumes(conn: Connection, vm: Vm, job_uuid: str | None) -> 
 async def resize(call: Call, conn: Connection, uuid: str, offering_uuid: str) -> VmInstance:
     """Give a VM that does not run the size of an offering."""
     vm = await store.get_vm(conn, uuid, scope_of(call))
-    visible = call.is_admin or await is_visible(conn, offering_uuid, call.account_uuid)
-    offering = await get_instance_offering(conn, offering_uuid) if visible else None
-    offering = existing(offering, "instance offering", offering_uuid)
-    if offering.state != "Enabled":
-        raise OperationError(f"the instance offering {offering_uuid} is {offering.state}")
+    offering = await usable(conn, call, InstanceOffering, offering_uuid)
     vm.check_state("resize")
     resized = await store.resize_vm(conn, vm, offering_uuid, offering.cpu_num, offering.memory_size)
     return resized.inventory

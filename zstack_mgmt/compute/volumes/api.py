@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from zstack_mgmt.compute.offerings.store import get_disk_offering
+from zstack_mgmt.compute.offerings.model import DiskOffering
+from zstack_mgmt.compute.offerings.store import usable
 from zstack_mgmt.compute.volumes import store
 from zstack_mgmt.compute.volumes.events import tell_volume
 from zstack_mgmt.compute.volumes.model import NewVolume, Volume
@@ -16,7 +17,6 @@ from zstack_mgmt.core.errors import (
     OperationError,
     QuotaExceeded,
     ResourceNotFound,
-    existing,
 )
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.core.requests import CreateRequest, DeleteRequest, UuidRequest
@@ -25,7 +25,7 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.quotas.usage import reserve
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.declare import Resource
-from zstack_mgmt.resources.owners import is_visible, own, scope_of
+from zstack_mgmt.resources.owners import own, scope_of
 from zstack_mgmt.resources.tags import tag
 
 ACTIONS = "PUT /v1/volumes/{uuid}/actions"
@@ -61,11 +61,7 @@ async def create_data_volume(call: Call, conn: Connection, request: CreateDataVo
     if (uuid is None) == (size is None):
         raise InvalidArgument("give either diskOfferingUuid or diskSize")
     if uuid is not None:
-        visible = call.is_admin or await is_visible(conn, uuid, call.account_uuid)
-        offering = existing(await get_disk_offering(conn, uuid) if visible else None, "disk offering", uuid)
-        if offering.state != "Enabled":
-            raise OperationError(f"the disk offering {uuid} is {offering.state}")
-        size = offering.disk_size
+        size = (await usable(conn, call, DiskOffering, uuid)).disk_size
     assert size is not None  # noqa: S101 (one of the two is given)
     wanted = {"volume.data.num": 1, "volume.capacity": size}
     await reserve(conn, call.account_uuid, wanted, is_admin=call.is_admin)

@@ -1,12 +1,11 @@
-"""What others learn of volumes, in the transaction that changes them. Rules as in `vms.events`."""
+"""What others learn of a volume."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from zstack_mgmt.db import Connection
+from zstack_mgmt.compute.changes import Topic
 
 VolumeKind = Literal[
     "created",  # root volumes too, together with their VM
@@ -35,18 +34,6 @@ class VolumeChange:
     previous_account_uuid: str | None = None
 
 
-VolumeHandler = Callable[[Any, VolumeChange], Awaitable[None]]
-
-VOLUME_HANDLERS: list[VolumeHandler] = []
-
-
-def on_volume_event(handler: VolumeHandler) -> VolumeHandler:
-    """Register a handler of volume changes: `async def f(conn, change) -> None`."""
-    VOLUME_HANDLERS.append(handler)
-    return handler
-
-
-async def tell_volume(conn: Connection, change: VolumeChange) -> None:
-    """Run the volume handlers inside the caller's transaction."""
-    for handler in VOLUME_HANDLERS:
-        await handler(conn, change)
+VOLUME_CHANGES = Topic[VolumeChange]()
+on_volume_event = VOLUME_CHANGES.subscribe
+tell_volume = VOLUME_CHANGES.tell
