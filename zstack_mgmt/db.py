@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 
@@ -23,6 +23,7 @@ from zstack_mgmt.core.errors import (
     ResourceNotFound,
     TooBusy,
 )
+from zstack_mgmt.turns import Turns
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -150,10 +151,15 @@ async def _keep(_: object) -> None:
     """
 
 
+BORROWER: ContextVar[str] = ContextVar("borrower", default="")
+"""The account for which this task asks for connections; empty: the service itself."""
+
+
 class Pool(AnyPool):
-    """asyncpg's pool, lending its connections in the order in which they are asked for.
+    """asyncpg's pool, lending its connections to accounts in turn, and to each in the order of asking.
 
     By itself it lets who asks just now overtake those who wait, and under load some of them wait for seconds.
+    One account has at most four fifths of the connections, so that another always finds one soon.
     """
 
     def __init__(self, url: str, max_size: int, **options: Any) -> None:
@@ -168,29 +174,30 @@ class Pool(AnyPool):
             record_class=asyncpg.Record,
             **options,
         )
-        self._turns = asyncio.Semaphore(max_size)
+        self._turns = Turns(max_size, max(1, max_size * 4 // 5))
 
     def acquire(self, *, timeout: float | None = None) -> Any:
         """A context in which a connection is the caller's."""
-        return _Turn(self._turns, super().acquire(timeout=timeout))
+        return _Turn(self._turns, BORROWER.get(), super().acquire(timeout=timeout))
 
 
 class _Turn:
-    """One of the pool's connections for the time of a block, after all who asked before."""
+    """One of the pool's connections for the time of a block."""
 
-    __slots__ = ("_lent", "_turns")
+    __slots__ = ("_borrower", "_lent", "_turns")
 
-    def __init__(self, turns: asyncio.Semaphore, lent: Any) -> None:
+    def __init__(self, turns: Turns, borrower: str, lent: Any) -> None:
         self._turns = turns
+        self._borrower = borrower
         self._lent = lent
 
     async def __aenter__(self) -> Any:
-        await self._turns.acquire()
+        await self._turns.take(self._borrower)
         try:
             with losses():
                 return await self._lent.__aenter__()
         except BaseException:
-            self._turns.release()
+            self._turns.give(self._borrower)
             raise
 
     async def __aexit__(
@@ -202,7 +209,7 @@ class _Turn:
                 if isinstance(error, _LOST_INSIDE):
                     raise error
         finally:
-            self._turns.release()
+            self._turns.give(self._borrower)
 
 
 async def create_pool(settings: Settings, *, application: str, size: int | None = None) -> Pool:

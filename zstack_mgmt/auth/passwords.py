@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -16,6 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import TooBusy
 from zstack_mgmt.core.registry import Services
+from zstack_mgmt.turns import Turns
 
 _DIGEST = re.compile(r"[0-9a-fA-F]{128}")
 _MAX_WAITING = 2000
@@ -53,9 +53,8 @@ class PasswordService:
         self._hasher = PasswordHasher(
             time_cost=settings.password_time_cost, memory_cost=settings.password_memory_kib, parallelism=1
         )
-        self._slots = settings.login_hash_concurrency
-        self._threads = ThreadPoolExecutor(self._slots, thread_name_prefix="argon2")
-        self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # who waits, by client; clients take turns
+        self._threads = ThreadPoolExecutor(settings.login_hash_concurrency, thread_name_prefix="argon2")
+        self._turns = Turns(settings.login_hash_concurrency)  # by client
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
@@ -83,41 +82,11 @@ class PasswordService:
             return False
 
     async def _run(self, work: Callable[..., T], *args: str, client: str = "") -> T:
-        await self._turn(client)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
-        finally:
-            self._slots += 1
-            self._next()
-
-    async def _turn(self, client: str) -> None:
-        """Wait for a thread, in turn with other clients. Raises TooBusy when too many wait."""
-        queue = self._queues.setdefault(client, deque())
-        if self._waiting >= _MAX_WAITING or len(queue) >= _MAX_WAITING_OF_CLIENT:
+        if self._waiting >= _MAX_WAITING or self._turns.waiting(client) >= _MAX_WAITING_OF_CLIENT:
             raise TooBusy("too many passwords are being checked; try again soon")
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        queue.append(turn)
         self._waiting += 1
-        self._next()
         try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # the thread was ours already
-                self._slots += 1
-            else:
-                turn.cancel()
-            self._next()
-            raise
-
-    def _next(self) -> None:
-        while self._slots > 0 and self._queues:
-            client, queue = next(iter(self._queues.items()))
-            del self._queues[client]
-            turn = queue.popleft() if queue else None
-            if queue:
-                self._queues[client] = queue  # behind the others
-            if turn is not None:
-                self._waiting -= 1
-                if not turn.done():
-                    self._slots -= 1
-                    turn.set_result(None)
+            async with self._turns.turn(client):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        finally:
+            self._waiting -= 1

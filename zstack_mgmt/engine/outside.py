@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from zstack_mgmt import db
+from zstack_mgmt import db, turns
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import ClaimedJob
@@ -27,26 +27,26 @@ class Turns:
     def __init__(self, at_one_host: int) -> None:
         self._at_one_host = at_one_host
         self.database = asyncio.Semaphore(TRANSACTIONS)  # the pool's other connections are for other work
-        self._turns: dict[str, asyncio.Semaphore] = {}
+        self._turns: dict[str, turns.Turns] = {}  # by host; accounts take turns there
         self._users: Counter[str] = Counter()
         self.waiting: Counter[str] = Counter()  # jobs in line, by account
 
     @asynccontextmanager
     async def at(self, host_uuid: str, account_uuid: str) -> AsyncGenerator[None]:
         """A turn at the host, for the time of a block."""
-        turns = self._turns.setdefault(host_uuid, asyncio.Semaphore(self._at_one_host))
+        places = self._turns.setdefault(host_uuid, turns.Turns(self._at_one_host))
         self._users[host_uuid] += 1
         try:
             self.waiting[account_uuid] += 1
             try:
-                await turns.acquire()
+                await places.take(account_uuid)
             finally:
                 self.waiting[account_uuid] -= 1
                 self.waiting += Counter()  # without those that are at 0
             try:
                 yield
             finally:
-                turns.release()
+                places.give(account_uuid)
         finally:
             self._users[host_uuid] -= 1
             if not self._users[host_uuid]:
