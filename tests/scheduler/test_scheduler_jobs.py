@@ -175,6 +175,8 @@ async def test_jobs_of_a_deleted_account_do_not_run_as_the_admin_s(service: Serv
     }
 
 
+@pytest.mark.provokes("CreateSchedulerJob", "PermissionDenied")
+@pytest.mark.provokes("AddSchedulerJobToSchedulerTrigger", "PermissionDenied")
 async def test_a_user_has_nothing_done_later_that_it_may_not_do_now(service: Service, resource: Make) -> None:
     """The fired API is permitted to the job's maker at creation, at attachment and at the fire."""
     account, owner = await service.account("tenant")
