@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -124,6 +124,8 @@ class Doorbell(Protocol):
     def ring(self, queue: Literal["jobs", "webhooks"]) -> None: ...
 
     def announce(self, uuids: list[str]) -> None: ...
+
+    async def rights_change(self, accounts: Iterable[str]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

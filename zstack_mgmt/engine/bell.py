@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -47,6 +47,10 @@ def done_channel(settings: Settings) -> str:
     return f"{settings.redis_prefix}done"
 
 
+def rights_channel(settings: Settings) -> str:
+    return f"{settings.redis_prefix}rights"
+
+
 class Bell:
     """Collects rings and announcements and sends them in one pipeline per turn of the event loop."""
 
@@ -57,6 +61,7 @@ class Bell:
         )
         self._rings: set[Queue] = set()
         self._done: list[str] = []
+        self._changed: set[str] = set()  # accounts in which rights have changed
         self._work = asyncio.Event()
         self._down_until = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -85,19 +90,44 @@ class Bell:
         if any(hooked for _, hooked in ended):
             self.ring("webhooks")
 
+    async def rights_change(self, accounts: Iterable[str]) -> None:
+        """Tell all processes that rights in these accounts are about to change; returns when that is said.
+
+        Never fails: who is not told looks again within `session_cache_s`.
+        """
+        await self._say_rights(accounts, b"+")
+
+    def rights_changed(self, accounts: Iterable[str]) -> None:
+        """Tell all processes that the change is committed. Never fails and never waits."""
+        self._changed.update(accounts)
+        self._work.set()
+
+    async def _say_rights(self, accounts: Iterable[str], sign: bytes) -> None:
+        said = b",".join(sign + account.encode() for account in accounts)
+        if said and time.monotonic() >= self._down_until:
+            try:
+                await self._redis.publish(rights_channel(self._settings), said)
+            except (TimeoutError, RedisError, OSError) as error:
+                self._lost(error)
+
+    def _lost(self, error: BaseException) -> None:
+        self._down_until = time.monotonic() + _PAUSE_S
+        log.warning("the doorbell cannot reach redis", action="bell", error=type(error).__name__)
+
     async def _run(self) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
             rings, self._rings = self._rings, set()
             done, self._done = self._done, []
+            changed, self._changed = self._changed, set()
+            await self._say_rights(changed, b"-")
             if time.monotonic() < self._down_until:
                 continue
             try:
                 await self._send(rings, done)
             except (TimeoutError, RedisError, OSError) as error:
-                self._down_until = time.monotonic() + _PAUSE_S
-                log.warning("the doorbell cannot reach redis", action="bell", error=type(error).__name__)
+                self._lost(error)
 
     async def _send(self, rings: set[Queue], done: list[str]) -> None:
         pipe = self._redis.pipeline(transaction=False)

@@ -18,6 +18,7 @@ import structlog
 
 from zstack_mgmt import db, metrics, tasks
 from zstack_mgmt.auth.permissions import may_call
+from zstack_mgmt.auth.sessions import EVERYBODY
 from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now, only_shared
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import body_of, schema_of
@@ -33,6 +34,7 @@ from zstack_mgmt.engine.submission import uuids_in
 
 log = structlog.get_logger()
 
+_RIGHTS = frozenset({"accounts", "users", "groups", "policies"})  # features that change who may do what
 Callers = Mapping[Login, SessionCaller]
 
 _PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
@@ -94,6 +96,7 @@ class Executor:
         self, jobs: Sequence[ClaimedJob], deadline: float, *, careful: bool
     ) -> tuple[list[Outcome], bool]:
         """The outcomes, committed, and whether a webhook is now due."""
+        await self._bell.rights_change(_accounts_of(jobs))
         if len(jobs) > 1:
             async with db.transaction(self._pool) as conn:
                 callers = await _callers(conn, jobs)
@@ -217,6 +220,7 @@ class Executor:
     def _report(
         self, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome], seconds: float, *, hooked: bool
     ) -> None:
+        self._bell.rights_changed(_accounts_of(jobs))
         self._bell.tell([(job.uuid, hooked) for job in jobs])
         # Noted after the announcement has left: somebody may wait for it.
         asyncio.get_running_loop().call_soon(_note, jobs, outcomes, seconds / len(jobs))
@@ -251,6 +255,12 @@ async def _rehearse(conn: Connection, work: Awaitable[Any]) -> None:
         await work
     finally:
         await savepoint.rollback()
+
+
+def _accounts_of(jobs: Sequence[ClaimedJob]) -> set[str]:
+    """The accounts in which these jobs may change who may do what."""
+    changing = [job for job in jobs if APIS[job.api].feature in _RIGHTS]
+    return {EVERYBODY if job.is_admin else job.account_uuid for job in changing}
 
 
 async def _callers(conn: Connection, jobs: Sequence[ClaimedJob]) -> Callers:

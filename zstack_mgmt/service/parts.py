@@ -17,6 +17,7 @@ from zstack_mgmt.engine.watch import Watcher
 from zstack_mgmt.identity.audit.trail import Trail
 from zstack_mgmt.process import build_services, open_pool
 from zstack_mgmt.query.reader import Reader
+from zstack_mgmt.service.rights import RightsListener
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,14 @@ async def running(settings: Settings) -> AsyncGenerator[Service]:
         forget_session=sessions.forget,
     )
     acceptor, trail = Acceptor(settings, bell), Trail(pool)
-    parts = (bell, acceptor, watcher, trail)
+    rights = RightsListener(settings, sessions)
+    parts = (bell, acceptor, watcher, trail, rights)
     for part in parts:
         part.start()
     try:
         yield Service(settings, pool, services, sessions, acceptor, watcher, bell, trail)
     finally:
+        await rights.stop()
         await watcher.stop()
         await acceptor.stop()
         await trail.stop()

@@ -195,4 +195,5 @@ class LogOut(ApiRequest):
 )
 async def log_out(call: Call, conn: Connection, request: LogOut) -> None:
     await store.delete_session(conn, token_hash(call.services.sealer, request.session_uuid))
+    await call.services.bell.rights_change([call.account_uuid] if call.account_uuid else [])
     call.services.forget_session(request.session_uuid)

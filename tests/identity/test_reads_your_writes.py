@@ -1,0 +1,48 @@
+"""Whoever has seen a change of rights end is judged by it in every process, despite the caches."""
+
+from dataclasses import replace
+
+from app import Client, running_service
+from zstack_mgmt.config import Settings
+
+
+async def test_rights_bind_in_every_process_when_their_job_is_seen_to_have_ended(settings: Settings) -> None:
+    settings = replace(settings, session_cache_s=600.0)
+    async with running_service(settings) as first, running_service(settings, workers=0, senders=0) as second:
+        account, owner = await first.account("tenant")
+        user = await owner.create("/accounts/users", name="u", password="p")
+        statement = {"effect": "Allow", "actions": ["scheduler:.*"]}
+        policy = await owner.create("/accounts/policies", name="quotas", statements=[statement])
+        body = {"logInByUser": {"accountUuid": account["uuid"], "userName": "u", "password": "p"}}
+        opened = await first.anonymous.call("PUT", "/accounts/users/login", body)
+        token = opened.inventory["uuid"]
+        everywhere = [Client(one.http, one.anonymous.base, token) for one in (first, second)]
+        path = f"/accounts/users/{user['uuid']}/policies"
+
+        async def seen() -> set[str]:
+            """What a call without parameters meets, which a policy must allow; twice in each process."""
+            answers = [await client.call("POST", "/scheduler/triggers", {}) for client in everywhere * 2]
+            return {"allowed" if answer.status == 400 else answer.code for answer in answers}
+
+        assert await seen() == {"ID.1002"}
+        for _ in range(5):
+            await owner.job("POST", path, {"params": {"policyUuid": policy["uuid"]}})
+            assert await seen() == {"allowed"}
+            done = await owner.job("DELETE", f"{path}/{policy['uuid']}")
+            assert done.status == 200, done.body
+            assert await seen() == {"ID.1002"}
+        await owner.job("POST", path, {"params": {"policyUuid": policy["uuid"]}})
+        assert await seen() == {"allowed"}
+        await first.admin.job("DELETE", f"/accounts/{account['uuid']}")
+        assert await seen() == {"ID.1001"}
+
+
+async def test_a_logout_binds_in_every_process(settings: Settings) -> None:
+    settings = replace(settings, session_cache_s=600.0)
+    async with running_service(settings) as first, running_service(settings, workers=0, senders=0) as second:
+        _, owner = await first.account("tenant")
+        other = Client(second.http, second.anonymous.base, owner.token)
+        assert (await other.get("/accounts/quotas?limit=1")).status == 200
+        assert (await first.anonymous.call("DELETE", f"/accounts/sessions/{owner.token}")).status == 200
+        for client in (owner, other):
+            assert (await client.get("/accounts/quotas?limit=1")).code == "ID.1001"

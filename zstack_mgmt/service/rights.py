@@ -1,0 +1,54 @@
+"""Hears of changes of rights in other processes: whoever has seen such a change end is judged by it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import structlog
+from redis.exceptions import RedisError
+
+from zstack_mgmt import tasks
+from zstack_mgmt.auth.sessions import EVERYBODY, Sessions
+from zstack_mgmt.config import Settings
+from zstack_mgmt.engine.bell import heard, rights_channel
+
+log = structlog.get_logger()
+
+_RETRY_S = 0.5
+
+
+class RightsListener:
+    """Keeps the sessions of one process from being trusted while their rights change."""
+
+    def __init__(self, settings: Settings, sessions: Sessions) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="rights")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            await tasks.end(self._task)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with aclosing(heard(self._settings, rights_channel(self._settings))) as messages:
+                    async for message in messages:
+                        self._take(message.decode())
+            except (RedisError, OSError) as error:
+                log.warning("changes of rights are not heard", action="rights", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_S)
+
+    def _take(self, message: str) -> None:
+        if not message:  # the listening has begun: what was said before is unknown
+            self._sessions.changed(EVERYBODY)
+            return
+        for said in message.split(","):
+            if said[0] == "+":
+                self._sessions.changing(said[1:])
+            else:
+                self._sessions.changed(said[1:])
