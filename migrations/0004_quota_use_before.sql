@@ -4,14 +4,17 @@ ALTER TABLE quotas SET (fillfactor = 50);
 ALTER TABLE resource_owners ADD COLUMN uses jsonb NOT NULL DEFAULT '{}';
 ALTER TABLE resource_owners SET (fillfactor = 70);
 
-CREATE OR REPLACE FUNCTION vm_use(p_state text, p_cpu_num int, p_memory_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE
-        WHEN p_state IN ('Destroyed', 'Expunging') THEN '{}'
-        WHEN p_state IN ('Created', 'Stopped', 'Destroying') THEN '{"vm.totalNum": 1}'
+CREATE OR REPLACE FUNCTION vm_stage(p_state text) RETURNS int LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN p_state IN ('Destroyed', 'Expunging') THEN 0 WHEN p_state IN ('Created', 'Stopped', 'Destroying') THEN 1
+                ELSE 2 END
+$$;
+
+CREATE OR REPLACE FUNCTION vm_use(p_state text, p_cpu_num int, p_memory_size bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT CASE vm_stage(p_state) WHEN 0 THEN '{}' WHEN 1 THEN '{"vm.totalNum": 1}'
         ELSE jsonb_build_object('vm.totalNum', 1, 'vm.num', 1, 'vm.cpuNum', p_cpu_num, 'vm.memorySize', p_memory_size) END
 $$;
 
-CREATE OR REPLACE FUNCTION volume_use(p_type text, p_status text, p_size bigint) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION volume_use(p_type text, p_status text, p_size bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
     SELECT jsonb_build_object('volume.capacity', p_size)
         || CASE WHEN p_type = 'Data' AND p_status <> 'Deleted' THEN '{"volume.data.num": 1}' ELSE '{}'::jsonb END
 $$;
@@ -42,10 +45,10 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER renew_use AFTER UPDATE OF state, cpu_num, memory_size ON vm_instances FOR EACH ROW
-    WHEN (vm_use(OLD.state, OLD.cpu_num, OLD.memory_size) <> vm_use(NEW.state, NEW.cpu_num, NEW.memory_size))
+    WHEN (vm_stage(OLD.state) <> vm_stage(NEW.state) OR OLD.cpu_num <> NEW.cpu_num OR OLD.memory_size <> NEW.memory_size)
     EXECUTE FUNCTION renew_use();
 CREATE OR REPLACE TRIGGER renew_use AFTER UPDATE OF type, status, size ON volumes FOR EACH ROW
-    WHEN (volume_use(OLD.type, OLD.status, OLD.size) <> volume_use(NEW.type, NEW.status, NEW.size))
+    WHEN ((OLD.status = 'Deleted') <> (NEW.status = 'Deleted') OR OLD.type <> NEW.type OR OLD.size <> NEW.size)
     EXECUTE FUNCTION renew_use();
 
 CREATE OR REPLACE FUNCTION charge_account() RETURNS trigger LANGUAGE plpgsql AS $$
