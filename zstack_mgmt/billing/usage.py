@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from zstack_mgmt.billing.store import Use, observe, was_used
+from zstack_mgmt.billing.store import Use, hand_over, observe, was_used
 from zstack_mgmt.compute.snapshots.events import SnapshotChange, on_snapshot_event
 from zstack_mgmt.compute.vms.events import LAST, VmChange, on_vm_state
 from zstack_mgmt.compute.volumes.events import VolumeChange, on_volume_event
+from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.accounts.events import account_deletions
 
 
 @on_vm_state
@@ -48,3 +50,9 @@ async def follow_snapshot(conn: Connection, change: SnapshotChange) -> None:
 
 async def _observe_volume(conn: Connection, change: VolumeChange, payer: str | None) -> None:
     await observe(conn, payer, Use("dataVolume", change.volume_uuid, change.name, 0, change.size))
+
+
+@account_deletions.subscribe
+async def follow_account(conn: Connection, account_uuid: str) -> None:
+    """The admin, who owns the resources of a deleted account from then on, pays for them."""
+    await hand_over(conn, account_uuid, ADMIN_UUID)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zstack_mgmt.compute.vms.events import LAST, VmChange, on_vm_state
 from zstack_mgmt.compute.volumes.events import VolumeChange, on_volume_event
 from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.accounts.events import account_deletions
 from zstack_mgmt.scheduler import store
 
 
@@ -31,3 +32,9 @@ async def follow_volume(conn: Connection, change: VolumeChange) -> None:
         await store.detach_for(conn, change.volume_uuid)
     elif change.kind in ("deleted", "owner-changed"):
         await store.disable_for(conn, change.volume_uuid)
+
+
+@account_deletions.subscribe
+async def follow_account(conn: Connection, account_uuid: str) -> None:
+    """The jobs of a deleted account are disabled, or they would act as the admin, who owns them now."""
+    await store.disable_all_of(conn, account_uuid)

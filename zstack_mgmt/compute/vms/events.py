@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from zstack_mgmt.compute.changes import Topic
+from zstack_mgmt.resources.changes import Topic
 
 VmReason = Literal[
     "created",  # the row is new: Starting, or Created for strategy JustCreate

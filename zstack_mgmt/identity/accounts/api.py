@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from zstack_mgmt.billing.store import hand_over
 from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.core.requests import CreateRequest, DeleteRequest
 from zstack_mgmt.core.values import ADMIN_UUID, ExistingUuid, Password, new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.accounts import store
+from zstack_mgmt.identity.accounts.events import account_deletions
 from zstack_mgmt.identity.accounts.model import Account, AccountType
 from zstack_mgmt.identity.logins import UpdateLogin, old_password_fits, update_login
 from zstack_mgmt.identity.policies.model import Policy, default_statements
@@ -16,7 +16,6 @@ from zstack_mgmt.identity.quotas.store import create_quotas
 from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.owners import own
-from zstack_mgmt.scheduler.store import disable_all_of
 
 accounts = identity_resource(Account, "/v1/accounts", "admin")
 
@@ -96,8 +95,7 @@ class DeleteAccount(DeleteRequest):
 async def delete_account(call: Call, conn: Connection, request: DeleteAccount) -> None:
     if request.uuid in (call.account_uuid, ADMIN_UUID):
         raise InvalidArgument("neither the built-in admin nor the calling account can be deleted")
-    await hand_over(conn, request.uuid, ADMIN_UUID)
-    await disable_all_of(conn, request.uuid)  # or they would act as the admin from now on
+    await account_deletions.tell(conn, request.uuid)
     await store.delete_account(conn, request.uuid)
 
 
