@@ -239,6 +239,7 @@ def _options(settings: Settings, application: str) -> dict[str, Any]:
         "timeout": 5,
         "command_timeout": settings.statement_timeout_s + 5,
         "statement_cache_size": 500,
+        "max_cacheable_statement_size": 4096,  # longer ones are hardly asked twice
         "max_cached_statement_lifetime": 0,
         "server_settings": {
             "application_name": application,

@@ -34,6 +34,8 @@ R = TypeVar("R", bound="ApiRequest")
 Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
 
 
+MAX_TAGS = 100  # of one kind, in one call
+MAX_ITEMS = 1000  # of any other list in a call
 VALIDATION_ONLY = "ephemeral::validationOnly"
 """The system tag of a call that is to be checked and to change nothing. The manual does not name it."""
 
@@ -244,6 +246,10 @@ class Api:
 
     def parse(self, values: Mapping[str, Any]) -> ApiRequest:
         """The validated request; BadRequest names the first parameter that is wrong."""
+        for name, value in values.items():
+            most = MAX_TAGS if name in ("systemTags", "userTags") else MAX_ITEMS
+            if isinstance(value, list) and len(value) > most and self.query is None:  # pyright: ignore[reportUnknownArgumentType]
+                raise BadRequest(f"parameter {name!r}: List should have at most {most} items")
         for name in self._numbers:
             if isinstance(values.get(name), bool):
                 raise BadRequest(f"parameter {name!r}: Input should be a number, not true or false")

@@ -15,6 +15,8 @@ from zstack_mgmt.core.errors import BadRequest, InternalError
 from zstack_mgmt.query.tree import ALL, Condition, Op, Tree, grow
 
 DEFAULT_LIMIT = 1000
+MAX_CONDITIONS = 100
+MAX_FIELDS = 200
 MAX_LIMIT = 100_000  # rows of a page; a larger limit means this one
 MAX_INTEGER = 2**31 - 1  # of limit and start
 MAX_TEXT = 128  # characters of the client's text that an error message repeats
@@ -158,6 +160,8 @@ def parse_parameters(inventory: str, parameters: Iterable[tuple[str, str]], uuid
                 fields.update(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
             case _:
                 single.setdefault(name, value)
+    if len(conditions) > MAX_CONDITIONS or len(fields) > MAX_FIELDS:
+        raise BadRequest(f"a query takes at most {MAX_CONDITIONS} conditions and {MAX_FIELDS} fields")
     if uuid is not None:
         if not _is_storable(uuid):
             raise BadRequest("the uuid in the path holds a character that no text can hold")

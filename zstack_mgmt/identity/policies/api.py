@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from zstack_mgmt.auth.permissions import may_call
@@ -34,6 +35,8 @@ class StatementRequest(BaseModel):
     resources: Annotated[list[str], Field(max_length=MAX_RULES)] | None = None
 
 
+MAX_POLICY_BYTES = 64 * 1024
+
 policies = identity_resource(Policy, "/v1/accounts/policies", "account")
 
 
@@ -53,7 +56,10 @@ class CreatePolicy(CreateRequest):
 async def checked_statements(call: Call, conn: Connection, request: CreatePolicy) -> dict[str, Any]:
     """The statements in their wire form. Raises InvalidArgument for rules that cannot be run."""
     check_rules([rule for statement in request.statements for rule in statement.actions])
-    return {"statements": [statement.model_dump(exclude_none=True) for statement in request.statements]}
+    statements = [statement.model_dump(exclude_none=True) for statement in request.statements]
+    if len(orjson.dumps(statements)) > MAX_POLICY_BYTES:
+        raise InvalidArgument(f"the statements of a policy may have {MAX_POLICY_BYTES} bytes in all")
+    return {"statements": statements}
 
 
 policies.create(CreatePolicy, values=checked_statements, raises=(InvalidArgument,))
