@@ -11,6 +11,8 @@ AD_BASE = "DC=adtest,DC=zs"
 SERVICE = f"cn=service,{BASE}"
 AD_SERVICE = f"CN=service,{AD_BASE}"
 SERVICE_PASSWORD = "service-secret"
+# Two more accounts for the service: one may ask for 200 entries a page, one gets no more than 500 in all.
+SMALL_PAGES, CUT = f"cn=small-pages,{BASE}", f"cn=cut,{BASE}"
 MANAGER_PASSWORD = "manager-secret"
 BULK = 5000
 
@@ -75,6 +77,15 @@ def generated_data() -> str:
                 "applicationProcess simpleSecurityObject",
                 cn="service",
                 userPassword=SERVICE_PASSWORD,
+            ),
+            *(
+                entry(
+                    dn,
+                    "applicationProcess simpleSecurityObject",
+                    cn=dn[3:].partition(",")[0],
+                    userPassword=SERVICE_PASSWORD,
+                )
+                for dn in (SMALL_PAGES, CUT)
             ),
             *(entry(f"ou={unit},{BASE}", "organizationalUnit", ou=unit) for unit in units),
             person("Micha Kops", mail="micha@example.com", **{"jpegPhoto:": "/9g="}),

@@ -23,6 +23,8 @@ from ldaptor.protocols.ldap.ldapserver import LDAPServer
 from twisted.internet import protocol, reactor, ssl
 from twisted.python import components
 
+from directory_data import CUT, SMALL_PAGES
+
 UNPAGED_LIMIT = 1000
 PAGED = b"1.2.840.113556.1.4.319"
 START_TLS = b"1.3.6.1.4.1.1466.20037"
@@ -49,6 +51,10 @@ def parsed(text: bytes | str) -> Name:
 def folded(text: str) -> str:
     """What texts that are equal to a directory have in common: case and the number of spaces do not count."""
     return " ".join(text.lower().split())
+
+
+LIMITED = {folded(SMALL_PAGES): (200, None), folded(CUT): (500, 500)}
+"""How many entries these accounts get: in a page, and in all."""
 
 
 def normal(attribute: str, value: bytes | str) -> str:
@@ -246,6 +252,11 @@ class Server(LDAPServer):
         else:
             found = self.search(parsed(request.baseObject), request)
         limit = request.sizeLimit or len(found)
+        page, total = LIMITED.get(self.bound, (None, None))
+        if page is not None and size is not None and size > page:
+            return pureldap.LDAPSearchResultDone(resultCode=ldaperrors.LDAPAdminLimitExceeded.resultCode)
+        if total is not None and len(found) > total:
+            return pureldap.LDAPSearchResultDone(resultCode=ldaperrors.LDAPSizeLimitExceeded.resultCode)
         if size is None and self.manages is None:
             limit = min(limit, UNPAGED_LIMIT)
         sent = found[: limit if size is None else min(size, limit)]
@@ -274,7 +285,7 @@ class Server(LDAPServer):
         return [entry for entry in looked_at if entry.match(request.filter) and self.sees(tree, entry)]
 
     def sees(self, tree: Tree, entry: Entry) -> bool:
-        if self.bound in {tree.reader, tree.manager}:
+        if self.bound in {tree.reader, tree.manager, *LIMITED}:
             return True
         name = folded(entry.dn.getText())
         return name != tree.secret and not name.endswith(f",{tree.secret}")

@@ -18,8 +18,10 @@ from directory_data import (
     AD_SCHEMA,
     AD_SERVICE,
     BASE,
+    CUT,
     MANAGER_PASSWORD,
     SERVICE,
+    SMALL_PAGES,
     ad_data,
     generated_data,
 )
@@ -129,8 +131,13 @@ class Slapd:
                 "dbnosync",
                 "index objectClass,cn,uid,member,uniqueMember eq",
                 f'limits dn.exact="{service}" size.soft=1000 size.hard=1000 size.prtotal=unlimited',
+                f'limits dn.exact="{SMALL_PAGES}" size=1000 size.pr=200 size.prtotal=unlimited',
+                f'limits dn.exact="{CUT}" size=500 size.pr=500 size.prtotal=500',
                 "access to attrs=userPassword by anonymous auth by * none",
-                f'access to dn.subtree="ou=bulk,{BASE}" by dn.exact="{SERVICE}" read by * none',
+                (
+                    f'access to dn.subtree="ou=bulk,{BASE}" by dn.exact="{SERVICE}" read '
+                    f'by dn.exact="{SMALL_PAGES}" read by dn.exact="{CUT}" read by * none'
+                ),
                 "access to * by * read",
             )
         ]

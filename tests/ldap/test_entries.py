@@ -8,7 +8,7 @@ import pytest
 
 from app import running_service
 from directory_app import Ldap
-from directory_data import AD_BASE, BASE, BULK
+from directory_data import AD_BASE, BASE, BULK, CUT, SERVICE_PASSWORD, SMALL_PAGES
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
 
@@ -75,6 +75,17 @@ async def test_entries_come_by_the_page_up_to_the_limit(ldap, limit: Any, count:
     more = {} if limit is None else {"limit": limit}
     found = (await entries(ldap, "(cn=bulk-*)", **more)).body["inventories"]
     assert len({entry["dn"] for entry in found}) == len(found) == count
+
+
+async def test_a_directory_with_smaller_pages_is_asked_again_and_one_that_cuts_is_told(ldap):
+    """A part of the entries that passed for all of them would bind the wrong people."""
+    server = await ldap.add(username=SMALL_PAGES)
+    found = (await entries(ldap, "(cn=bulk-*)", limit=2500)).body["inventories"]
+    assert len({entry["dn"] for entry in found}) == 2500
+    assert (await ldap.update(server["uuid"], username=CUT, password=SERVICE_PASSWORD)).status == 200
+    refused = await entries(ldap, "(cn=bulk-*)", limit=2500)
+    assert refused.status == 503
+    assert "only a part" in refused.body["error"]["details"]
 
 
 async def test_candidates_are_not_bound_yet(ldap):

@@ -28,7 +28,7 @@ from pyasn1.error import PyAsn1Error
 
 from zstack_mgmt.ldap.model import Target
 
-PAGE = 1000
+_PAGE_SIZES = (1000, 200, 50, 0)  # that are tried in turn; 0: without pages
 _PAGED = "1.2.840.113556.1.4.319"
 _MAX_DEPTH = 32  # of a filter; ldap3 encodes it recursively
 _NO_SUCH_ENTRY = (codes.RESULT_NO_SUCH_OBJECT, codes.RESULT_INVALID_DN_SYNTAX, codes.RESULT_ALIAS_PROBLEM)
@@ -138,22 +138,37 @@ class DirectoryConnection:
     def pages(self, base: str, condition: str, attributes: Sequence[str] = ()) -> Generator[list[Any]]:
         """All entries that meet the condition, by the page: `dn` and `raw_attributes` of each.
 
-        A directory that stops at a limit of its own yields what it gives, like its other clients get it.
+        A directory that refuses the size of a page, or paging, is asked in another way. Raises DirectoryError, in the
+        directory's words, when it gives only a part: a part that passes for the whole would be wrong.
         """
-        cookie: Any = None
+        for size in _PAGE_SIZES:
+            self._search_page(base, condition, attributes, size, None)
+            if self._is_whole() or size == _PAGE_SIZES[-1]:
+                break
         while True:
-            with self._translated():
-                self._connection.search(
-                    base, condition, attributes=list(attributes) or None, paged_size=PAGE, paged_cookie=cookie
-                )
             code, entries = self._found()
             if code in _NO_SUCH_ENTRY:
                 raise DirectoryError("base", f"there is no entry {base!r}")
+            if code in _PARTIAL:
+                told = _told(self._connection.result)
+                raise DirectoryError("failed", f"the directory gives only a part of the entries: {told}")
             yield entries
             controls: Any = self._connection.result.get("controls") or {}
             cookie = controls[_PAGED]["value"]["cookie"] if _PAGED in controls else None
-            if not cookie or code != codes.RESULT_SUCCESS:
+            if not cookie:
                 return
+            self._search_page(base, condition, attributes, size, cookie)
+
+    def _search_page(
+        self, base: str, condition: str, attributes: Sequence[str], size: int, cookie: Any
+    ) -> None:
+        paging: dict[str, Any] = {"paged_size": size, "paged_cookie": cookie} if size else {}
+        with self._translated():
+            self._connection.search(base, condition, attributes=list(attributes) or None, **paging)
+
+    def _is_whole(self) -> bool:
+        """Whether the directory has taken the size of the page."""
+        return self._connection.result["result"] not in (*_PARTIAL, codes.RESULT_UNWILLING_TO_PERFORM)
 
     def cut(self) -> None:
         """End whatever the connection's thread waits for. Harmless at any time, from any thread."""
