@@ -138,13 +138,15 @@ class DirectoryConnection:
     def pages(self, base: str, condition: str, attributes: Sequence[str] = ()) -> Generator[list[Any]]:
         """All entries that meet the condition, by the page: `dn` and `raw_attributes` of each.
 
-        A directory that refuses the size of a page, or paging, is asked in another way. Raises DirectoryError, in the
-        directory's words, when it gives only a part: a part that passes for the whole would be wrong.
+        A directory that refuses the size of a page, or paging, is asked in another way. Raises DirectoryError,
+        in its words, when it gives only a part: a part that passes for the whole would be wrong.
         """
-        for size in _PAGE_SIZES:
+        sizes = iter(_PAGE_SIZES)
+        size = next(sizes)
+        self._search_page(base, condition, attributes, size, None)
+        while size and not self._is_taken():
+            size = next(sizes)
             self._search_page(base, condition, attributes, size, None)
-            if self._is_whole() or size == _PAGE_SIZES[-1]:
-                break
         while True:
             code, entries = self._found()
             if code in _NO_SUCH_ENTRY:
@@ -166,7 +168,7 @@ class DirectoryConnection:
         with self._translated():
             self._connection.search(base, condition, attributes=list(attributes) or None, **paging)
 
-    def _is_whole(self) -> bool:
+    def _is_taken(self) -> bool:
         """Whether the directory has taken the size of the page."""
         return self._connection.result["result"] not in (*_PARTIAL, codes.RESULT_UNWILLING_TO_PERFORM)
 
