@@ -21,13 +21,14 @@ from zstack_mgmt.engine.execute import Executor
 from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.model import ClaimedJob, Lane, Wish
 from zstack_mgmt.engine.puller import LOOK_S
+from zstack_mgmt.tasks import passed
 
 log = structlog.get_logger()
 
 _MAX_CHUNK = 16
 _CHUNK_TARGET_S = 0.04  # jobs that end sooner share a transaction
 _FIRST_GUESS_S = 0.01
-_SPACING_S = 0.01  # between two looks of a busy worker
+_SPACING_S = 0.01  # between two looks of a busy worker; what ends meanwhile is followed by one claim
 _SUSPECT_S = 2.0  # a suspect that has run for so long makes way for the next one
 _LINE = 4  # times an account's slots outside: what it can have there with those that wait for hosts
 _KEPT_PACES = 64
@@ -60,13 +61,15 @@ class Jobs:
         self._unknown: set[str] = set()
         self._dropped: list[ClaimedJob] = []
         self._looked_at = 0.0
+        self._rested = asyncio.Event()  # it is no longer busy
         self._cancels_at = 0.0
         self._more = False
 
     async def pull(self) -> float | None:
         """Claim and start jobs, as many as there is room for."""
-        if self._running:
-            await asyncio.sleep(self._looked_at + _SPACING_S - time.monotonic())
+        if self._is_busy():
+            self._rested.clear()
+            await passed(self._rested, self._looked_at + _SPACING_S - time.monotonic())
         await self._look_after_claimed()
         wish, owner = self._wish(), self._lease.owner
         if wish is None:
@@ -122,6 +125,9 @@ class Jobs:
             list(self._unknown),
         )
 
+    def _is_busy(self) -> bool:
+        return 2 * self._inside.total() > self._settings.account_slots
+
     def _size(self, lane: str) -> int:
         pace_s = self._paces.get(lane, _FIRST_GUESS_S)
         return max(1, min(_MAX_CHUNK, int(_CHUNK_TARGET_S / pace_s)))
@@ -175,7 +181,9 @@ class Jobs:
         await self._executor.run(chunk)
         if not chunk[0].outside:
             lane = chunk[0].lane
-            each_s = min(1.0, (time.perf_counter() - started) / len(chunk))
+            # Short jobs take each other's time, so what one of them takes is its part of the whole.
+            beside = max(1, self._inside.total())
+            each_s = min(1.0, (time.perf_counter() - started) / len(chunk) / beside)
             pace_s = self._paces.pop(lane, _FIRST_GUESS_S)
             self._paces[lane] = max(0.0005, pace_s + 0.2 * (each_s - pace_s))
             if len(self._paces) > _KEPT_PACES:
@@ -188,6 +196,8 @@ class Jobs:
         if not task.cancelled() and task.exception() is not None:
             log.error("jobs were dropped", action="run", jobs=len(chunk), exc_info=task.exception())
             self._dropped += chunk
+        if not self._is_busy():
+            self._rested.set()
         self._on_end({job.api for job in chunk})
         if look or self._more or any(job.keyed for job in chunk):
             self.wake()
