@@ -138,8 +138,8 @@ class DirectoryConnection:
     def pages(self, base: str, condition: str, attributes: Sequence[str] = ()) -> Generator[list[Any]]:
         """All entries that meet the condition, by the page: `dn` and `raw_attributes` of each.
 
-        A directory that refuses the size of a page, or paging, is asked otherwise. Raises DirectoryError, in its
-        words, when it gives only a part: a part that passes for the whole would be wrong.
+        A directory that refuses the size of a page, or paging, is asked otherwise. Raises DirectoryError, in
+        its words, when it gives only a part: a part that passes for the whole would be wrong.
         """
         sizes = iter(_PAGE_SIZES)
         size = next(sizes)
