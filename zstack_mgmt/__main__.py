@@ -74,8 +74,10 @@ def _serve(settings: Settings) -> None:
     import uvloop
 
     from zstack_mgmt.doors.app import serve
+    from zstack_mgmt.features import load
     from zstack_mgmt.process import settle_memory
 
+    load()
     settle_memory()
     try:
         uvloop.run(serve(settings))

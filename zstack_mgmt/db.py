@@ -135,14 +135,20 @@ def losses() -> Generator[None]:
     """
     try:
         yield
-    except ValueError:  # the client's word for a value that a statement cannot take
-        raise
-    except (OSError, *_LOST_INSIDE) as error:
-        raise DatabaseLost(type(error).__name__) from error
+    except _LOSSES as error:
+        raise _as_loss(error) from error
+
+
+def _as_loss(error: BaseException) -> BaseException:
+    """The loss that one of _LOSSES says. A ValueError is about a value that a statement cannot take."""
+    if isinstance(error, ValueError):
+        raise error
+    return DatabaseLost(type(error).__name__)
 
 
 # OSError is for connections that are being made.
 _LOST_INSIDE = (TimeoutError, asyncpg.exceptions.InterfaceError, asyncpg.exceptions.InternalClientError)
+_LOSSES = (OSError, *_LOST_INSIDE)
 
 
 async def _keep(_: object) -> None:
@@ -194,8 +200,10 @@ class _Turn:
     async def __aenter__(self) -> Any:
         await self._turns.take(self._borrower)
         try:
-            with losses():
-                return await self._lent.__aenter__()
+            return await self._lent.__aenter__()
+        except _LOSSES as error:
+            self._turns.give(self._borrower)
+            raise _as_loss(error) from error
         except BaseException:
             self._turns.give(self._borrower)
             raise
@@ -204,12 +212,13 @@ class _Turn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
         try:
-            with losses():
-                await self._lent.__aexit__(kind, error, trace)
-                if isinstance(error, _LOST_INSIDE):
-                    raise error
+            await self._lent.__aexit__(kind, error, trace)
+        except _LOSSES as lost:
+            raise _as_loss(lost) from lost
         finally:
             self._turns.give(self._borrower)
+        if isinstance(error, _LOST_INSIDE):
+            raise _as_loss(error) from error
 
 
 async def create_pool(settings: Settings, *, application: str, size: int | None = None) -> Pool:

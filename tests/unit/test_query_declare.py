@@ -8,7 +8,7 @@ from query_world import WORLD
 from zstack_mgmt.core.errors import BadRequest, InternalError
 from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.core.registry import APIS
-from zstack_mgmt.query.declare import QueryRequest, query_api
+from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.query.parser import Sort
 
 QtVm = WORLD["QtVm"]
@@ -52,7 +52,6 @@ def test_further_paths_and_another_name(monkeypatch):
 
 def test_parsing_needs_neither_catalog_nor_connection(declared):
     request = declared.parse({"parameters": [("q", "name=x "), ("sort", " name")], "uuid": None})
-    assert isinstance(request, QueryRequest)
     assert request.query.inventory == "QtVm"
     assert request.query.where.conditions[0].value == "x "
     assert request.query.sort == Sort("name")

@@ -207,6 +207,7 @@ class Api:
     bare: bool = False  # old clients send the parameters under an empty key or without a wrapper
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
     answer: Answer = "body"
+    parser: Callable[[Mapping[str, Any]], Any] | None = None  # in place of validation; for queries
     revokes: bool = (
         False  # takes rights away, with a new password if it has one: goes before jobs of the revoked
     )
@@ -246,9 +247,11 @@ class Api:
 
     def parse(self, values: Mapping[str, Any]) -> ApiRequest:
         """The validated request; BadRequest names the first parameter that is wrong."""
+        if self.parser is not None:
+            return self.parser(values)
         for name, value in values.items():
             most = MAX_TAGS if name in ("systemTags", "userTags") else MAX_ITEMS
-            if isinstance(value, list) and len(value) > most and self.query is None:  # pyright: ignore[reportUnknownArgumentType]
+            if isinstance(value, list) and len(value) > most:  # pyright: ignore[reportUnknownArgumentType]
                 raise BadRequest(f"parameter {name!r}: List should have at most {most} items")
         for name in self._numbers:
             if isinstance(values.get(name), bool):
@@ -285,6 +288,7 @@ def api(
     bare: bool = False,
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None,
     answer: Answer = "body",
+    parser: Callable[[Mapping[str, Any]], Any] | None = None,
     revokes: bool = False,
     name: str = "",
 ) -> Callable[[Callable[[Call, Any, R], Awaitable[Any]]], Callable[[Call, Any, R], Awaitable[Any]]]:
@@ -335,6 +339,7 @@ def api(
             bare=bare,
             describe=describe,
             answer=answer,
+            parser=parser,
             revokes=revokes,
         )
         return handler

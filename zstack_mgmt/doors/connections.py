@@ -88,7 +88,7 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         # curl and old scripts send names as they are; a target in UTF-8 means its escaped form.
-        if self._current_request is None and (line := _REQUEST_LINE.match(data)) and not line[0].isascii():
+        if not data.isascii() and self._current_request is None and (line := _REQUEST_LINE.match(data)):
             escaped = _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], line[0])
             data = escaped + data[line.end() :]
         super().data_received(data)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ConfigDict, PrivateAttr, create_model
+from pydantic import create_model
 
+from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import InternalError, InvalidArgument
 from zstack_mgmt.core.inventory import Inventory
 from zstack_mgmt.core.registry import Access, ApiRequest, Call, api
@@ -15,26 +17,18 @@ from zstack_mgmt.query.plan import Scope
 
 
 class QueryRequest(ApiRequest):
-    """The parameters of a Query API as they came, decoded but not trimmed, and the uuid of the path, if any.
+    """The parameters of a Query API as they came, for the documents; calls have a QueryCall."""
 
-    Raises BadRequest while it is made, for malformed conditions and numbers, and InternalError for a
-    negative limit: all that can be said without the catalog.
-    """
 
-    model_config = ConfigDict(str_strip_whitespace=False)
+@dataclass(frozen=True, slots=True)
+class QueryCall:
+    """A parsed query; it is not validated by pydantic, whose models cost more than the parsing."""
 
-    parameters: list[tuple[str, str]] = []  # noqa: RUF012 (pydantic copies it)
-    uuid: str | None = None
-    _inventory: str = PrivateAttr(default="")
-    _query: Query = PrivateAttr()
+    query: Query
 
-    def model_post_init(self, _context: Any, /) -> None:
-        self._query = parse_parameters(self._inventory, self.parameters, self.uuid)
-
-    @property
-    def query(self) -> Query:
-        """The parsed query, for `query.run`."""
-        return self._query
+    def completed(self, caller: Caller) -> QueryCall:
+        """The same: a query is made for whoever asks."""
+        return self
 
 
 def query_api(
@@ -71,10 +65,13 @@ def query_api(
         __base__=QueryRequest,
         __module__=inventory.__module__,
         __doc__=f"Find {plural} by conditions on their fields, tags and links.\n\nSource: {origin}.",
-        _inventory=(str, PrivateAttr(default=meta.name)),
     )
 
-    async def handler(call: Call, means: object, request: QueryRequest) -> Any:
+    def parse(values: Mapping[str, Any]) -> QueryCall:
+        return QueryCall(parse_parameters(meta.name, values.get("parameters", ()), values.get("uuid")))
+
+    async def handler(call: Call, means: object, request: Any) -> Any:
+        """The request is a QueryCall."""
         return await call.services.reader.answer(request.query, Scope.of(call.caller))
 
     handler.__module__ = inventory.__module__
@@ -95,5 +92,6 @@ def query_api(
         raises=(InvalidArgument, InternalError),
         exclusive=(),
         query=inventory,
+        parser=parse,
         name=label,
     )(handler)

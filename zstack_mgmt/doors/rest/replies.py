@@ -26,9 +26,11 @@ def json_reply(body: Any, status: int = 200, headers: dict[str, str] | None = No
 
 
 def value_reply(declared: Api, value: Any, settings: Settings, with_schema: bool) -> web.Response:
-    """What a handler returned, under the key of its API."""
+    """What a handler returned, under the key of its API; what a query has found is in its form already."""
+    if declared.query is not None:
+        return json_reply(value)
     body = body_of(declared, value, settings.time_zone)
-    if with_schema and declared.query is None:
+    if with_schema:
         body["schema"] = schema_of(declared, body)
     return json_reply(body)
 
