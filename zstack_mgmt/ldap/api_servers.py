@@ -10,6 +10,7 @@ from zstack_mgmt.core.errors import DirectoryTestFailed, InvalidArgument, OneDir
 from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest
 from zstack_mgmt.core.values import Description, ExistingUuid, ResourceName, Secret
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.ldap import store
 from zstack_mgmt.ldap.access import prove, sealed_for, target_of
@@ -66,11 +67,15 @@ class AddLdapServer(CreateRequest):
     Source: manual, "AD/LDAP > AddLdapServer".
     """
 
-    url: Url  # ldap://host[:port] or ldaps://host[:port]
-    base: Dn  # where searches start
-    username: Dn  # a distinguished name, for AD also name@domain; empty: searches are anonymous
-    password: BindPassword  # stored sealed and never shown
-    encryption: Encryption  # TLS: StartTLS on ldap://; the certificate is verified in any case
+    url: Annotated[Url, Doc("ldap://host[:port] or ldaps://host[:port]")]
+    base: Annotated[Dn, Doc("where searches start")]
+    username: Annotated[
+        Dn, Doc("a distinguished name, for AD also name@domain; empty: searches are anonymous")
+    ]
+    password: Annotated[BindPassword, Doc("stored sealed and never shown")]
+    encryption: Annotated[
+        Encryption, Doc("TLS: StartTLS on ldap://; the certificate is verified in any case")
+    ]
 
 
 @servers.action(

@@ -12,14 +12,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import ApiError
+from zstack_mgmt.doc import doc_of
 from zstack_mgmt.features import load
 from zstack_mgmt.reference.examples import Step, load_story, shown
-from zstack_mgmt.reference.notes import field_notes
 from zstack_mgmt.reference.openapi import render
 from zstack_mgmt.reference.operations import PREFIX, WHO, Operation, Parameter, operations
 from zstack_mgmt.reference.schemas import REF, Components, Schema
@@ -120,7 +120,7 @@ def _parameter_table(operation: Operation, components: Components) -> Iterator[s
     yield from ("| Parameter | Where | Type and limits | Required | |", "|--|--|--|--|--|")
     for p in operation.parameters:
         where = f"body, in `{operation.body_key}`" if p.place == "body" and operation.body_key else p.place
-        note = str(p.schema.get("description", "")).replace("|", "\\|")
+        note = _note(p.schema)
         needed = "yes" if p.required else ""
         yield f"| `{p.name}` | {where} | {type_text(p.schema, components)} | {needed} | {note} |"
         yield from _inner_rows(p, components)
@@ -134,8 +134,14 @@ def _inner_rows(parameter: Parameter, components: Components) -> Iterator[str]:
     part = components.schemas.get(name, {})
     for inner, schema in part.get("properties", {}).items():
         needed = "yes" if inner in part.get("required", []) else ""
-        note = str(schema.get("description", ""))
+        note = _note(schema)
         yield f"| `{parameter.name}[].{inner}` | | {type_text(schema, components)} | {needed} | {note} |"
+
+
+def _note(schema: Schema) -> str:
+    """What a value means; of a list without a sentence of its own, what its parts mean."""
+    note = schema.get("description") or schema.get("items", {}).get("description", "")
+    return str(note).replace("|", "\\|")
 
 
 def type_text(schema: Schema, components: Components) -> str:
@@ -284,10 +290,10 @@ def _anchor(code: str) -> str:
 
 def settings_table() -> str:
     """Every setting with its environment variable, default and meaning."""
-    notes = field_notes(Settings)
+    hints = get_type_hints(Settings, include_extras=True)
     lines = ["| Variable | Default | |", "|--|--|--|"]
     for f in dataclasses.fields(Settings):
-        note = notes.get(f.name, "").replace("|", "\\|")
+        note = doc_of(hints[f.name]).replace("|", "\\|")
         if f.name != "given":
             lines.append(f"| `{f.name.upper()}` | {_default(f.default)} | {note} |")
     return "\n".join(lines)

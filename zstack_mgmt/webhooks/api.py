@@ -12,6 +12,7 @@ from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import Reference, parse_date
 from zstack_mgmt.db import Connection
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.jobs.reading import may_see
 from zstack_mgmt.webhooks import secrets, store
@@ -75,7 +76,7 @@ class GetWebhookDeliveries(ApiRequest):
     Source: ours, so that a lost webhook is not a riddle.
     """
 
-    uuid: Reference  # of the job
+    uuid: Annotated[Reference, Doc("of the job")]
 
 
 @api(
@@ -103,7 +104,7 @@ class RedeliverWebhook(ApiRequest):
     Source: ours.
     """
 
-    uuid: Reference  # of the job
+    uuid: Annotated[Reference, Doc("of the job")]
 
 
 @api(
@@ -139,10 +140,15 @@ class RedeliverFailedWebhooks(ApiRequest):
     Source: ours, for a receiver that was away.
     """
 
-    since: Annotated[str, Field(min_length=10, max_length=40)]
-    """ISO 8601, or `yyyy-MM-dd HH:mm:ss` in the server's zone: deliveries created then or later."""
-    receiver: Annotated[str, Field(max_length=2048)] | None = None
-    """scheme://host[:port] as in the deliveries' URLs; without it, every receiver."""
+    since: Annotated[
+        str,
+        Field(min_length=10, max_length=40),
+        Doc("ISO 8601, or `yyyy-MM-dd HH:mm:ss` in the server's zone: deliveries created then or later."),
+    ]
+    receiver: Annotated[
+        Annotated[str, Field(max_length=2048)] | None,
+        Doc("scheme://host[:port] as in the deliveries' URLs; without it, every receiver."),
+    ] = None
 
 
 @api(
