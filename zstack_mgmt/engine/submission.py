@@ -74,7 +74,7 @@ async def prepare(
 
 
 def _revokes(declared: Api, call: Call, request: ApiRequest) -> bool:
-    """Whether the call takes rights away from somebody else than the user who makes it."""
+    """Whether the call takes rights away from somebody other than its caller."""
     if not declared.revokes or getattr(request, "password", "given") is None:
         return False
     return isinstance(call.caller, AccountCaller) or call.user_uuid not in uuids_in(

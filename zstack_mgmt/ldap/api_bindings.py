@@ -31,7 +31,7 @@ from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.tags import tag
 
 _BATCH = 200
-"""Entries that one call to the directory looks up, so that a clean-up never holds a thread for long."""
+"""How many entries one call to the directory looks up, so that a clean-up never holds a thread for long."""
 
 
 bindings = Resource(

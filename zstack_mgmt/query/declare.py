@@ -17,8 +17,8 @@ from zstack_mgmt.query.plan import Scope
 class QueryRequest(ApiRequest):
     """The parameters of a Query API as they came, decoded but not trimmed, and the uuid of the path, if any.
 
-    Raises BadRequest while it is made, for malformed conditions and numbers, and InternalError for a
-    negative limit: all that can be said without the catalog.
+    Making one raises BadRequest for malformed conditions and numbers, and InternalError for a negative limit:
+    what can be said without the catalog.
     """
 
     model_config = ConfigDict(str_strip_whitespace=False)

@@ -139,8 +139,8 @@ def parse_integer(name: str, text: str) -> int:
 def parse_parameters(inventory: str, parameters: Iterable[tuple[str, str]], uuid: str | None = None) -> Query:
     """The query that the parameters of a request make; those that are unknown are ignored.
 
-    Of `q`, `condition` and `fields` all occurrences count, of the others the first. With a `uuid`, `fields`
-    alone is read.
+    All occurrences of `q`, `condition` and `fields` count, and the first of the others. Beside a
+    `uuid`, only `fields` is read.
 
     Raises:
         BadRequest: a condition, `limit` or `start` is malformed.

@@ -132,8 +132,7 @@ async def redeliver(call: Call, work: Direct, request: RedeliverWebhook) -> list
 
 
 class RedeliverFailedWebhooks(ApiRequest):
-    """Deliver again what failed since a time: webhooks that were given up, were refused with 410, or wait
-    for a retry.
+    """Deliver again what failed since a time: webhooks given up, refused with 410, or waiting for a retry.
 
     Answers `{"redelivered": n, "more": false}`; with `more`, call again: one call takes at most 10000.
 

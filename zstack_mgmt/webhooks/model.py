@@ -62,9 +62,7 @@ class WebhookAttempt(Inventory):
 
 @inventory("org.zstack.webhook.WebhookDeliveryInventory", table="")
 class WebhookDelivery(Inventory):
-    """The delivery of one job's result: `state` is pending, delivered, gone (the receiver answered 410) or
-    dead.
-    """
+    """The delivery of one job's result: `state` is pending, delivered, gone (answered with 410) or dead."""
 
     id: Annotated[str, Doc("the webhook-id header")]
     job_uuid: str
