@@ -22,19 +22,10 @@ from zstack_mgmt.resources.tags import tag
 
 JAVA = "org.zstack.ldap"
 SOURCE = 'manual, "AD/LDAP > {api}"'
-_MAX_PASSWORD = 1024
-_SEALED = "s1."
 
 
 def _url(text: str) -> str:
     parse_url(text)
-    return text
-
-
-def _bind_password(text: str) -> str:
-    # A job's request is read again with the password sealed, which makes it longer.
-    if len(text) > _MAX_PASSWORD and not text.startswith(_SEALED):
-        raise ValueError(f"must have at most {_MAX_PASSWORD} characters")
     return text
 
 
@@ -45,13 +36,7 @@ Url = Annotated[
     Field(json_schema_extra={"pattern": "^ldaps?://"}),
 ]
 Dn = Annotated[str, StringConstraints(max_length=1024)]
-BindPassword = Annotated[
-    str,
-    StringConstraints(strip_whitespace=False),
-    AfterValidator(_bind_password),
-    Secret("sealed"),
-    Field(json_schema_extra={"maxLength": _MAX_PASSWORD}),
-]
+BindPassword = Annotated[str, StringConstraints(max_length=1024, strip_whitespace=False), Secret("sealed")]
 
 
 servers = Resource(LdapServer, "/v1/ldap/servers", java=JAVA, category="ldap", access="admin", source=SOURCE)
