@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from zstack_mgmt.doc import Doc
+from zstack_mgmt.doc import Bound, Doc
 
 Network = IPv4Network | IPv6Network
 
@@ -33,6 +33,10 @@ VirtType = Literal["auto", "kvm", "qemu"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 UTC_ZONE = ZoneInfo("UTC")
+
+
+MAX_LINE_BYTES: Annotated[int, Doc("bytes of a request line"), Bound("BadRequest")] = 64 * 1024
+"""Some GETs name a thousand uuids."""
 
 
 class ConfigError(Exception):
@@ -64,20 +68,30 @@ class Settings:
     webhook_processes: int = 1
 
     db_pool_size: Annotated[Count, Doc("connections of one process, its dedicated ones not counted")] = 10
-    statement_timeout_s: Count = 10
-    max_queue_depth: Annotated[Count, Doc("queued jobs past which a POST answers 503 with Retry-After")] = (
-        100_000
-    )
-    max_body_bytes: Count = 1024 * 1024
-    max_connections_per_address: Annotated[Count, Doc("of clients; trusted proxies have no limit")] = 4096
-    request_timeout_s: Annotated[Count, Doc("for the whole of a request to arrive")] = 30
+    statement_timeout_s: Annotated[
+        Count, Doc("seconds of one statement in the database"), Bound("InternalError")
+    ] = 10
+    max_queue_depth: Annotated[
+        Count,
+        Doc("queued jobs; past it a call that makes a job answers 503 with Retry-After"),
+        Bound("TooBusy"),
+    ] = 100_000
+    max_body_bytes: Annotated[Count, Doc("bytes of a request's body"), Bound("BodyTooLarge")] = 1024 * 1024
+    max_connections_per_address: Annotated[
+        Count,
+        Doc("open connections of one address, trusted proxies excepted; further ones are closed"),
+        Bound(),
+    ] = 4096
+    request_timeout_s: Annotated[
+        Count, Doc("seconds for the whole of a request to arrive"), Bound("RequestTimedOut")
+    ] = 30
     metrics_token: Annotated[
         str, Doc("that /metrics asks for as `Authorization: Bearer`; empty: only this machine reads it")
     ] = ""
     cors_origins: Annotated[tuple[str, ...], Doc("scheme://host[:port] of pages that may call the API")] = ()
 
     max_account_queue_depth: Annotated[
-        Count, Doc("queued jobs of one account past which it alone gets that 503")
+        Count, Doc("queued jobs of one account; past it that account alone gets this 503"), Bound("TooBusy")
     ] = 50_000
     worker_slots: Annotated[
         Count, Doc("jobs, or chunks of short ones, that one worker runs at the same time")
@@ -93,13 +107,19 @@ class Settings:
     lease_s: Annotated[Duration, Doc("a worker that gives no sign of life for so long has died")] = 15.0
     lease_renew_s: Duration = 5.0
     max_claims: Annotated[Count, Doc("claims of a job that keeps killing its worker, then it fails")] = 3
-    job_timeout_s: Annotated[Count, Doc("X-API-Timeout replaces it for one call")] = 1800
+    job_timeout_s: Annotated[
+        Count,
+        Doc("seconds from a job's acceptance to its end; X-API-Timeout replaces it for one call"),
+        Bound("JobTimedOut"),
+    ] = 1800
     job_retention_s: Annotated[int, Doc("from completion")] = 2 * 86400
     tombstone_retention_s: int = 30 * 86400
     stop_grace_s: Annotated[float, Within(3)] = 8.0
 
-    session_timeout_s: Count = 7200
-    session_max_concurrent: Count = 500
+    session_timeout_s: Annotated[Count, Doc("seconds that a session lives"), Bound("InvalidSession")] = 7200
+    session_max_concurrent: Annotated[
+        Count, Doc("live sessions of one account or user"), Bound("TooManySessions")
+    ] = 500
     session_cache_s: float = 0.8
     login_hash_concurrency: Count = 2
     password_time_cost: Annotated[Count, Doc("argon2id passes over the memory")] = 2

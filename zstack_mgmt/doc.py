@@ -18,6 +18,16 @@ class Doc:
         return handler(core_schema) | {"description": self.text}
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Marks a setting or a constant, which has a Doc, as a limit that callers meet; docs/limits.md lists it.
+
+    `error` is the class of the error for whatever exceeds it; empty: there is none, and the Doc says so.
+    """
+
+    error: str = ""
+
+
 def doc_of(hint: Any) -> str:
     """The sentence that belongs to a type; empty: it has none.
 

@@ -1,4 +1,4 @@
-"""The generated documentation: docs/api, docs/errors.md, docs/openapi.json, and the settings in the READMEs.
+"""The generated documentation: docs/api, errors.md, limits.md, openapi.json, and the settings in the READMEs.
 
 `make docs` writes all of it. Nothing here is written by hand: the words are those of the declarations, the
 exchanges those that tests/docs has played.
@@ -20,9 +20,10 @@ from zstack_mgmt.core.errors import ApiError
 from zstack_mgmt.doc import doc_of
 from zstack_mgmt.features import load
 from zstack_mgmt.reference.examples import Step, load_story, shown
+from zstack_mgmt.reference.limits import limits_page
 from zstack_mgmt.reference.openapi import render
 from zstack_mgmt.reference.operations import PREFIX, WHO, Operation, Parameter, operations
-from zstack_mgmt.reference.schemas import REF, Components, Schema
+from zstack_mgmt.reference.schemas import REF, Components, Schema, type_text
 
 _GENERATED = "<!-- Written by `make docs` from the declarations; changes here are lost. -->\n"
 _TABLE = ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->")
@@ -58,6 +59,7 @@ def pages() -> dict[str, str]:
     }
     made["api/README.md"] = _index_page(listed)
     made["errors.md"] = _errors_page(listed)
+    made["limits.md"] = _GENERATED + limits_page(listed, components, errors())
     made["openapi.json"] = render()
     return made
 
@@ -142,40 +144,6 @@ def _note(schema: Schema) -> str:
     """What a value means; of a list without a sentence of its own, what its parts mean."""
     note = schema.get("description") or schema.get("items", {}).get("description", "")
     return str(note).replace("|", "\\|")
-
-
-def type_text(schema: Schema, components: Components) -> str:
-    """A schema in words.
-
-    >>> type_text({"type": "array", "items": {"type": "string", "maxLength": 9}, "minItems": 1}, Components())
-    'list of string, at most 9 characters; at least 1 of them'
-    """
-    if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(REF)
-    if "enum" in schema:
-        text = " or ".join(f"`{value}`" if value else "empty" for value in schema["enum"])
-    elif schema.get("type") == "array":
-        text = f"list of {type_text(schema.get('items', {}), components)}"
-    else:
-        text = str(schema.get("type", "any value"))
-    limits = [
-        words.format(schema[key])
-        for key, words in (
-            ("minLength", "at least {} characters"),
-            ("maxLength", "at most {} characters"),
-            ("minimum", "{} or more"),
-            ("exclusiveMinimum", "more than {}"),
-            ("maximum", "at most {}"),
-            ("exclusiveMaximum", "less than {}"),
-            ("pattern", "of the form `{}`"),
-            ("minItems", "at least {} of them"),
-            ("maxItems", "at most {} of them"),
-            ("default", "`{}` by default"),
-        )
-        if key in schema and schema[key] != ""
-    ]
-    separator = "; " if schema.get("type") == "array" else ", "
-    return separator.join([text, *limits]).replace("|", "\\|")
 
 
 def _example(operation: Operation, step: Step) -> Iterator[str]:

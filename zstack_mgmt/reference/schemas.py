@@ -107,6 +107,40 @@ class Components:
         return dict(_PLAIN[field.kind])
 
 
+def type_text(schema: Schema, components: Components) -> str:
+    """A schema in words.
+
+    >>> type_text({"type": "array", "items": {"type": "string", "maxLength": 9}, "minItems": 1}, Components())
+    'list of string, at most 9 characters; at least 1 of them'
+    """
+    if "$ref" in schema:
+        return str(schema["$ref"]).removeprefix(REF)
+    if "enum" in schema:
+        text = " or ".join(f"`{value}`" if value else "empty" for value in schema["enum"])
+    elif schema.get("type") == "array":
+        text = f"list of {type_text(schema.get('items', {}), components)}"
+    else:
+        text = str(schema.get("type", "any value"))
+    limits = [
+        words.format(schema[key])
+        for key, words in (
+            ("minLength", "at least {} characters"),
+            ("maxLength", "at most {} characters"),
+            ("minimum", "{} or more"),
+            ("exclusiveMinimum", "more than {}"),
+            ("maximum", "at most {}"),
+            ("exclusiveMaximum", "less than {}"),
+            ("pattern", "of the form `{}`"),
+            ("minItems", "at least {} of them"),
+            ("maxItems", "at most {} of them"),
+            ("default", "`{}` by default"),
+        )
+        if key in schema and schema[key] != ""
+    ]
+    separator = "; " if schema.get("type") == "array" else ", "
+    return separator.join([text, *limits]).replace("|", "\\|")
+
+
 def parameters_of(components: Components, request: type[ApiRequest]) -> tuple[dict[str, Schema], list[str]]:
     """The properties of a request by their names on the wire, without the tags; and the required ones."""
     schema = components.adopt(request.model_json_schema(by_alias=True, ref_template=REF + "{model}"))

@@ -12,7 +12,7 @@ from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import Reference, parse_date
 from zstack_mgmt.db import Connection
-from zstack_mgmt.doc import Doc
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.jobs.reading import may_see
 from zstack_mgmt.webhooks import secrets, store
@@ -21,7 +21,9 @@ from zstack_mgmt.webhooks.model import WebhookDelivery, WebhookSecret
 JAVA = "org.zstack.webhook"
 CATEGORY = "webhook"
 DAY_S = 86400
-MAX_REDELIVERIES = 10_000
+MAX_REDELIVERIES: Annotated[
+    int, Doc("deliveries that one RedeliverFailedWebhooks sends again; its `more` asks for another"), Bound()
+] = 10_000
 
 
 class GetWebhookSecret(ApiRequest):

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 from urllib.parse import urlsplit
 
 import yarl
@@ -27,11 +27,14 @@ from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVa
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
+from zstack_mgmt.doc import Bound, Doc
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
-MAX_URL_BYTES = 2048
+MAX_URL_BYTES: Annotated[int, Doc("bytes of the URL of a webhook, percent-encoded"), Bound("BadRequest")] = (
+    2048
+)
 DNS_CACHE_S = 10
 _RESOLVER_THREADS = 64
 

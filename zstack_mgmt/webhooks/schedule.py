@@ -17,12 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Literal
+from typing import Annotated, Literal
 
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.webhooks.model import Delivery, Exchange
 
 JITTER = 0.2
-RETRY_AFTER_MAX_S = 3600.0
+RETRY_AFTER_MAX_S: Annotated[
+    float, Doc("seconds of a receiver's Retry-After that are heeded; a longer one means this"), Bound()
+] = 3600.0
 OPEN_AFTER = 5  # failures in a row
 SLOW_AFTER_S = 2 * 3600.0  # an open breaker of this age probes less often
 SLOW_FACTOR = 5.0
