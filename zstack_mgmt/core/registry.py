@@ -36,7 +36,7 @@ Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
 
 
 MAX_TAGS: Annotated[int, Doc("tags of one kind in a call"), Bound("BadRequest")] = 100
-MAX_ITEMS: Annotated[int, Doc("items of any other list in a call"), Bound("BadRequest")] = 1000
+MAX_ITEMS: Annotated[int, Doc("items of a list in a call, tags aside"), Bound("BadRequest")] = 1000
 VALIDATION_ONLY = "ephemeral::validationOnly"
 """The system tag of a call that is to be checked and to change nothing. The manual does not name it."""
 

@@ -34,6 +34,7 @@ def limits_page(listed: list[Operation], components: Components, errors: list[ty
         "Quotas, which each account has of its own, are read with",
         "[GetAccountQuotaUsage](api/quotas.md#getaccountquotausage); what exceeds one fails with",
         f"{_link(by_name['QuotaExceeded'])}.",
+        "As the result of a job every error answers 503, whatever its own status.",
         "",
         "## Set by the operator",
         "",
