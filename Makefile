@@ -51,7 +51,7 @@ format: $(STAMP)  ## let ruff write the style
 bench: $(STAMP)  ## measure the speed (ARGS=tests/benchmarks/bench_engine.py)
 	$(BIN)/python -m pytest -m bench -s $(or $(ARGS),$(wildcard tests/benchmarks/bench_*.py))
 
-docs: $(STAMP)  ## write the generated files: docs/api, docs/errors.md, docs/openapi.json
+docs: $(STAMP)  ## write the generated files: docs/api, errors.md, limits.md, openapi.json
 	$(BIN)/python -m zstack_mgmt docs docs
 
 # uv is the only tool that locks for every platform at once; it is needed for nothing else.

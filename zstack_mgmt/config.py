@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from zstack_mgmt.doc import Bound, Doc
+
 Network = IPv4Network | IPv6Network
 
 
@@ -33,6 +35,10 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 UTC_ZONE = ZoneInfo("UTC")
 
 
+MAX_LINE_BYTES: Annotated[int, Doc("bytes of a request line"), Bound("BadRequest")] = 64 * 1024
+"""Some GETs name a thousand uuids."""
+
+
 class ConfigError(Exception):
     """The process cannot work as it is set; the message names the variable, in one line for the operator."""
 
@@ -43,68 +49,102 @@ class Settings:
 
     database_url: str = "postgresql://postgres@127.0.0.1:5432/zstack_mgmt"
     redis_url: str = "redis://127.0.0.1:6379/0"
-    redis_prefix: str = (
-        "zstack:"  # put before every Redis key and channel, so that installations can share a server
-    )
+    redis_prefix: Annotated[
+        str, Doc("put before every Redis key and channel, so that installations can share a server")
+    ] = "zstack:"
     host: str = "127.0.0.1"
     port: Annotated[int, Within(0, 65535)] = 8080
     data_dir: Path = Path(".data")
-    public_url: str = ""  # scheme://host[:port] of `location`; empty: the host that the client used
-    trusted_proxies: tuple[Network, ...] = ()  # peers whose X-Forwarded-* headers are believed
-    time_zone: ZoneInfo = UTC_ZONE  # zone of the dates in zstack/v1 replies
+    public_url: Annotated[
+        str, Doc("scheme://host[:port] of `location`; empty: the host that the client used")
+    ] = ""
+    trusted_proxies: Annotated[
+        tuple[Network, ...], Doc("peers whose X-Forwarded-* headers are believed")
+    ] = ()
+    time_zone: Annotated[ZoneInfo, Doc("zone of the dates in zstack/v1 replies")] = UTC_ZONE
 
     api_processes: Count = 1
     worker_processes: int = 2
     webhook_processes: int = 1
 
-    db_pool_size: Count = 10  # connections of one process, its dedicated ones not counted
-    statement_timeout_s: Count = 10
-    max_queue_depth: Count = 100_000  # queued jobs past which a POST answers 503 with Retry-After
-    max_body_bytes: Count = 1024 * 1024
-    max_connections_per_address: Count = 4096  # of clients; trusted proxies have no limit
-    request_timeout_s: Count = 30  # for the whole of a request to arrive
-    metrics_token: str = (
-        ""  # that /metrics asks for as `Authorization: Bearer`; empty: only this machine reads it
-    )
-    cors_origins: tuple[str, ...] = ()  # scheme://host[:port] of pages that may call the API
+    db_pool_size: Annotated[Count, Doc("connections of one process, its dedicated ones not counted")] = 10
+    statement_timeout_s: Annotated[
+        Count, Doc("seconds of one statement in the database"), Bound("InternalError")
+    ] = 10
+    max_queue_depth: Annotated[
+        Count,
+        Doc("queued jobs; past it a call that makes a job answers 503 with Retry-After"),
+        Bound("TooBusy"),
+    ] = 100_000
+    max_body_bytes: Annotated[Count, Doc("bytes of a request's body"), Bound("BodyTooLarge")] = 1024 * 1024
+    max_connections_per_address: Annotated[
+        Count,
+        Doc("open connections of one address, trusted proxies excepted; further ones are closed"),
+        Bound(),
+    ] = 4096
+    request_timeout_s: Annotated[
+        Count, Doc("seconds for the whole of a request to arrive"), Bound("RequestTimedOut")
+    ] = 30
+    metrics_token: Annotated[
+        str, Doc("that /metrics asks for as `Authorization: Bearer`; empty: only this machine reads it")
+    ] = ""
+    cors_origins: Annotated[tuple[str, ...], Doc("scheme://host[:port] of pages that may call the API")] = ()
 
-    max_account_queue_depth: Count = 50_000  # queued jobs of one account past which it alone gets that 503
-    worker_slots: Count = 10  # jobs, or chunks of short ones, that one worker runs at the same time
-    account_slots: Count = 8  # of these, how many one account can have
-    outside_slots: Count = 160  # jobs of one worker that act outside the database at the same time
+    max_account_queue_depth: Annotated[
+        Count, Doc("queued jobs of one account; past it that account alone gets this 503"), Bound("TooBusy")
+    ] = 50_000
+    worker_slots: Annotated[
+        Count, Doc("jobs, or chunks of short ones, that one worker runs at the same time")
+    ] = 10
+    account_slots: Annotated[Count, Doc("of these, how many one account can have")] = 8
+    outside_slots: Annotated[
+        Count, Doc("jobs of one worker that act outside the database at the same time")
+    ] = 160
     account_outside_slots: Count = 80
-    host_slots: Count = 8  # jobs of one worker that act on one host; the others wait and take up no slot
-    lease_s: Duration = 15.0  # a worker that gives no sign of life for so long has died
+    host_slots: Annotated[
+        Count, Doc("jobs of one worker that act on one host; the others wait and take up no slot")
+    ] = 8
+    lease_s: Annotated[Duration, Doc("a worker that gives no sign of life for so long has died")] = 15.0
     lease_renew_s: Duration = 5.0
-    max_claims: Count = 3  # claims of a job that keeps killing its worker, then it fails
-    job_timeout_s: Count = 1800  # X-API-Timeout replaces it for one call
-    job_retention_s: int = 2 * 86400  # from completion
+    max_claims: Annotated[Count, Doc("claims of a job that keeps killing its worker, then it fails")] = 3
+    job_timeout_s: Annotated[
+        Count,
+        Doc("seconds from a job's acceptance to its end; X-API-Timeout replaces it for one call"),
+        Bound("JobTimedOut"),
+    ] = 1800
+    job_retention_s: Annotated[int, Doc("from completion")] = 2 * 86400
     tombstone_retention_s: int = 30 * 86400
     stop_grace_s: Annotated[float, Within(3)] = 8.0
 
-    session_timeout_s: Count = 7200
-    session_max_concurrent: Count = 500
+    session_timeout_s: Annotated[Count, Doc("seconds that a session lives"), Bound("InvalidSession")] = 7200
+    session_max_concurrent: Annotated[
+        Count, Doc("live sessions of one account or user"), Bound("TooManySessions")
+    ] = 500
     session_cache_s: float = 0.8
     login_hash_concurrency: Count = 2
-    password_time_cost: Count = 2  # argon2id passes over the memory
+    password_time_cost: Annotated[Count, Doc("argon2id passes over the memory")] = 2
     password_memory_kib: Annotated[int, Within(8)] = 19 * 1024
-    login_address_free_failures: Count = (
-        50  # the same of all names from one address; of a network, four times that
-    )
-    login_free_failures: int = 5  # failures of one name from one address before the next must wait
+    login_address_free_failures: Annotated[
+        Count, Doc("the same of all names from one address; of a network, four times that")
+    ] = 50
+    login_free_failures: Annotated[
+        int, Doc("failures of one name from one address before the next must wait")
+    ] = 5
     login_max_delay_s: int = 300
     login_forget_s: int = 3600
-    login_lockout_failures: int = 0  # failures from anywhere that lock a name; 0: never
+    login_lockout_failures: Annotated[int, Doc("failures from anywhere that lock a name; 0: never")] = 0
     login_lockout_s: int = 900
     audit_retention_s: int = 400 * 86400
-    admin_password: str = (
-        ""  # of the built-in admin at its creation; empty: one is generated and printed once
-    )
-    secret_key: str = ""  # 64 hex digits; empty: DATA_DIR/secret.key, made at the first start
+    admin_password: Annotated[
+        str, Doc("of the built-in admin at its creation; empty: one is generated and printed once")
+    ] = ""
+    secret_key: Annotated[str, Doc("64 hex digits; empty: DATA_DIR/secret.key, made at the first start")] = ""
 
-    webhook_allow: tuple[Network, ...] = ()  # loopback or private ranges that webhooks may reach
-    webhook_ports: tuple[int, ...] = ()  # empty: every port
-    webhook_concurrency: Count = 256  # deliveries in flight in one process
+    webhook_allow: Annotated[
+        tuple[Network, ...], Doc("loopback or private ranges that webhooks may reach")
+    ] = ()
+    webhook_ports: Annotated[tuple[int, ...], Doc("empty: every port")] = ()
+    webhook_concurrency: Annotated[Count, Doc("deliveries in flight in one process")] = 256
     webhook_per_receiver: Count = 4
     webhook_connect_timeout_s: Duration = 3.0
     webhook_total_timeout_s: Duration = 15.0
@@ -125,21 +165,33 @@ class Settings:
     )
     webhook_probe_s: Duration = 60.0
 
-    kvm_driver: KvmDriver = "simulator"  # of KVM hosts: libvirt; or simulator: contacts none, runs nothing
-    libvirt_uri: str = "qemu+ssh://{username}@{ip}:{port}/system"  # of a KVM host, for the libvirt driver
-    libvirt_virt_type: VirtType = "auto"  # of its VMs: kvm, qemu (emulation), or auto: the best on offer
-    driver_timeout_s: Duration = 60.0  # of one action on a hypervisor
-    host_check_s: Duration = 60.0  # between two questions to a host for a sign of life
-    simulator_latency_s: float = 0.0  # of each action of the simulator
+    kvm_driver: Annotated[
+        KvmDriver, Doc("of KVM hosts: libvirt; or simulator: contacts none, runs nothing")
+    ] = "simulator"
+    libvirt_uri: Annotated[str, Doc("of a KVM host, for the libvirt driver")] = (
+        "qemu+ssh://{username}@{ip}:{port}/system"
+    )
+    libvirt_virt_type: Annotated[
+        VirtType, Doc("of its VMs: kvm, qemu (emulation), or auto: the best on offer")
+    ] = "auto"
+    driver_timeout_s: Annotated[Duration, Doc("of one action on a hypervisor")] = 60.0
+    host_check_s: Annotated[Duration, Doc("between two questions to a host for a sign of life")] = 60.0
+    simulator_latency_s: Annotated[float, Doc("of each action of the simulator")] = 0.0
 
-    ldap_ca_file: str = ""  # PEM bundle of the authorities that vouch for directories; empty: the system's
-    ldap_timeout_s: Count = 5  # to connect to the directory, and for each of its answers
-    ldap_concurrency: Count = 4  # calls to the directory at the same time, in one process
-    ldap_login_rate: Count = 50  # logins through the directory that one process starts in a second
-    ldap_entry_attributes: str = "member,uniqueMember,memberOf"  # what entries show beyond their names
+    ldap_ca_file: Annotated[
+        str, Doc("PEM bundle of the authorities that vouch for directories; empty: the system's")
+    ] = ""
+    ldap_timeout_s: Annotated[Count, Doc("to connect to the directory, and for each of its answers")] = 5
+    ldap_concurrency: Annotated[Count, Doc("calls to the directory at the same time, in one process")] = 4
+    ldap_login_rate: Annotated[
+        Count, Doc("logins through the directory that one process starts in a second")
+    ] = 50
+    ldap_entry_attributes: Annotated[str, Doc("what entries show beyond their names")] = (
+        "member,uniqueMember,memberOf"
+    )
 
     log_level: LogLevel = "info"
-    metrics_dir: str = ""  # shared by all processes of a machine; empty: this process alone
+    metrics_dir: Annotated[str, Doc("shared by all processes of a machine; empty: this process alone")] = ""
 
     given: frozenset[str] = frozenset()  # the settings that the environment has; not one of its variables
 
@@ -180,7 +232,8 @@ def _complaint(s: Settings) -> str:
 def _parse(name: str, kind: Any, text: str) -> object:
     limits = Within(0)
     if get_origin(kind) is Annotated:
-        kind, limits = get_args(kind)
+        kind, *marks = get_args(kind)
+        limits = next((mark for mark in marks if isinstance(mark, Within)), limits)
     try:
         if get_origin(kind) is Literal:
             if text.lower() not in get_args(kind):

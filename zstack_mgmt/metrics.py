@@ -12,9 +12,8 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-    # The library asks for the pid at each count, in case of a fork; no process of ours forks, and the call
-    # costs more
-    # than the count.
+    # The library asks for the pid at each count, in case of a fork. No process of ours forks, and the call
+    # costs more than the count.
     values.ValueClass = values.MultiProcessValue(  # pyright: ignore[reportUnknownMemberType]
         process_identifier=partial(int, os.getpid())
     )
@@ -55,13 +54,6 @@ def count_request(api: str, status: int, method: str, seconds: float) -> None:
     count, times = _request_metrics(api, status, method)
     count.inc()
     times.observe(seconds)
-
-
-class DeliveryMetrics:
-    """Counts the attempts of the webhook sender."""
-
-    def attempt(self, outcome: str) -> None:
-        WEBHOOK_ATTEMPTS.labels(outcome).inc()
 
 
 def render(metrics_dir: str, database: dict[str, float]) -> bytes:

@@ -180,9 +180,10 @@ async def test_another_accounts_resource_behaves_as_absent(library: Service, zon
     share = {"resourceUuids": [uuid], "accountUuids": [reader_account["uuid"]]}
     for seen in (False, True):  # a share lets it be seen, and no more
         assert len((await reader.get(f"/books/{uuid}")).body["inventories"]) == seen
-        assert (await act(reader, uuid, "updateBook", name="mine")).code == "SYS.1003"
-        assert (await act(reader, uuid, "changeBookState", stateEvent="disable")).code == "SYS.1003"
-        assert (await reader.job("DELETE", f"/books/{uuid}")).status == 200
+        refused = "ID.1002" if seen else "SYS.1003"
+        assert (await act(reader, uuid, "updateBook", name="mine")).code == refused
+        assert (await act(reader, uuid, "changeBookState", stateEvent="disable")).code == refused
+        assert (await reader.job("DELETE", f"/books/{uuid}")).status == (503 if seen else 200)
         assert (
             await author.job("PUT", "/accounts/resources/actions", {"shareResource": share})
         ).status == 200

@@ -5,8 +5,12 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Annotated, get_type_hints
 
 from app import Service
+from zstack_mgmt.compute.vms.devices import MAX_NICS
+from zstack_mgmt.config import Settings
+from zstack_mgmt.doc import Doc, doc_of
 from zstack_mgmt.reference.openapi import render
 from zstack_mgmt.reference.pages import errors, pages, with_settings, write_pages
 
@@ -17,10 +21,36 @@ LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)?(?:#([^)\s]+))?\)")
 
 def test_generated_pages_are_up_to_date() -> None:
     wanted = pages()
-    found = {f"api/{path.name}" for path in (ROOT / "docs/api").iterdir()} | {"errors.md", "openapi.json"}
+    found = {f"api/{path.name}" for path in (ROOT / "docs/api").iterdir()} | {
+        "errors.md",
+        "limits.md",
+        "openapi.json",
+    }
     assert found == set(wanted), f"docs has other files than the declarations call for: {REGENERATE}"
     for name, text in wanted.items():
         assert (ROOT / "docs" / name).read_text("utf-8") == text, f"docs/{name} is out of date: {REGENERATE}"
+
+
+def test_the_limits_are_those_that_hold() -> None:
+    text = (ROOT / "docs/limits.md").read_text("utf-8")
+    assert f"| NICs of a VM | {MAX_NICS} | [SYS.1006](errors.md#sys1006) OperationError, 503 |" in text
+    assert f"| `MAX_BODY_BYTES` | {Settings().max_body_bytes} | bytes of a request's body |" in text
+    assert "| `vlan` | integer, 1 or more, at most 4094 |" in text
+
+
+Size = Annotated[int, Doc("bytes")]
+
+
+class Disk:
+    size: Size
+    rest: Size | None
+    root: Annotated[Size, Doc("of the root disk")]
+    number: int
+
+
+def test_a_field_says_what_it_means_or_its_type_does() -> None:
+    said = {name: doc_of(hint) for name, hint in get_type_hints(Disk, include_extras=True).items()}
+    assert said == {"size": "bytes", "rest": "bytes", "root": "of the root disk", "number": ""}
 
 
 def test_tables_of_settings_are_up_to_date() -> None:

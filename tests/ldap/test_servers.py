@@ -269,6 +269,7 @@ async def test_deletion_by_something_that_is_no_uuid(ldap):
         {"base": "b" * 1025},
         {"username": "u" * 1025},
         {"password": "p" * 1025},
+        {"password": "s1." + "p" * 1025},  # looks sealed
         {"encryption": "SSL"},
         {"encryption": None},
         {"resourceUuid": "x"},

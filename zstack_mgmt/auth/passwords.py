@@ -26,7 +26,7 @@ T = TypeVar("T")
 def canonical(password: str) -> str:
     """The form that is hashed: the lower-case hex sha512, whether the client sent it or the clear text.
 
-    One password thus opens both APIs, and both habits of ZStack's clients agree.
+    So clients that send the digest and clients that send clear text mean the same password.
 
     >>> canonical("password") == canonical(canonical("password").upper())
     True

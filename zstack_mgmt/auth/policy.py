@@ -10,18 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import re2  # pyright: ignore[reportMissingTypeStubs]
 import structlog
 
 from zstack_mgmt.core.errors import InvalidArgument
+from zstack_mgmt.doc import Bound, Doc
 
 log = structlog.get_logger()
 
-MAX_RULE = 1024  # characters of one rule
-MAX_RULES = 1000  # of one policy
+MAX_RULE: Annotated[int, Doc("characters of one rule of a policy"), Bound("InvalidArgument")] = 1024
+MAX_RULES: Annotated[int, Doc("rules of a policy"), Bound("InvalidArgument")] = 1000
 _MAX_PROGRAM = (
     50_000  # instructions of the compiled rules of one policy; a plain rule has one or two per character
 )

@@ -1,5 +1,4 @@
-"""Sealing of secrets that are needed again, keyed hashes of those that are only compared, and the key for
-both.
+"""Secrets that are needed again are sealed, those that are only compared are hashed; one key serves both.
 
 The key is not in the database: a copy of the database alone opens nothing.
 """
@@ -89,8 +88,7 @@ class Sealer:
 def load_key(settings: Settings) -> bytes:
     """The installation's key: SECRET_KEY, else DATA_DIR/secret.key, made at the first start.
 
-    Processes that start at once all get the same key: the file appears whole or not at all, and the first
-    one stays.
+    Processes that start together get the same key: the file appears whole or not at all, and the first stays.
 
     Raises: ConfigError when the setting or the file does not hold 64 hex digits, or the file cannot be had.
     """

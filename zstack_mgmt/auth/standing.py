@@ -14,7 +14,7 @@ Login = tuple[str, str]
 
 
 async def callers_now(conn: Connection, logins: Collection[Login]) -> dict[Login, SessionCaller]:
-    """Those of the logins that exist and are enabled, each with the policies that it has at this moment."""
+    """The logins that exist and are enabled, each with its policies of this moment."""
     rows = await conn.fetch(
         """
         SELECT l.account, l.login, a.type = 'SystemAdmin'

@@ -2,8 +2,8 @@
 
 They count for a name at an address, and for all names at an address and in the network around it.
 
-The name is counted whether or not it exists, and a blocked attempt is answered like a wrong password, after
-the same work.
+The name is counted whether or not it exists. A blocked attempt is answered like a
+wrong password, after the same work.
 """
 
 from __future__ import annotations

@@ -43,10 +43,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import Annotated, ClassVar, TypeVar
+
+from zstack_mgmt.doc import Bound, Doc
 
 T = TypeVar("T")
-MAX_DETAILS = 4096  # characters, as the manual's servers cut them
+MAX_DETAILS: Annotated[int, Doc("characters of an error's `details`; longer ones are cut"), Bound()] = 4096
 
 
 class ApiError(Exception):

@@ -29,6 +29,7 @@ from zoneinfo import ZoneInfo
 from pydantic.alias_generators import to_camel
 
 from zstack_mgmt.core.values import format_date
+from zstack_mgmt.doc import doc_of
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "list", "object"]
 T = TypeVar("T", bound="Inventory")
@@ -53,6 +54,7 @@ class Field:
     choices: tuple[str, ...] = ()  # of an enumeration; empty: free text
     queryable: bool = True
     item: type[Inventory] | None = None  # what a list or object is made of, if that has a Java class
+    doc: str = ""  # what it means
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def inventory(
 
     def decorate(cls: type[T]) -> type[T]:
         made: type[T] = dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(cls)
-        hints = typing.get_type_hints(made)
+        hints = typing.get_type_hints(made, include_extras=True)
         fields = tuple(
             _field(f.name, hints[f.name], queryable=f.name not in not_queryable)
             for f in dataclasses.fields(typing.cast("Any", made))
@@ -210,7 +212,9 @@ def inventory(
 
 
 def _field(attribute: str, hint: Any, *, queryable: bool) -> Field:
-    nullable = False
+    nullable, doc = False, doc_of(hint)
+    if get_origin(hint) is typing.Annotated:
+        hint = get_args(hint)[0]
     if get_origin(hint) in (Union, types.UnionType):
         inner = [arg for arg in get_args(hint) if arg is not type(None)]
         nullable = len(inner) < len(get_args(hint))
@@ -228,4 +232,4 @@ def _field(attribute: str, hint: Any, *, queryable: bool) -> Field:
     part = next(iter(get_args(hint)), None) if kind == "list" else hint
     item = part if isinstance(part, type) and issubclass(part, Inventory) else None
     queryable = queryable and kind not in ("list", "object")
-    return Field(to_camel(attribute), attribute, kind, nullable, choices, queryable, item)
+    return Field(to_camel(attribute), attribute, kind, nullable, choices, queryable, item, doc)

@@ -21,6 +21,7 @@ from zstack_mgmt.core.callers import AccountCaller, Caller
 from zstack_mgmt.core.errors import ApiError, BadRequest, ResourceNotFound
 from zstack_mgmt.core.inventory import Inventory
 from zstack_mgmt.core.values import NamesResource, is_uuid
+from zstack_mgmt.doc import Bound, Doc
 
 Mode = Literal["sync", "job"]
 Access = Literal["public", "admin", "account", "user", "session"]
@@ -34,8 +35,8 @@ R = TypeVar("R", bound="ApiRequest")
 Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
 
 
-MAX_TAGS = 100  # of one kind, in one call
-MAX_ITEMS = 1000  # of any other list in a call
+MAX_TAGS: Annotated[int, Doc("tags of one kind in a call"), Bound("BadRequest")] = 100
+MAX_ITEMS: Annotated[int, Doc("items of a list in a call, tags aside"), Bound("BadRequest")] = 1000
 VALIDATION_ONLY = "ephemeral::validationOnly"
 """The system tag of a call that is to be checked and to change nothing. The manual does not name it."""
 

@@ -50,7 +50,3 @@ class DeleteRequest(UuidRequest):
     """What is to be deleted."""
 
     delete_mode: DeleteMode = "Permissive"
-
-    def uuid_of(self, kind: str) -> str:
-        """The uuid, which has been checked."""
-        return self.uuid

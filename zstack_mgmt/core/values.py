@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from zstack_mgmt.doc import Doc
+
 ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 """The built-in administrator, made at the first start. It keeps its name, stays, and alone sees every row."""
 
@@ -88,17 +90,29 @@ def _resource_uuid(text: str) -> str:
     return text
 
 
-ResourceName = Annotated[str, StringConstraints(max_length=255)]
-"""At most 255 characters; the empty string is a name."""
+ResourceName = Annotated[
+    str, StringConstraints(max_length=255), Doc("At most 255 characters; the empty string is a name.")
+]
 Description = Annotated[str, StringConstraints(max_length=2048)]
 ResourceUuid = Annotated[
-    str, AfterValidator(_resource_uuid), Field(json_schema_extra={"pattern": f"^{UUID_PATTERN.pattern}$"})
+    str,
+    AfterValidator(_resource_uuid),
+    Field(json_schema_extra={"pattern": f"^{UUID_PATTERN.pattern}$"}),
+    Doc("A uuid that the client chooses for a new resource."),
 ]
-"""A uuid that the client chooses for a new resource."""
-Reference = Annotated[str, StringConstraints(max_length=255)]
-"""The uuid of a resource that should exist. Its form is not checked: what does not exist is not found."""
-ExistingUuid = Annotated[str, StringConstraints(max_length=255), NamesResource()]
-"""The uuid of a resource that should exist. What does not exist, or is no uuid, is not found."""
+Reference = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    Doc(
+        "The uuid of a resource that should exist. Its form is not checked: what does not exist is not found."
+    ),
+]
+ExistingUuid = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    NamesResource(),
+    Doc("The uuid of a resource that should exist. What does not exist, or is no uuid, is not found."),
+]
 
 
 def _password(text: str) -> str:
@@ -107,11 +121,27 @@ def _password(text: str) -> str:
     return text
 
 
-Password = Annotated[str, StringConstraints(max_length=255), AfterValidator(_password), Secret("password")]
-"""At most 255 characters: clear text, or the hex sha512 that ZStack's clients send. Stored as a hash only."""
-ClearPassword = Annotated[str, StringConstraints(max_length=255), Secret("sealed")]
-"""A password that the handler compares with a stored one."""
-SessionToken = Annotated[str, StringConstraints(max_length=128), Secret("token")]
-"""The uuid of a session, which is its bearer token."""
+Password = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    AfterValidator(_password),
+    Secret("password"),
+    Doc(
+        "At most 255 characters: clear text, or the hex sha512 that ZStack's clients send. "
+        "Stored as a hash only."
+    ),
+]
+ClearPassword = Annotated[
+    str,
+    StringConstraints(max_length=255),
+    Secret("sealed"),
+    Doc("A password that the handler compares with a stored one."),
+]
+SessionToken = Annotated[
+    str,
+    StringConstraints(max_length=128),
+    Secret("token"),
+    Doc("The uuid of a session, which is its bearer token."),
+]
 DeleteMode = Annotated[Literal["Permissive", "Enforcing", ""], Field()]
 StateEvent = Literal["enable", "disable"]

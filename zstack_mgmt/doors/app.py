@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from zstack_mgmt import db, metrics
-from zstack_mgmt.config import Settings
+from zstack_mgmt.config import MAX_LINE_BYTES, Settings
 from zstack_mgmt.core.errors import (
     ApiError,
     BodyTooLarge,
@@ -37,7 +37,6 @@ from zstack_mgmt.service.parts import running
 
 log = structlog.get_logger()
 
-MAX_LINE_BYTES = 64 * 1024  # of a request line: some GETs name a thousand uuids
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -1,8 +1,8 @@
 """Accepting jobs: concurrent calls are committed together, and a 202 is sent only for a committed row.
 
-While one multi-row insert is on its way the next batch forms, so one connection serves a whole process and
-nobody waits longer than the insert before his own. Jobs that name resources have to wait for the locks of
-these, so they go a way of their own and hold up no others.
+While one multi-row insert is on its way the next batch forms, so one connection serves a whole process, and
+no call waits longer than one insert before its own. Jobs that name resources wait for the locks on them, in a
+line of their own, and hold up no others.
 """
 
 from __future__ import annotations

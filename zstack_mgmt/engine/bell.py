@@ -1,8 +1,8 @@
 """The doorbell: tells workers through Redis that there is work, and waiting readers that a job has ended.
 
-It carries no truth. A ring puts arq's deduplicated wake-up job into arq's queue, in arq's own key layout, and
-publishes to a channel that wakes a listening worker at once. What is lost is found by the workers' own look
-into PostgreSQL.
+It carries no truth. A ring puts one wake-up job into arq's queue, in arq's own key layout and once however
+often it rings, and publishes to a channel that wakes a listening worker at once. Workers look into PostgreSQL
+by themselves too, so a lost ring loses no work.
 """
 
 from __future__ import annotations

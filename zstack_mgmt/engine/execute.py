@@ -123,7 +123,7 @@ class Executor:
     async def _in_chunk(
         self, job: ClaimedJob, callers: Callers, conn: Connection, *, careful: bool
     ) -> Outcome:
-        """The outcome of one of several; a careful run undoes what a failing one did, and it alone."""
+        """The outcome of one of several. A careful run undoes the work of a failing job, and of no other."""
         if not careful:
             return await self._apply(job, callers, conn)
         try:
@@ -264,7 +264,7 @@ def _accounts_of(jobs: Sequence[ClaimedJob]) -> set[str]:
 
 
 async def _callers(conn: Connection, jobs: Sequence[ClaimedJob]) -> Callers:
-    """Who may still act of those that submitted these jobs, with the rights that they have now."""
+    """Those submitters of these jobs who may still act, with the rights that they have now."""
     return await callers_now(conn, {(job.account_uuid, job.user_uuid) for job in jobs})
 
 

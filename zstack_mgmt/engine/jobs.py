@@ -216,5 +216,5 @@ class Jobs:
 
 
 def _last(accounts: Sequence[str], after: str) -> str:
-    """The account at which the walk that began after `after` has ended; the beginning if it met none."""
+    """The account where the walk that began after `after` has ended; the beginning if it met none."""
     return max(accounts, key=lambda account: (account <= after, account), default="")

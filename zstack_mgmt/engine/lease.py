@@ -29,9 +29,7 @@ CANCELED = failure_body(JobCanceled("the job was canceled while it ran"))
 
 
 class Lease:
-    """Under which name this process claims, and until when. Claims made after the lease has ended bring
-    nothing.
-    """
+    """The name under which this process claims, and until when. A claim after the end brings nothing."""
 
     def __init__(self, settings: Settings, bell: Bell, lease_s: float | None = None) -> None:
         self._settings = settings

@@ -1,6 +1,4 @@
-"""Handlers that act outside the database: they record intent, act idempotently, and write under their job's
-epoch.
-"""
+"""Handlers that act outside the database: intent first, then idempotent acts, all under the job's epoch."""
 
 from __future__ import annotations
 
@@ -54,9 +52,7 @@ class Turns:
 
 
 class Direct:
-    """What a sync handler declared `outside` gets: it opens its transactions itself, and none while it waits
-    elsewhere.
-    """
+    """What a sync handler declared `outside` gets. It opens its own transactions, and none while it waits."""
 
     def __init__(self, pool: db.Pool) -> None:
         self._pool = pool
@@ -82,9 +78,7 @@ class Outside:
 
     @property
     def token(self) -> str:
-        """Names this job to the outside, the same for every claim: what was done under it need not be done
-        again.
-        """
+        """Names this job to the outside, the same under every claim, so that nothing is done twice."""
         return self._job.uuid
 
     @asynccontextmanager

@@ -189,9 +189,7 @@ async def canceled(conn: Connection, owner: str) -> set[tuple[str, int]]:
 
 
 async def hold(conn: Connection, uuid: str, epoch: int) -> bool:
-    """Lock the job's row for the rest of the transaction if it is still held under the epoch and not to be
-    canceled.
-    """
+    """Lock the job's row for the rest of the transaction, if it is still held and not to be canceled."""
     return bool(
         await conn.fetchval(
             """
@@ -218,9 +216,7 @@ async def states(conn: Connection, uuids: Sequence[str]) -> dict[str, tuple[str,
 
 
 async def cancel(conn: Connection, uuid: str, body: str, retention_s: float) -> str | None:
-    """End a queued job at once, ask a running one to stop; returns its state before, None when there is no
-    such row.
-    """
+    """End a queued job, or ask a running one to stop. Returns its state before; None: no such job."""
     return await conn.fetchval("SELECT cancel_job($1, $2, $3)", uuid, body, retention_s)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
 import orjson
 
@@ -14,9 +14,10 @@ from zstack_mgmt.core.callers import AccountCaller
 from zstack_mgmt.core.errors import BadRequest
 from zstack_mgmt.core.registry import Api, ApiRequest, Call, Services
 from zstack_mgmt.core.values import Secret, is_job_uuid, is_uuid, new_uuid
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.engine.model import Submission, keys_of
 
-MAX_TIMEOUT_S = 7 * 86400
+MAX_TIMEOUT_S: Annotated[int, Doc("seconds of X-API-Timeout"), Bound("BadRequest")] = 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ async def prepare(
 
 
 def _revokes(declared: Api, call: Call, request: ApiRequest) -> bool:
-    """Whether the call takes rights away from somebody else than the user who makes it."""
+    """Whether the call takes rights away from somebody other than its caller."""
     if not declared.revokes or getattr(request, "password", "given") is None:
         return False
     return isinstance(call.caller, AccountCaller) or call.user_uuid not in uuids_in(

@@ -1,5 +1,5 @@
-"""Waiting for jobs: Redis announces their ends, and one look into PostgreSQL a second, for all who wait in
-this process, finds every other change and what was not announced.
+"""Waiting for jobs: Redis announces their ends. One look into PostgreSQL a second, for all who wait in this
+process, finds every other change, and the ends whose announcements were lost.
 """
 
 from __future__ import annotations

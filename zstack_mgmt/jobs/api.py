@@ -15,6 +15,7 @@ from zstack_mgmt.core.errors import JobCanceled, JobFinal, JobNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import Reference
 from zstack_mgmt.db import Connection
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import FINAL, JobView, State, failure_body
 from zstack_mgmt.engine.outside import Direct
@@ -35,7 +36,9 @@ class PollApiJob(ApiRequest):
     """
 
     uuid: Reference
-    wait: Annotated[float, Field(ge=0, le=MAX_WAIT_S)] = 0  # seconds to wait for the end; as `Prefer: wait=N`
+    wait: Annotated[
+        float, Field(ge=0, le=MAX_WAIT_S), Doc("seconds to wait for the end; as `Prefer: wait=N`")
+    ] = 0
 
 
 @api(
@@ -64,12 +67,16 @@ class ListApiJobs(ApiRequest):
     Source: ours, so that one can see what is going on.
     """
 
-    state: State | None = None  # jobs in this state only
-    api: Annotated[str, Field(max_length=255)] | None = None  # jobs of this API only, `CreateZone`
-    resource: Annotated[str, Field(max_length=255)] | None = None  # jobs that name this uuid
-    account: Annotated[str, Field(max_length=255)] | None = None  # of this account; for system administrators
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100  # jobs of one page
-    before: Annotated[int, Field(ge=0, le=2**62)] = 2**62  # where the page starts; from `next`
+    state: Annotated[State | None, Doc("jobs in this state only")] = None
+    api: Annotated[
+        Annotated[str, Field(max_length=255)] | None, Doc("jobs of this API only, `CreateZone`")
+    ] = None
+    resource: Annotated[Annotated[str, Field(max_length=255)] | None, Doc("jobs that name this uuid")] = None
+    account: Annotated[
+        Annotated[str, Field(max_length=255)] | None, Doc("of this account; for system administrators")
+    ] = None
+    limit: Annotated[int, Field(ge=1, le=1000), Doc("jobs of one page")] = 100
+    before: Annotated[int, Field(ge=0, le=2**62), Doc("where the page starts; from `next`")] = 2**62
 
 
 class JobSummary(TypedDict):
@@ -177,7 +184,7 @@ class FollowApiJob(ApiRequest):
     """
 
     uuid: Reference
-    last_event_id: int = -1  # events after this one only; as the header `Last-Event-ID`
+    last_event_id: Annotated[int, Doc("events after this one only; as the header `Last-Event-ID`")] = -1
 
 
 @api(

@@ -69,8 +69,7 @@ async def prove(call: Call, target: Target) -> None:
 async def reaching(call: Call, target: Target, *, login: bool = False) -> AsyncGenerator[Asker]:
     """Have a turn at the directory. Its failures become DirectoryUnreachable (LDAP.1000) and OperationError.
 
-    Args:
-        login: it is one; these start at a limited rate and are not told why. The log tells in any case.
+    Args: login: this is a login. Logins start at a limited rate and are not told why they fail; the log is.
     """
     try:
         async with turn(call.services.settings, target, login=login) as ask:

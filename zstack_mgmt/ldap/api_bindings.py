@@ -19,6 +19,7 @@ from zstack_mgmt.core.errors import (
 )
 from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call
 from zstack_mgmt.core.values import ADMIN_UUID, ExistingUuid, ResourceUuid
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.accounts.model import Account
 from zstack_mgmt.ldap import questions, store
@@ -30,7 +31,7 @@ from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.tags import tag
 
 _BATCH = 200
-"""Entries that one call to the directory looks up, so that a clean-up never holds a thread for long."""
+"""How many entries one call to the directory looks up, so that a clean-up never holds a thread for long."""
 
 
 bindings = Resource(
@@ -47,8 +48,11 @@ class CreateLdapBinding(ApiRequest):
     Source: manual, "AD/LDAP > CreateLdapBinding", without a body there; clients send it in three forms.
     """
 
-    ldap_uid: Annotated[str, StringConstraints(min_length=1, max_length=255)]
-    """The entry's distinguished name, absolute or below the server's base."""
+    ldap_uid: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=255),
+        Doc("The entry's distinguished name, absolute or below the server's base."),
+    ]
     account_uuid: ExistingUuid
     resource_uuid: ResourceUuid | None = None
 

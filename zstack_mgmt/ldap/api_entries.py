@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from zstack_mgmt.core.errors import DirectoryUnreachable, InvalidArgument, OperationError
 from zstack_mgmt.core.registry import ApiRequest, Call
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
@@ -24,7 +25,7 @@ class GetLdapEntry(ApiRequest):
     Source: manual, "AD/LDAP > GetLdapEntry".
     """
 
-    ldap_filter: Filter  # such as `(cn=user*)`
+    ldap_filter: Annotated[Filter, Doc("such as `(cn=user*)`")]
     limit: Annotated[int, Field(ge=1, le=100_000)] = 2500
 
 
@@ -48,8 +49,8 @@ class GetCandidateLdapEntryForBinding(ApiRequest):
     Source: manual, "AD/LDAP > GetCandidateLdapEntryForBinding".
     """
 
-    ldap_filter: Filter  # such as `(cn=user*)`
-    limit: Annotated[int, Field(ge=1, le=100_000)] = 2500  # counted without the bound entries
+    ldap_filter: Annotated[Filter, Doc("such as `(cn=user*)`")]
+    limit: Annotated[int, Field(ge=1, le=100_000), Doc("counted without the bound entries")] = 2500
 
 
 @servers.action(

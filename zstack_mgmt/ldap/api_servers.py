@@ -10,6 +10,7 @@ from zstack_mgmt.core.errors import DirectoryTestFailed, InvalidArgument, OneDir
 from zstack_mgmt.core.registry import VALIDATION_ONLY, ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest
 from zstack_mgmt.core.values import Description, ExistingUuid, ResourceName, Secret
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.ldap import store
 from zstack_mgmt.ldap.access import prove, sealed_for, target_of
@@ -21,19 +22,10 @@ from zstack_mgmt.resources.tags import tag
 
 JAVA = "org.zstack.ldap"
 SOURCE = 'manual, "AD/LDAP > {api}"'
-_MAX_PASSWORD = 1024
-_SEALED = "s1."
 
 
 def _url(text: str) -> str:
     parse_url(text)
-    return text
-
-
-def _bind_password(text: str) -> str:
-    # A job's request is read again with the password sealed, which makes it longer.
-    if len(text) > _MAX_PASSWORD and not text.startswith(_SEALED):
-        raise ValueError(f"must have at most {_MAX_PASSWORD} characters")
     return text
 
 
@@ -44,13 +36,7 @@ Url = Annotated[
     Field(json_schema_extra={"pattern": "^ldaps?://"}),
 ]
 Dn = Annotated[str, StringConstraints(max_length=1024)]
-BindPassword = Annotated[
-    str,
-    StringConstraints(strip_whitespace=False),
-    AfterValidator(_bind_password),
-    Secret("sealed"),
-    Field(json_schema_extra={"maxLength": _MAX_PASSWORD}),
-]
+BindPassword = Annotated[str, StringConstraints(max_length=1024, strip_whitespace=False), Secret("sealed")]
 
 
 servers = Resource(LdapServer, "/v1/ldap/servers", java=JAVA, category="ldap", access="admin", source=SOURCE)
@@ -66,11 +52,15 @@ class AddLdapServer(CreateRequest):
     Source: manual, "AD/LDAP > AddLdapServer".
     """
 
-    url: Url  # ldap://host[:port] or ldaps://host[:port]
-    base: Dn  # where searches start
-    username: Dn  # a distinguished name, for AD also name@domain; empty: searches are anonymous
-    password: BindPassword  # stored sealed and never shown
-    encryption: Encryption  # TLS: StartTLS on ldap://; the certificate is verified in any case
+    url: Annotated[Url, Doc("ldap://host[:port] or ldaps://host[:port]")]
+    base: Annotated[Dn, Doc("where searches start")]
+    username: Annotated[
+        Dn, Doc("a distinguished name, for AD also name@domain; empty: searches are anonymous")
+    ]
+    password: Annotated[BindPassword, Doc("stored sealed and never shown")]
+    encryption: Annotated[
+        Encryption, Doc("TLS: StartTLS on ldap://; the certificate is verified in any case")
+    ]
 
 
 @servers.action(

@@ -1,8 +1,8 @@
 """Runs what blocks on a directory in a few threads, and lets few callers at it at the same time.
 
-A caller keeps its turn while it asks and while it reads and writes what belongs to the answers, and logins
-start at a limited rate: a hundred of them at once take neither the threads nor the database's connections nor
-the processor time that other requests need.
+A caller keeps its turn while it asks, and while it reads and writes what belongs to the answers. Logins start
+at a limited rate. So a hundred logins at once take neither the threads nor the database's connections nor the
+processor time that other requests need.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A connection to a directory: the only module that knows the LDAP library. It blocks; see `calls`.
 
-ldap3 is pure Python and needs neither a compiler nor libldap where we are installed. Five of its habits are
-not ours: it checks host names by itself instead of leaving that to TLS, it follows referrals, it leaves
-sockets open after a failed connect, its timeouts bound no answer as a whole, and it prepares passwords, by
-which one of invisible characters becomes the empty one, with which many directories let everybody in.
+ldap3 is pure Python, so an installation needs neither a compiler nor libldap. Five of its habits are switched
+off here. It checks host names by itself instead of leaving that to TLS. It follows referrals. It leaves
+sockets open after a failed connect. Its timeouts do not limit an answer as a whole. It prepares passwords,
+which turns one of invisible characters into the empty one, with which many directories let everybody in.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def find_redis() -> Path:
 
 
 def server_owner() -> Owner | None:
-    """Whom PostgreSQL, which refuses root, runs as: for root `postgres` or `nobody`, else None: no change."""
+    """Whom PostgreSQL runs as, since it refuses root: `postgres` or `nobody`; None: no change of user."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -179,7 +179,7 @@ def process_command(pid: int) -> str | None:
 
 
 async def end_leftovers(find: Callable[[], list[Leftover]], grace_s: float = 5.0) -> bool:
-    """End what an earlier run left, politely first; true when there was something.
+    """End what an earlier run left, politely first. Returns whether there was something.
 
     Raises: LocalError when a process survives SIGKILL, as one that waits for a broken disk does.
     """

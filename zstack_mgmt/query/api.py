@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from zstack_mgmt.core.errors import ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.db import Connection
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.query.catalog import describe
 from zstack_mgmt.query.tree import Op
 
@@ -17,7 +18,7 @@ class GetQueryMetadata(ApiRequest):
     Source: ours; ZStack's command line has these names baked in and needs a release for each change.
     """
 
-    resource: str = ""  # the inventory's name, `Zone`; empty: all
+    resource: Annotated[str, Doc("the inventory's name, `Zone`; empty: all")] = ""
 
 
 @api(

@@ -27,10 +27,10 @@ def bound_values(
 ) -> tuple[Value, ...]:
     """The values that the condition's SQL binds, in order.
 
-    A date stands for the stretch of time that it names, a second or a fraction of one: rows hold
-    microseconds that no reply shows, and `createDate=<what a reply showed>` should find its row. So `=`
-    binds a start and an end, `>` binds the end, `>=` the start, and so on. LIKE works on texts, a date's
-    being its form in conditions, in the server's zone.
+    A date stands for the stretch of time that it names, a second or a fraction of one. Rows hold microseconds
+    that no reply shows, and `createDate=<what a reply showed>` is to find its row. So `=` binds a start and
+    an end, `>` binds the end, `>=` the start, and so on. LIKE works on texts, a date's being its form in
+    conditions, in the server's zone.
 
     Raises:
         InternalError: the text is no value of this kind; `label` names the field.

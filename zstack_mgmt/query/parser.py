@@ -10,14 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
 from zstack_mgmt.core.errors import BadRequest, InternalError
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.query.tree import ALL, Condition, Op, Tree, grow
 
-DEFAULT_LIMIT = 1000
-MAX_CONDITIONS = 100
-MAX_FIELDS = 200
-MAX_LIMIT = 100_000  # rows of a page; a larger limit means this one
+DEFAULT_LIMIT: Annotated[int, Doc("rows of a query that names no `limit`"), Bound()] = 1000
+MAX_CONDITIONS: Annotated[int, Doc("conditions of a query"), Bound("BadRequest")] = 100
+MAX_FIELDS: Annotated[int, Doc("names in the `fields` of a query"), Bound("BadRequest")] = 200
+MAX_LIMIT: Annotated[int, Doc("rows of one page of a query; a larger `limit` means this one"), Bound()] = (
+    100_000
+)
 MAX_INTEGER = 2**31 - 1  # of limit and start
 MAX_TEXT = 128  # characters of the client's text that an error message repeats
 
@@ -139,8 +143,8 @@ def parse_integer(name: str, text: str) -> int:
 def parse_parameters(inventory: str, parameters: Iterable[tuple[str, str]], uuid: str | None = None) -> Query:
     """The query that the parameters of a request make; those that are unknown are ignored.
 
-    Of `q`, `condition` and `fields` all occurrences count, of the others the first. With a `uuid`, `fields`
-    alone is read.
+    All occurrences of `q`, `condition` and `fields` count, and the first of the others. Beside a
+    `uuid`, only `fields` is read.
 
     Raises:
         BadRequest: a condition, `limit` or `start` is malformed.

@@ -98,7 +98,7 @@ async def pieces(lend: Lend, query: Query, scope: Scope, zone: ZoneInfo) -> Asyn
 
 
 async def _total(conn: Connection, plan: Plan, seen: int) -> int:
-    """All rows that match. A page that shows them all need not be counted again."""
+    """The number of rows that match. A page that shows them all is not counted again."""
     if plan.start == 0 and seen < plan.limit:
         return seen
     total: int = await conn.fetchval(count_sql(plan.select), *plan.values)

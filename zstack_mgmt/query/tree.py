@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 from zstack_mgmt.core.errors import BadRequest
+from zstack_mgmt.doc import Bound, Doc
 
-MAX_HOPS = 8  # links of one path
-MAX_LINKS = 64  # links of one query, shared ones counted once
+MAX_HOPS: Annotated[int, Doc("links that the path of a condition follows"), Bound("BadRequest")] = 8
+MAX_LINKS: Annotated[
+    int, Doc("links that a query follows, shared ones counted once"), Bound("BadRequest")
+] = 64
 
 
 class Op(StrEnum):

@@ -1,4 +1,4 @@
-"""The generated documentation: docs/api, docs/errors.md, docs/openapi.json, and the settings in the READMEs.
+"""The generated documentation: docs/api, errors.md, limits.md, openapi.json, and the settings in the READMEs.
 
 `make docs` writes all of it. Nothing here is written by hand: the words are those of the declarations, the
 exchanges those that tests/docs has played.
@@ -12,17 +12,18 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import ApiError
+from zstack_mgmt.doc import doc_of
 from zstack_mgmt.features import load
 from zstack_mgmt.reference.examples import Step, load_story, shown
-from zstack_mgmt.reference.notes import field_notes
+from zstack_mgmt.reference.limits import limits_page
 from zstack_mgmt.reference.openapi import render
 from zstack_mgmt.reference.operations import PREFIX, WHO, Operation, Parameter, operations
-from zstack_mgmt.reference.schemas import REF, Components, Schema
+from zstack_mgmt.reference.schemas import REF, Components, Schema, type_text
 
 _GENERATED = "<!-- Written by `make docs` from the declarations; changes here are lost. -->\n"
 _TABLE = ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->")
@@ -58,6 +59,7 @@ def pages() -> dict[str, str]:
     }
     made["api/README.md"] = _index_page(listed)
     made["errors.md"] = _errors_page(listed)
+    made["limits.md"] = _GENERATED + limits_page(listed, components, errors())
     made["openapi.json"] = render()
     return made
 
@@ -120,7 +122,7 @@ def _parameter_table(operation: Operation, components: Components) -> Iterator[s
     yield from ("| Parameter | Where | Type and limits | Required | |", "|--|--|--|--|--|")
     for p in operation.parameters:
         where = f"body, in `{operation.body_key}`" if p.place == "body" and operation.body_key else p.place
-        note = str(p.schema.get("description", "")).replace("|", "\\|")
+        note = _note(p.schema)
         needed = "yes" if p.required else ""
         yield f"| `{p.name}` | {where} | {type_text(p.schema, components)} | {needed} | {note} |"
         yield from _inner_rows(p, components)
@@ -134,42 +136,14 @@ def _inner_rows(parameter: Parameter, components: Components) -> Iterator[str]:
     part = components.schemas.get(name, {})
     for inner, schema in part.get("properties", {}).items():
         needed = "yes" if inner in part.get("required", []) else ""
-        note = str(schema.get("description", ""))
+        note = _note(schema)
         yield f"| `{parameter.name}[].{inner}` | | {type_text(schema, components)} | {needed} | {note} |"
 
 
-def type_text(schema: Schema, components: Components) -> str:
-    """A schema in words.
-
-    >>> type_text({"type": "array", "items": {"type": "string", "maxLength": 9}, "minItems": 1}, Components())
-    'list of string, at most 9 characters; at least 1 of them'
-    """
-    if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(REF)
-    if "enum" in schema:
-        text = " or ".join(f"`{value}`" if value else "empty" for value in schema["enum"])
-    elif schema.get("type") == "array":
-        text = f"list of {type_text(schema.get('items', {}), components)}"
-    else:
-        text = str(schema.get("type", "any value"))
-    limits = [
-        words.format(schema[key])
-        for key, words in (
-            ("minLength", "at least {} characters"),
-            ("maxLength", "at most {} characters"),
-            ("minimum", "{} or more"),
-            ("exclusiveMinimum", "more than {}"),
-            ("maximum", "at most {}"),
-            ("exclusiveMaximum", "less than {}"),
-            ("pattern", "of the form `{}`"),
-            ("minItems", "at least {} of them"),
-            ("maxItems", "at most {} of them"),
-            ("default", "`{}` by default"),
-        )
-        if key in schema and schema[key] != ""
-    ]
-    separator = "; " if schema.get("type") == "array" else ", "
-    return separator.join([text, *limits]).replace("|", "\\|")
+def _note(schema: Schema) -> str:
+    """What a value means; of a list without a sentence of its own, what its parts mean."""
+    note = schema.get("description") or schema.get("items", {}).get("description", "")
+    return str(note).replace("|", "\\|")
 
 
 def _example(operation: Operation, step: Step) -> Iterator[str]:
@@ -284,10 +258,10 @@ def _anchor(code: str) -> str:
 
 def settings_table() -> str:
     """Every setting with its environment variable, default and meaning."""
-    notes = field_notes(Settings)
+    hints = get_type_hints(Settings, include_extras=True)
     lines = ["| Variable | Default | |", "|--|--|--|"]
     for f in dataclasses.fields(Settings):
-        note = notes.get(f.name, "").replace("|", "\\|")
+        note = doc_of(hints[f.name]).replace("|", "\\|")
         if f.name != "given":
             lines.append(f"| `{f.name.upper()}` | {_default(f.default)} | {note} |")
     return "\n".join(lines)

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from zstack_mgmt.core.inventory import INVENTORIES, Field, Inventory
 from zstack_mgmt.core.registry import Answer, Api, ApiRequest
 from zstack_mgmt.engine.model import State
-from zstack_mgmt.reference.notes import field_notes
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/"
@@ -59,13 +58,10 @@ class Components:
         name = kind.meta.name
         if name not in self.schemas:
             self.schemas[name] = {}  # two inventories may refer to each other
-            notes = field_notes(kind)
             self.schemas[name] = {
                 "type": "object",
                 "description": inspect.cleandoc(kind.__doc__ or ""),
-                "properties": {
-                    f.name: _noted(self._field(kind, f), notes.get(f.attribute, "")) for f in kind.meta.fields
-                },
+                "properties": {f.name: _noted(self._field(kind, f), f.doc) for f in kind.meta.fields},
                 "x-java-class": kind.meta.java_class,
             }
         return {"$ref": REF + name}
@@ -111,13 +107,45 @@ class Components:
         return dict(_PLAIN[field.kind])
 
 
+def type_text(schema: Schema, components: Components) -> str:
+    """A schema in words.
+
+    >>> type_text({"type": "array", "items": {"type": "string", "maxLength": 9}, "minItems": 1}, Components())
+    'list of string, at most 9 characters; at least 1 of them'
+    """
+    if "$ref" in schema:
+        return str(schema["$ref"]).removeprefix(REF)
+    if "enum" in schema:
+        text = " or ".join(f"`{value}`" if value else "empty" for value in schema["enum"])
+    elif schema.get("type") == "array":
+        text = f"list of {type_text(schema.get('items', {}), components)}"
+    else:
+        text = str(schema.get("type", "any value"))
+    limits = [
+        words.format(schema[key])
+        for key, words in (
+            ("minLength", "at least {} characters"),
+            ("maxLength", "at most {} characters"),
+            ("minimum", "{} or more"),
+            ("exclusiveMinimum", "more than {}"),
+            ("maximum", "at most {}"),
+            ("exclusiveMaximum", "less than {}"),
+            ("pattern", "of the form `{}`"),
+            ("minItems", "at least {} of them"),
+            ("maxItems", "at most {} of them"),
+            ("default", "`{}` by default"),
+        )
+        if key in schema and schema[key] != ""
+    ]
+    separator = "; " if schema.get("type") == "array" else ", "
+    return separator.join([text, *limits]).replace("|", "\\|")
+
+
 def parameters_of(components: Components, request: type[ApiRequest]) -> tuple[dict[str, Schema], list[str]]:
     """The properties of a request by their names on the wire, without the tags; and the required ones."""
     schema = components.adopt(request.model_json_schema(by_alias=True, ref_template=REF + "{model}"))
-    wires = {(info.alias or name): name for name, info in request.model_fields.items()}
-    notes = field_notes(request)
     properties = {
-        wire: _noted(part, notes.get(wires[wire], ""))
+        wire: part
         for wire, part in sorted(schema.get("properties", {}).items(), key=_rank)
         if wire not in TAGS
     }

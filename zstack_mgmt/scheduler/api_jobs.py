@@ -87,7 +87,7 @@ async def create_scheduler_job(call: Call, conn: Connection, request: CreateSche
 
 
 def check_may_fire(kind: str, caller: Caller | None) -> None:
-    """Nobody has done later what he may not do now. Raises PermissionDenied."""
+    """Refuse a job whose API its maker may not call now. Raises PermissionDenied."""
     if caller is None or not may_call(APIS[FIRES[kind]], caller):
         raise PermissionDenied(f"whoever made the job may not call {FIRES[kind]}")
 

@@ -100,9 +100,9 @@ class _Walk(CronSim):
 def next_after(cron: Cron, after: datetime, zone: ZoneInfo) -> datetime | None:
     """The first instant later than `after` at which the expression is due in the zone; None: never again.
 
-    An expression for every hour is due whenever the clock on the wall shows one of its times, so twice in an
-    hour that is repeated and never in one that is left out. Any other one is due once for each local time: at
-    the first of two, and at the end of the gap when the clock jumps over it.
+    An expression for every hour is due whenever the clock on the wall shows one of its times: twice in an
+    hour that is repeated, never in one that is left out. Any other expression is due once for each local
+    time: at the first of two, and at the end of the gap when the clock jumps over it.
     """
     after = after.astimezone(UTC).replace(microsecond=0)
     return _each_showing(cron, after, zone) if cron.every_hour else _each_time(cron, after, zone)

@@ -155,7 +155,7 @@ async def end_orphaned(conn: Connection, job_uuids: Sequence[str]) -> None:
 
 
 async def note(conn: Connection, executions: Sequence[Execution]) -> set[str]:
-    """Write executions down, except those of due times that are; returns the API jobs of the new ones."""
+    """Write executions down, one for each due time; returns the API jobs of the new ones."""
     rows = await conn.fetch(
         """
         INSERT INTO scheduler_executions (job_trigger_uuid, scheduler_job_uuid, scheduler_trigger_uuid,

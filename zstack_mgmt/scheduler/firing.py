@@ -1,7 +1,7 @@
 """Firing: each due time becomes one API job of the job's owner, in the transaction that moves the trigger on.
 
-Workers claim due rows with locks that others skip, so a due time fires once, whichever worker gets there, and
-again from the start when that worker dies before its commit.
+Workers claim due rows with locks that others skip, so a due time fires once, whichever worker gets there.
+When that worker dies before its commit, another one fires it.
 """
 
 from __future__ import annotations

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.core.errors import InvalidArgument
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.scheduler.cron import CronError, next_after, parse_cron
 
-MAX_TIME_S = 2147454847  # Unix time; what the product's database can hold
+MAX_TIME_S: Annotated[
+    int, Doc("Unix time of a trigger's start and of its last due time, in seconds"), Bound("InvalidArgument")
+] = 2147454847
 START_GRACE = timedelta(seconds=10)  # a start so little ago counts as now: the call was under way
 MISFIRE_AFTER = timedelta(
     seconds=60

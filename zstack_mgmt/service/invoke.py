@@ -16,7 +16,7 @@ from zstack_mgmt.core.registry import Api, ApiRequest, Call
 from zstack_mgmt.engine.model import JobView
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.engine.submission import Options, prepare
-from zstack_mgmt.identity.audit.trail import Line
+from zstack_mgmt.identity.audit.trail import AuditLine
 from zstack_mgmt.jobs.reading import job_after
 from zstack_mgmt.service.parts import Service
 from zstack_mgmt.tasks import passed
@@ -123,12 +123,12 @@ def _line(
     outcome: str,
     error_code: str | None,
     value: Any = None,
-) -> Line:
+) -> AuditLine:
     """The audit line of a call that was answered at once. A login is its account's, once it has succeeded."""
     opened: Any = value if declared.access == "public" else None
     if isinstance(opened, Mapping):
         opened = cast("Mapping[str, Any]", opened).get("inventory")
-    return Line(
+    return AuditLine(
         account_uuid=call.account_uuid or getattr(opened, "account_uuid", ""),
         user_uuid=call.user_uuid or getattr(opened, "user_uuid", ""),
         api=declared.name,

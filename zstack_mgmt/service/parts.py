@@ -14,7 +14,7 @@ from zstack_mgmt.db import Pool
 from zstack_mgmt.engine.accept import Acceptor
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.watch import Watcher
-from zstack_mgmt.identity.audit.trail import Trail
+from zstack_mgmt.identity.audit.trail import AuditTrail
 from zstack_mgmt.process import build_services, open_pool
 from zstack_mgmt.query.reader import Reader
 from zstack_mgmt.service.rights import RightsListener
@@ -31,7 +31,7 @@ class Service:
     acceptor: Acceptor
     watcher: Watcher
     bell: Bell
-    trail: Trail
+    trail: AuditTrail
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def running(settings: Settings) -> AsyncGenerator[Service]:
         reader=Reader(pool, settings.time_zone),
         forget_session=sessions.forget,
     )
-    acceptor, trail = Acceptor(settings, bell), Trail(pool)
+    acceptor, trail = Acceptor(settings, bell), AuditTrail(pool)
     rights = RightsListener(settings, sessions)
     parts = (bell, acceptor, watcher, trail, rights)
     for part in parts:

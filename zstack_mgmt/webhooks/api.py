@@ -12,6 +12,7 @@ from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import Reference, parse_date
 from zstack_mgmt.db import Connection
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.jobs.reading import may_see
 from zstack_mgmt.webhooks import secrets, store
@@ -20,7 +21,9 @@ from zstack_mgmt.webhooks.model import WebhookDelivery, WebhookSecret
 JAVA = "org.zstack.webhook"
 CATEGORY = "webhook"
 DAY_S = 86400
-MAX_REDELIVERIES = 10_000
+MAX_REDELIVERIES: Annotated[
+    int, Doc("deliveries that one RedeliverFailedWebhooks sends again; its `more` asks for another"), Bound()
+] = 10_000
 
 
 class GetWebhookSecret(ApiRequest):
@@ -75,7 +78,7 @@ class GetWebhookDeliveries(ApiRequest):
     Source: ours, so that a lost webhook is not a riddle.
     """
 
-    uuid: Reference  # of the job
+    uuid: Annotated[Reference, Doc("of the job")]
 
 
 @api(
@@ -103,7 +106,7 @@ class RedeliverWebhook(ApiRequest):
     Source: ours.
     """
 
-    uuid: Reference  # of the job
+    uuid: Annotated[Reference, Doc("of the job")]
 
 
 @api(
@@ -131,18 +134,22 @@ async def redeliver(call: Call, work: Direct, request: RedeliverWebhook) -> list
 
 
 class RedeliverFailedWebhooks(ApiRequest):
-    """Deliver again what failed since a time: webhooks that were given up, were refused with 410, or wait
-    for a retry.
+    """Deliver again what failed since a time: webhooks given up, refused with 410, or waiting for a retry.
 
     Answers `{"redelivered": n, "more": false}`; with `more`, call again: one call takes at most 10000.
 
     Source: ours, for a receiver that was away.
     """
 
-    since: Annotated[str, Field(min_length=10, max_length=40)]
-    """ISO 8601, or `yyyy-MM-dd HH:mm:ss` in the server's zone: deliveries created then or later."""
-    receiver: Annotated[str, Field(max_length=2048)] | None = None
-    """scheme://host[:port] as in the deliveries' URLs; without it, every receiver."""
+    since: Annotated[
+        str,
+        Field(min_length=10, max_length=40),
+        Doc("ISO 8601, or `yyyy-MM-dd HH:mm:ss` in the server's zone: deliveries created then or later."),
+    ]
+    receiver: Annotated[
+        Annotated[str, Field(max_length=2048)] | None,
+        Doc("scheme://host[:port] as in the deliveries' URLs; without it, every receiver."),
+    ] = None
 
 
 @api(

@@ -1,9 +1,8 @@
-"""What one sender holds in memory: claimed deliveries by receiver, and whose turn it is. No database, no
-network.
+"""What one sender holds in memory: deliveries by receiver, and whose turn it is. No database, no network.
 
-A receiver belongs to one sender at a time, so the limit of requests in flight to it is kept here. More is
-claimed than is in flight, so that a fast receiver never waits for the database; how much more follows the
-receiver's pace.
+A receiver belongs to one sender at a time, so the limit of requests in flight to it is kept here.
+More is claimed than is in flight, so that a fast receiver never waits for the database. How much
+more depends on its pace.
 """
 
 from __future__ import annotations
@@ -85,9 +84,7 @@ class Backlog:
         breakers: Mapping[tuple[str, str], Breaker],
         now: float,
     ) -> None:
-        """Take in what a claim brought, in its order. What is known here about a breaker is newer than the
-        claim.
-        """
+        """Take in what a claim brought, in its order. Breakers known here are newer than the claim's."""
         brought: Counter[str] = Counter()
         for delivery in deliveries:
             brought[delivery.receiver] += 1
@@ -171,7 +168,7 @@ class Backlog:
         receiver.unrecorded += 1
 
     def finish(self, delivery: Delivery) -> Receiver:
-        """Count a delivery as no longer in flight; its receiver, which may have its turn again."""
+        """Count a delivery as no longer in flight. Returns its receiver, which may have another turn."""
         receiver = self.receivers[delivery.receiver]
         receiver.in_flight -= 1
         receiver.lanes[delivery.account_uuid] -= 1
@@ -187,9 +184,7 @@ class Backlog:
         return receiver
 
     def runs_low(self, receiver: Receiver) -> bool:
-        """Whether it is time to claim more, from this receiver or because there is room again. Says so
-        once.
-        """
+        """Whether to claim more, from this receiver or because there is room again. Says so once."""
         if receiver.more and 2 * len(receiver.queue) <= receiver.target:
             receiver.more = False
             return True

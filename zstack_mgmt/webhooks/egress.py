@@ -1,5 +1,4 @@
-"""Where webhooks may go. Tenants choose the addresses, so every one is hostile until it has passed these
-rules.
+"""Where webhooks may go. Tenants choose the addresses, so each is hostile until it has passed the rules.
 
 `check_url` refuses at the door what can be seen in the text. A name is judged where it counts, when a
 socket to one of its addresses is about to be made (`Dialler`): neither redirects nor changing DNS
@@ -20,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 from urllib.parse import urlsplit
 
 import yarl
@@ -28,11 +27,14 @@ from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVa
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
+from zstack_mgmt.doc import Bound, Doc
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
-MAX_URL_BYTES = 2048
+MAX_URL_BYTES: Annotated[int, Doc("bytes of the URL of a webhook, percent-encoded"), Bound("BadRequest")] = (
+    2048
+)
 DNS_CACHE_S = 10
 _RESOLVER_THREADS = 64
 
@@ -91,9 +93,7 @@ class BlockedAddress(OSError):
 
 @dataclass(slots=True)
 class Trail:
-    """What one exchange did on its way: which addresses it dialled, kept connections aside, and what was
-    refused.
-    """
+    """The addresses that one exchange dialled, kept connections aside, and the one that was refused."""
 
     dialled: str = ""  # the last one
     peer: str = ""  # the other end of the connection that was used
@@ -109,8 +109,7 @@ def check_url(url: str, settings: Settings) -> yarl.URL:
 
     Raises: BadRequest naming the rule that was broken.
     """
-    # A header's undecodable bytes arrive as lone surrogates, which have no UTF-8 form: category Cs, refused
-    # below.
+    # A header's undecodable bytes arrive as lone surrogates (category Cs), which are refused below.
     if len(url.encode(errors="surrogatepass")) > MAX_URL_BYTES:
         _refuse("length", f"it is longer than {MAX_URL_BYTES} bytes")
     if any(c == "\\" or unicodedata.category(c)[0] in "CZ" for c in url):
@@ -206,8 +205,7 @@ def _embedded(address: IPv6Address) -> tuple[IPv4Address, ...]:
     if address in _NAT64:
         return (IPv4Address(number & 0xFFFFFFFF),)
     if address in _NAT64_LOCAL:
-        # RFC 6052: with a /48 prefix the address lies around the octet 8 that is zero; with a /96, at the
-        # end.
+        # RFC 6052: with a /48 prefix the address lies around octet 8, which is zero; with a /96, at the end.
         split = ((number >> 64) & 0xFFFF) << 16 | (number >> 40) & 0xFFFF
         return (IPv4Address(number & 0xFFFFFFFF), IPv4Address(split))
     if address in _COMPATIBLE and number > 1:
@@ -248,8 +246,7 @@ def _guarded_socket(settings: Settings, trail: Trail, info: Any) -> socket.socke
 class Dialler:
     """Makes sockets to names and addresses that pass the rules.
 
-    getaddrinfo has threads of its own: slow name servers of one receiver hold up neither others nor the
-    loop's threads.
+    getaddrinfo has threads of its own, so that slow name servers hold up no other work of the process.
     """
 
     def __init__(self, settings: Settings) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from zstack_mgmt.core.inventory import Inventory, inventory
+from zstack_mgmt.doc import Doc
 
 AttemptOutcome = Literal["delivered", "gone", "failed", "unknown"]
 KEPT_REPLY_BYTES = 4096
@@ -50,26 +51,25 @@ class WebhookAttempt(Inventory):
     start_date: datetime
     duration_ms: int | None
     outcome: str
-    error: (
-        str | None
-    )  # class of the failure: timeout, refused, dns, tls, blocked:<rule>, redirect, http-status, ...
+    error: Annotated[
+        str | None,
+        Doc("class of the failure: timeout, refused, dns, tls, blocked:<rule>, redirect, http-status, ..."),
+    ]
     status: int | None
-    address: str | None  # the address and port that was dialled
-    reply: str | None  # its first 4 KiB
+    address: Annotated[str | None, Doc("the address and port that was dialled")]
+    reply: Annotated[str | None, Doc("its first 4 KiB")]
 
 
 @inventory("org.zstack.webhook.WebhookDeliveryInventory", table="")
 class WebhookDelivery(Inventory):
-    """The delivery of one job's result: `state` is pending, delivered, gone (the receiver answered 410) or
-    dead.
-    """
+    """The delivery of one job's result: `state` is pending, delivered, gone (answered with 410) or dead."""
 
-    id: str  # the webhook-id header
+    id: Annotated[str, Doc("the webhook-id header")]
     job_uuid: str
     url: str
     state: str
-    attempts: int  # of the current round
-    next_date: datetime | None  # when a pending one is due; an open breaker may hold it back
+    attempts: Annotated[int, Doc("of the current round")]
+    next_date: Annotated[datetime | None, Doc("when a pending one is due; an open breaker may hold it back")]
     create_date: datetime
     finish_date: datetime | None
     log: list[WebhookAttempt]

@@ -150,8 +150,7 @@ _NOT_SENT = (None,) * 7  # columns of the attempt log
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What a claim brought: the receivers now owned, their deliveries in sending order, and the lanes'
-    breakers."""
+    """What a claim brought: receivers, their deliveries in sending order, and the breakers of lanes."""
 
     receivers: list[str]
     deliveries: list[Delivery]
@@ -161,9 +160,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """How a claimed delivery goes on. Without an exchange nothing was sent, and it is handed back as it
-    was.
-    """
+    """How a claimed delivery goes on. Without an exchange nothing was sent, and it is only handed back."""
 
     delivery: Delivery
     step: Step
@@ -282,9 +279,7 @@ async def drop_breakers(conn: Connection, receivers: Sequence[str], accounts: Se
 
 
 async def drain(conn: Connection, receiver: str, account_uuid: str) -> None:
-    """Make everything due that waits in a lane whose breaker has closed, but for what a Retry-After holds
-    back.
-    """
+    """Make due what waits in a lane whose breaker has closed, unless a Retry-After holds it back."""
     await conn.execute(
         """
         UPDATE webhook_deliveries SET next_at = greatest(now(), not_before)

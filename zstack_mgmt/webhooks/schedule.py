@@ -1,16 +1,14 @@
-"""When a delivery is tried again, and when a receiver that keeps failing is left alone. Pure: no clock, no
-database.
+"""When a delivery is tried again, and when a failing receiver is left alone. No clock, no database.
 
-A failed attempt is repeated after the next delay of the schedule, ±20 %; after the last one the delivery is
-dead.
+A failed attempt is repeated after the schedule's next delay, ±20 %. After the last one the delivery is dead.
 
 Five failures in a row open the breaker of a lane, which is one account at one receiver. While it is open
-its deliveries wait and use up no attempts, but for one probe at a time. A probe comes as soon as the
-schedule's own pace since the opening (2 s, 5 s, ...) and a delivery's own time agree, and at the latest
-after the probe interval, so that the first retries of a lone delivery keep their times, and a receiver that
-returns is noticed within a minute. The probe takes the delivery that has been due longest; a probe ahead of
-that delivery's own time uses up no attempt. The first success closes the breaker and makes everything that
-waits due.
+its deliveries wait and use up no attempts, but for one probe at a time. A probe comes once a
+delivery's own time has come, no sooner than the schedule's pace since the opening (2 s, 5 s, ...), and at the
+latest after the probe interval. So the first retries of a lone delivery keep their times, and a receiver that
+returns is noticed within a minute. The probe takes the delivery that has been due longest. A probe ahead of
+that delivery's own time uses up no attempt. The first success closes the breaker, and makes due whatever
+waits behind it.
 """
 
 from __future__ import annotations
@@ -19,12 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Literal
+from typing import Annotated, Literal
 
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.webhooks.model import Delivery, Exchange
 
 JITTER = 0.2
-RETRY_AFTER_MAX_S = 3600.0
+RETRY_AFTER_MAX_S: Annotated[
+    float, Doc("seconds of a receiver's Retry-After that are heeded; a longer one means this"), Bound()
+] = 3600.0
 OPEN_AFTER = 5  # failures in a row
 SLOW_AFTER_S = 2 * 3600.0  # an open breaker of this age probes less often
 SLOW_FACTOR = 5.0
@@ -52,8 +53,7 @@ def retry_delay_s(
 
 
 def retry_after_s(header: str | None, now: datetime) -> float:
-    """The seconds that a Retry-After header asks for, 0 when there is none or it cannot be read; at most
-    one hour.
+    """The seconds that a Retry-After header asks for, at most 3600; 0 when it is missing or unreadable.
 
     >>> retry_after_s("120", datetime(2026, 1, 1, tzinfo=UTC))
     120.0

@@ -1,5 +1,5 @@
-"""The signing secrets of the accounts: made at first need, sealed at rest, handed out once, replaced with
-overlap.
+"""The signing secrets of accounts: made at first need, sealed at rest, handed out once, replaced with an
+overlap during which both sign.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ async def signing_keys(
 ) -> dict[str, tuple[bytes, ...]]:
     """The keys of each account, the current one first; an account without a secret gets one.
 
-    Secrets that were sealed with another installation key are left out, so an account may come out without
-    any.
+    Secrets sealed with another installation's key are left out, so an account may have none.
     """
     rows = await store.live_secrets(conn, accounts)
     missing = set(accounts) - {row.account_uuid for row in rows if row.ends_at is None}

@@ -29,8 +29,9 @@ def _url(text: str) -> yarl.URL:
 async def send(client: Client, delivery: Delivery, keys: Iterable[bytes], timestamp: int) -> Exchange:
     """Post the delivery once.
 
-    Args: keys: the account's signing keys, the current one first; timestamp: seconds since 1970 by the
-    database's clock.
+    Args:
+        keys: the account's signing keys, the current one first.
+        timestamp: seconds since 1970 by the database's clock.
     """
     headers = {
         "X-Job-UUID": delivery.job_uuid,

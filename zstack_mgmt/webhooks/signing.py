@@ -21,9 +21,7 @@ class InvalidSecret(ValueError):
 
 
 class VerificationError(Exception):
-    """The request is not shown to come from the holder of the secret, or is too old; it must not be acted
-    on.
-    """
+    """Nothing proves that the request comes from the secret's holder, or it is too old. Do not act on it."""
 
 
 def new_secret() -> str:
@@ -47,8 +45,7 @@ def key_of(secret: str) -> bytes:
 
 
 def sign(keys: Iterable[bytes], message_id: str, timestamp: int, body: bytes) -> str:
-    """The `webhook-signature` header: one signature for each key, so that both sides of a rotation can
-    verify.
+    """The `webhook-signature` header: one signature per key, so that both sides of a rotation can verify.
 
     >>> sign([key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330,
     ...      b'{"test": 2432232314}')
@@ -70,9 +67,11 @@ def verify(
 ) -> None:
     """What a receiver does first: check the headers of a request against its body as received, byte for byte.
 
-    Args: secrets_held: the secret, or both during a rotation; headers: with lower-case names, or a mapping
-    that does not mind their case; now: seconds since 1970; tolerance_s: how far the timestamp may be away,
-    in either direction.
+    Args:
+        secrets_held: the secret, or both during a rotation.
+        headers: with lower-case names, or a mapping that ignores their case.
+        now: seconds since 1970.
+        tolerance_s: how far the timestamp may be away, in either direction.
 
     Raises: VerificationError saying what is wrong.
     """

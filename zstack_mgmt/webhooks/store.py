@@ -57,9 +57,7 @@ async def insert_secret(conn: Connection, uuid: str, account_uuid: str, sealed: 
 
 
 async def retire_secrets(conn: Connection, account_uuid: str, overlap_s: int, kept: int) -> None:
-    """Give the current secret an end, and delete what no longer signs: ended ones, and all but the newest
-    `kept`.
-    """
+    """Give the current secret an end, and delete those that no longer sign: all but the newest `kept`."""
     await conn.execute(
         """
         WITH placed AS (

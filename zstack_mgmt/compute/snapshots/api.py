@@ -139,7 +139,7 @@ class DeleteVolumeSnapshot(DeleteRequest):
     outside=True,
 )
 async def delete_volume_snapshot(call: Call, work: Outside, request: DeleteVolumeSnapshot) -> None:
-    uuid = request.uuid_of("snapshot")
+    uuid = request.uuid
 
     async def intend(conn: Connection) -> Plan[_Target | None] | Done[None]:
         target, site = None, None

@@ -188,7 +188,7 @@ class DestroyVmInstance(DeleteRequest):
     outside=True,
 )
 async def destroy_vm_instance(call: Call, work: Outside, request: DestroyVmInstance) -> None:
-    await lifecycle.destroy(call, work, request.uuid_of("VM"))
+    await lifecycle.destroy(call, work, request.uuid)
 
 
 class RecoverVmInstance(UuidRequest):

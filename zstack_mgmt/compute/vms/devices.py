@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from zstack_mgmt.compute.networks.store import l2_is_in_cluster, usable_l3s
 from zstack_mgmt.compute.placement.sites import Site
@@ -17,13 +17,14 @@ from zstack_mgmt.compute.volumes.model import OwnedVolume, Volume
 from zstack_mgmt.core.errors import ApiError, InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.drivers.protocol import Domain, Driver, Host, derived_uuid
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.resources.owners import own, scope_of
 
 R = TypeVar("R")
-MAX_NICS = 8
-MAX_DATA_VOLUMES = 24
+MAX_NICS: Annotated[int, Doc("NICs of a VM"), Bound("OperationError")] = 8
+MAX_DATA_VOLUMES: Annotated[int, Doc("data volumes on a VM"), Bound("OperationError")] = 24
 
 
 async def attach_nic(call: Call, work: Outside, vm_uuid: str, l3_uuid: str) -> VmInstance:

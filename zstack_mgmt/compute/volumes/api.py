@@ -95,7 +95,7 @@ class DeleteDataVolume(DeleteRequest):
     DeleteDataVolume, "DELETE /v1/volumes/{uuid}", returns=None, raises=(ResourceNotFound, OperationError)
 )
 async def delete_data_volume(call: Call, conn: Connection, request: DeleteDataVolume) -> None:
-    uuid = request.uuid_of("volume")
+    uuid = request.uuid
     owned = await store.lock_volume(conn, uuid, scope_of(call))
     if owned is None or owned.volume.status == "Deleted":
         return

@@ -16,7 +16,7 @@ from zstack_mgmt.doors.rest.replies import JSON
 from zstack_mgmt.reference import openapi, pages
 from zstack_mgmt.reference.examples import Step, load_story
 from zstack_mgmt.reference.operations import PREFIX, WHO, Operation, operations
-from zstack_mgmt.reference.schemas import Components
+from zstack_mgmt.reference.schemas import Components, type_text
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
@@ -91,7 +91,7 @@ def _entry(operation: Operation, components: Components, example: Step | None) -
     if operation.parameters:
         yield "<table><tr><th>Parameter<th>Where<th>Type and limits<th>Required</tr>"
         for p in operation.parameters:
-            kind = escape(pages.type_text(p.schema, components))
+            kind = escape(type_text(p.schema, components))
             needed = "yes" if p.required else ""
             yield f"<tr><td><code>{p.name}</code><td>{p.place}<td>{kind}<td>{needed}</tr>"
         yield "</table>"

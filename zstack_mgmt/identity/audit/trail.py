@@ -21,7 +21,7 @@ _FLUSH_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AuditLine:
     """One call that was answered at once."""
 
     account_uuid: str
@@ -34,12 +34,12 @@ class Line:
     error_code: str | None
 
 
-class Trail:
+class AuditTrail:
     """Collects lines and writes them in groups."""
 
     def __init__(self, pool: db.Pool) -> None:
         self._pool = pool
-        self._lines: list[Line] = []
+        self._lines: list[AuditLine] = []
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -52,7 +52,7 @@ class Trail:
             await tasks.end(self._task)
         await self._write()
 
-    def add(self, line: Line) -> None:
+    def add(self, line: AuditLine) -> None:
         """Have the line written within a fraction of a second. Never fails and never waits."""
         if len(self._lines) < _MAX_WAITING:
             self._lines.append(line)
@@ -86,7 +86,7 @@ class Trail:
             self._keep(lines)
             raise
 
-    async def _write_one_by_one(self, lines: list[Line]) -> None:
+    async def _write_one_by_one(self, lines: list[AuditLine]) -> None:
         """Store those that can be; one that cannot is not tried again, so that it holds no other back."""
         for at, line in enumerate(lines):
             try:
@@ -99,11 +99,11 @@ class Trail:
                 self._keep(lines[at:])
                 return
 
-    def _keep(self, lines: list[Line]) -> None:
+    def _keep(self, lines: list[AuditLine]) -> None:
         self._lines = (lines + self._lines)[:_MAX_WAITING]
         self._work.set()
 
-    async def _insert(self, lines: list[Line]) -> None:
+    async def _insert(self, lines: list[AuditLine]) -> None:
         async with self._pool.acquire() as conn:
             await conn.executemany(
                 """

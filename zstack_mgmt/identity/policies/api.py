@@ -15,6 +15,7 @@ from zstack_mgmt.core.registry import APIS, Api, ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest
 from zstack_mgmt.core.values import ExistingUuid
 from zstack_mgmt.db import Connection
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.identity.policies import store
 from zstack_mgmt.identity.policies.model import Policy
 from zstack_mgmt.identity.resource import identity_resource
@@ -35,7 +36,9 @@ class StatementRequest(BaseModel):
     resources: Annotated[list[str], Field(max_length=MAX_RULES)] | None = None
 
 
-MAX_POLICY_BYTES = 64 * 1024
+MAX_POLICY_BYTES: Annotated[int, Doc("bytes of the statements of a policy"), Bound("InvalidArgument")] = (
+    64 * 1024
+)
 
 policies = identity_resource(Policy, "/v1/accounts/policies", "account")
 
