@@ -160,7 +160,7 @@ async def test_guesses_at_once_are_not_all_free(service: Service, tenant: Tenant
     late = asyncio.create_task(attempt(service.anonymous, tenant.name, "secret"))
     await asyncio.gather(*wrong)
     await late
-    counted = "SELECT max(failures) FROM login_failures WHERE address <> ''"
+    counted = "SELECT max(failures) FROM login_failures WHERE address <> '' AND subject <> 'all names'"
     # The first delays are 1, 2, 4 … s: on a slow machine one of them may end while the guesses are judged.
     assert await service.db.fetchval(counted) <= 3 + (time.monotonic() - began)
 
