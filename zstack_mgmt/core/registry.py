@@ -231,14 +231,17 @@ class Api:
     def target_name(self) -> str | None:
         """The parameter that names the resource: that of the path, else `uuid`, else `resourceUuid`."""
         names = [name for name in self.in_path if name != "sessionUuid"]
-        wires = {to_camel(name) for name in self.request.model_fields}
-        return next((name for name in (*names, "uuid", "resourceUuid") if name in wires), None)
+        return next((name for name in (*names, "uuid", "resourceUuid") if name in self._attributes), None)
 
     def target_of(self, request: ApiRequest) -> str | None:
         """The uuid of the resource that the request names, for the audit trail."""
-        fields = {to_camel(name): name for name in self.request.model_fields}
-        value = getattr(request, fields[self.target_name]) if self.target_name else None
+        value = getattr(request, self._attributes[self.target_name]) if self.target_name else None
         return str(value)[:64] if value else None
+
+    @cached_property
+    def _attributes(self) -> dict[str, str]:
+        """The attributes of the request by the parameters' names on the wire."""
+        return {to_camel(name): name for name in self.request.model_fields}
 
     @cached_property
     def _numbers(self) -> tuple[str, ...]:
