@@ -84,6 +84,8 @@ async def fetch_one(conn: Connection, query: LiteralString, *args: Any) -> Recor
 CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
     "accounts_name_key": (InvalidArgument, "another account has this name"),
     "users_account_name_key": (InvalidArgument, "another user of the account has this name"),
+    "projects_account_name_key": (InvalidArgument, "another project of the domain has this name"),
+    "roles_name_key": (InvalidArgument, "another role has this name"),
     "user_groups_account_name_key": (InvalidArgument, "another group of the account has this name"),
     "resource_owners_resource_key": (DuplicateResource, "another resource has this uuid"),
     "hosts_management_ip_key": (InvalidArgument, "another host has this managementIp"),

@@ -11,6 +11,15 @@ from zstack_mgmt import db, schema
 from zstack_mgmt.core.errors import DuplicateResource, OperationError, ResourceNotFound
 
 NOBODY = "f" * 32
+LATER = """
+INSERT INTO login_details (login_uuid) SELECT uuid FROM users LIMIT 1;
+INSERT INTO role_assignments (actor_uuid, role_uuid, project_uuid)
+SELECT u.uuid, r.uuid, p.uuid FROM users u, roles r, projects p LIMIT 1;
+INSERT INTO role_assignments (actor_uuid, role_uuid, domain_uuid)
+SELECT u.uuid, r.uuid, u.account_uuid FROM users u, roles r LIMIT 1;
+INSERT INTO domain_quotas SELECT uuid, 'router', 1 FROM accounts LIMIT 1;
+"""
+"""A row for each table that came after the first release and is empty at first."""
 SUFFIXES = {"p": "_pkey", "u": "_key", "f": "_fkey", "c": "_check", "x": "_excl"}
 
 UNREACHABLE = {
@@ -21,7 +30,8 @@ UNREACHABLE = {
         "stray_domains_pkey scheduler_executions_due_key usages_open_key "
         "webhook_attempts_pkey webhook_breakers_pkey webhook_receivers_pkey webhook_deliveries_pkey "
         "workers_pkey periodic_tasks_pkey webhook_secrets_current_key quota_defaults_pkey "
-        "schema_steps_pkey installation_pkey"
+        "schema_steps_pkey installation_pkey role_assignments_key domain_quotas_pkey "
+        "login_details_pkey"
     ),
     "checked before, under a lock": (
         "quotas_identity_name_key tags_resource_tag_key vm_nics_device_key volumes_device_key "
@@ -46,6 +56,7 @@ but for the capacity of a host.
 async def full(first: Connection) -> Connection:
     """The schema of today with something in each table."""
     await schema.apply(first)
+    await first.execute(LATER)
     return first
 
 
