@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -134,6 +135,16 @@ class Settings:
     login_forget_s: int = 3600
     login_lockout_failures: Annotated[int, Doc("failures from anywhere that lock a name; 0: never")] = 0
     login_lockout_s: int = 900
+    token_timeout_s: Count = 3600  # of Keystone tokens; they cannot be renewed
+    password_expires_days: int = 0  # after which a password must be changed; 0: never
+    password_history: int = (
+        0  # a login's own new password must differ from so many, itself counted; 0: no rule
+    )
+    password_min_age_days: int = 0  # before its owner may change a password again
+    password_regex: str = ""  # that clear passwords must match on /v3; empty: any
+    password_regex_description: str = "the password does not meet the rules"  # noqa: S105 (a sentence)
+    password_change_on_first_use: Annotated[int, Within(0, 1)] = 0  # 1: one that another has set is expired
+    region: str = "RegionOne"  # in the catalog of Keystone tokens
     audit_retention_s: int = 400 * 86400
     admin_password: Annotated[
         str, Doc("of the built-in admin at its creation; empty: one is generated and printed once")
@@ -220,6 +231,10 @@ def _complaint(s: Settings) -> str:
         return "REDIS_URL must begin with redis://, rediss:// or unix://"
     if s.public_url and urlsplit(s.public_url).scheme not in ("http", "https"):
         return "PUBLIC_URL must begin with http:// or https://"
+    try:
+        re.compile(s.password_regex)
+    except re.error:
+        return "PASSWORD_REGEX is no regular expression"
     if s.lease_renew_s >= s.lease_s:
         return "LEASE_RENEW_S must be less than LEASE_S: a lease must not end before it is renewed"
     if s.webhook_connect_timeout_s > s.webhook_total_timeout_s:

@@ -21,6 +21,8 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{128}")
 _MAX_WAITING = 2000
 _MAX_WAITING_OF_CLIENT = 200
 T = TypeVar("T")
+NEVER_FITS = "none"
+"""Stored in place of a hash: no password fits, and a check costs as much as any other."""
 
 
 def canonical(password: str) -> str:
@@ -67,7 +69,7 @@ class PasswordService:
         Args:
             client: the address that asks; addresses take turns, so that many attempts of one delay no other.
         """
-        if stored is None:
+        if stored is None or stored == NEVER_FITS:
             await self._run(self._hasher.hash, canonical(password), client=client)
             return False
         return await self._run(self._check, stored, canonical(password), client=client)

@@ -267,6 +267,9 @@ class Api:
 
 
 APIS: dict[str, Api] = {}
+"""Those of ZStack's REST API."""
+UNROUTED: dict[str, Api] = {}
+"""Those that other doors alone call."""
 PATH_VARIABLE = re.compile(r"\{(\w+)\}")
 
 
@@ -298,6 +301,8 @@ def api(
 ) -> Callable[[Callable[[Call, Any, R], Awaitable[Any]]], Callable[[Call, Any, R], Awaitable[Any]]]:
     """Declare an API: `http` is its method and path, `java` the package of its message, `also` further paths.
 
+    One with a method alone has no place in ZStack's REST API.
+
     `exclusive` defaults to the path's uuids and `resourceUuid`. Jobs that name the same uuid run in order.
     """
 
@@ -310,17 +315,17 @@ def api(
         in_path = tuple(dict.fromkeys(PATH_VARIABLE.findall(" ".join((path, *also)))))
         wires = {to_camel(f): f for f in request.model_fields}
         unknown = [v for v in in_path if v not in wires and query is None]
-        if unknown or label in APIS:
+        if unknown or label in APIS or label in UNROUTED:
             raise TypeError(f"{label}: declared twice, or its request lacks the path variables {unknown}")
         keys = exclusive
         if keys is None:
             keys = tuple(wires[v] for v in (*in_path, "resourceUuid") if v in wires)
         doc = inspect.cleandoc(request.__doc__ or "")
-        APIS[label] = Api(
+        declared = Api(
             name=label,
             request=request,
             method=method,
-            paths=(path, *also),
+            paths=(path, *also) if path else (),
             mode=mode,
             access=access,
             category=category,
@@ -346,9 +351,15 @@ def api(
             parser=parser,
             revokes=revokes,
         )
+        (APIS if path else UNROUTED)[label] = declared
         return handler
 
     return register
+
+
+def find_api(name: str) -> Api | None:
+    """The API of this name, whatever door it is for; None when this release has none."""
+    return APIS.get(name) or UNROUTED.get(name)
 
 
 def _with_checked_uuids(

@@ -27,9 +27,11 @@ from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors import cors, health
 from zstack_mgmt.doors.connections import Runner, raise_descriptor_limit
+from zstack_mgmt.doors.keystone import discovery, replies
+from zstack_mgmt.doors.keystone.dispatch import dispatch as keystone_dispatch
 from zstack_mgmt.doors.page import index
 from zstack_mgmt.doors.rest.dispatch import ROUTES, dispatch
-from zstack_mgmt.doors.rest.replies import error_reply
+from zstack_mgmt.doors.rest.replies import error_reply as rest_error_reply
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE, Trace
 from zstack_mgmt.features import load
@@ -52,6 +54,9 @@ def build_app(settings: Settings) -> web.Application:
     for prefix in ("/zstack/v1", "/v1"):
         _get(app, f"{prefix}/openapi.json", index.serve_openapi)
         app.router.add_route("*", f"{prefix}/{{path:.*}}", dispatch)
+    app.router.add_route("*", "/v3", keystone_dispatch)
+    app.router.add_route("*", "/v3/{path:.*}", keystone_dispatch)
+    _get(app, "/", discovery.show_versions)
     _get(app, "/docs", index.serve_index)
     _get(app, "/docs/errors", index.serve_errors)
     _get(app, "/healthz", health.healthz)
@@ -111,6 +116,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     started = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
     request_id = given if _REQUEST_ID.fullmatch(given) else new_uuid()[:16]
+    if replies.is_keystone(request):
+        request_id = replies.new_request_id()
     trace = request[TRACE] = Trace(request_id)
     try:
         reply = cors.preflight(request, request.app[SETTINGS]) or await handler(request)
@@ -122,6 +129,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     if not reply.prepared:
         reply.headers["X-Request-ID"] = request_id
         reply.headers["Server"] = "zstack-mgmt"
+        if replies.is_keystone(request):
+            replies.mark(reply, request_id)
         cors.allow(request, reply, request.app[SETTINGS])
     # Noted after the reply has left.
     asyncio.get_running_loop().call_soon(_note, request, trace, reply.status, seconds)
@@ -129,6 +138,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _refusal(request: web.Request, trace: Trace, error: Exception) -> web.StreamResponse:
+    error_reply = replies.error_reply if replies.is_keystone(request) else rest_error_reply
     match error:
         case ApiError():
             return error_reply(error, request)

@@ -23,7 +23,7 @@ from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now, only_sh
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import body_of, schema_of
 from zstack_mgmt.core.errors import ApiError, InternalError, JobTimedOut, PermissionDenied
-from zstack_mgmt.core.registry import APIS, VALIDATION_ONLY, Call, Services
+from zstack_mgmt.core.registry import VALIDATION_ONLY, Call, Services, find_api
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import Bell
@@ -172,9 +172,9 @@ class Executor:
         )
 
     async def _apply(self, job: ClaimedJob, callers: Callers, means: Connection | Outside) -> Outcome:
-        declared = APIS[job.api]
+        declared = find_api(job.api)
         caller = callers.get((job.account_uuid, job.user_uuid))
-        if caller is None or not may_call(declared, caller):
+        if declared is None or caller is None or not may_call(declared, caller):
             raise PermissionDenied("whoever made the call is gone, disabled, or may not make it any more")
         call = Call(caller, self._services, job.request_id, job_uuid=job.uuid)
         request = declared.request.restore(job.request, job.secrets)

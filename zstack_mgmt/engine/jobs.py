@@ -15,7 +15,7 @@ import structlog
 
 from zstack_mgmt import db, metrics, tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.core.registry import APIS
+from zstack_mgmt.core.registry import find_api
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.execute import Executor
 from zstack_mgmt.engine.lease import Lease
@@ -137,7 +137,7 @@ class Jobs:
         by_account: dict[str, list[ClaimedJob]] = {}
         for job in jobs:
             metrics.WAIT_SECONDS.observe(max(0.0, now - job.accepted_at.timestamp()))
-            if job.api not in APIS:
+            if find_api(job.api) is None:
                 self._unknown.add(job.api)
                 log.warning("a job of another release is left to others", action="claim", api=job.api)
             elif job.claims > 1:
@@ -155,7 +155,7 @@ class Jobs:
             _last([job.lane for job in jobs if not job.outside], self._after[0]),
             _last([job.lane for job in jobs if job.outside], self._after[1]),
         )
-        strangers = [job for job in jobs if job.api not in APIS]
+        strangers = [job for job in jobs if find_api(job.api) is None]
         if strangers:
             async with self._pool.acquire() as conn:
                 await store.hand_back(conn, strangers, counted=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from zstack_mgmt.auth.passwords import check_old_password
+from zstack_mgmt.config import Settings
 from zstack_mgmt.core.inventory import Inventory
 from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.values import ClearPassword, Description, Password, ResourceName
@@ -41,11 +42,13 @@ async def password_of(conn: Connection, uuid: str) -> str | None:
     )
 
 
-async def update_login(conn: Connection, kind: type[T], uuid: str, request: UpdateLogin) -> T:
+async def update_login(call: Call, conn: Connection, kind: type[T], uuid: str, request: UpdateLogin) -> T:
     """Set what the request has. A new password ends the login's sessions; the old one is remembered."""
     values = {"name": request.name, "description": request.description, "password_hash": request.password}
     if request.password is not None:
         await retire_password(conn, uuid)
+        by_owner = uuid == call.user_uuid
+        await password_was_set(conn, call.services.settings, uuid, strength=None, by_owner=by_owner)
     return await rows.update(conn, kind, uuid, {n: v for n, v in values.items() if v is not None})
 
 
@@ -59,6 +62,55 @@ async def retire_password(conn: Connection, uuid: str) -> None:
         UNION ALL SELECT uuid, password_hash FROM users WHERE uuid = $1
         """,
         uuid,
+    )
+
+
+async def set_password(conn: Connection, uuid: str, password_hash: str) -> None:
+    """Store the new password of an account or user."""
+    await conn.execute(
+        "UPDATE accounts SET password_hash = $2, last_op_date = now() WHERE uuid = $1", uuid, password_hash
+    )
+    await conn.execute(
+        "UPDATE users SET password_hash = $2, last_op_date = now() WHERE uuid = $1", uuid, password_hash
+    )
+
+
+async def password_was_set(
+    conn: Connection, settings: Settings, uuid: str, *, strength: str | None, by_owner: bool
+) -> None:
+    """Note the new password's age and strength, and when it expires by the rules of the settings.
+
+    Args:
+        strength: None: unknown, as of a password that came as a digest.
+        by_owner: else its owner should choose another, and must if the settings say so.
+    """
+    await conn.execute(
+        """
+        INSERT INTO login_details AS d (login_uuid, password_set_at, password_strength, password_reset)
+        VALUES ($1, now(), $2, $3)
+        ON CONFLICT (login_uuid) DO UPDATE
+        SET password_set_at = now(), password_strength = $2, password_reset = $3
+        """,
+        uuid,
+        strength,
+        not by_owner,
+    )
+    await conn.execute(
+        """
+        WITH new AS (
+            SELECT uuid, CASE
+                WHEN $3 AND options ->> 'ignore_change_password_upon_first_use' IS DISTINCT FROM 'true'
+                    THEN now()
+                WHEN $2 > 0 AND options ->> 'ignore_password_expiry' IS DISTINCT FROM 'true'
+                    THEN now() + make_interval(days => $2) END AS expires_at
+            FROM logins WHERE uuid = $1),
+        account AS (
+            UPDATE accounts a SET password_expires_at = new.expires_at FROM new WHERE a.uuid = new.uuid)
+        UPDATE users u SET password_expires_at = new.expires_at FROM new WHERE u.uuid = new.uuid
+        """,
+        uuid,
+        settings.password_expires_days,
+        settings.password_change_on_first_use == 1 and not by_owner,
     )
 
 

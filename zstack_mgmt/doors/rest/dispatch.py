@@ -17,13 +17,14 @@ from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.core.registry import Api
 from zstack_mgmt.core.values import is_job_uuid
+from zstack_mgmt.doors.bodies import check_text, read_body
 from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path
-from zstack_mgmt.doors.rest.parameters import check_text, choose_api, from_body, from_query, read_body
+from zstack_mgmt.doors.rest.parameters import choose_api, from_body, from_query
 from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.rest.streams import send_events, send_text
-from zstack_mgmt.doors.rest.wire import client_address
 from zstack_mgmt.doors.trace import SERVICE, TRACE
+from zstack_mgmt.doors.wire import client_address
 from zstack_mgmt.engine.submission import MAX_TIMEOUT_S, Options
 from zstack_mgmt.service.invoke import Accepted, invoke
 from zstack_mgmt.service.parts import Service

@@ -11,7 +11,7 @@ from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import body_of, schema_of
 from zstack_mgmt.core.errors import ApiError
 from zstack_mgmt.core.registry import APIS, Api
-from zstack_mgmt.doors.rest.wire import origin_of
+from zstack_mgmt.doors.wire import origin_of
 from zstack_mgmt.engine.model import FINAL, JobView
 
 JSON = "application/json"

@@ -5,17 +5,13 @@ from __future__ import annotations
 from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.core.requests import CreateRequest, DeleteRequest
-from zstack_mgmt.core.values import ADMIN_UUID, ExistingUuid, Password, new_uuid
+from zstack_mgmt.core.values import ADMIN_UUID, ExistingUuid, Password
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.accounts import store
-from zstack_mgmt.identity.accounts.events import account_deletions
+from zstack_mgmt.identity.accounts.making import furnish, remove
 from zstack_mgmt.identity.accounts.model import Account, AccountType
 from zstack_mgmt.identity.logins import UpdateLogin, old_password_fits, update_login
-from zstack_mgmt.identity.policies.model import Policy, default_statements
-from zstack_mgmt.identity.quotas.store import create_quotas
 from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.resources import rows
-from zstack_mgmt.resources.owners import own
 
 accounts = identity_resource(Account, "/v1/accounts", "admin")
 
@@ -39,11 +35,7 @@ async def create_account(call: Call, conn: Connection, request: CreateAccount) -
         "password_hash": request.password,
     }
     account = await accounts.insert(call, conn, request, values)
-    for name, statements in default_statements(account.uuid):
-        policy = {"uuid": new_uuid(), "account_uuid": account.uuid, "name": name, "statements": statements}
-        await own(conn, account.uuid, (await rows.insert(conn, Policy, policy)).uuid)
-    if request.type == "Normal":  # administrators have no limits
-        await create_quotas(conn, account.uuid)
+    await furnish(conn, account)
     return account
 
 
@@ -73,7 +65,7 @@ async def update_account(call: Call, conn: Connection, request: UpdateAccount) -
         raise OperationError("the built-in admin cannot be renamed")
     if not await old_password_fits(call, conn, account.uuid, request):
         raise OperationError("the old password is wrong")
-    return await update_login(conn, Account, account.uuid, request)
+    return await update_login(call, conn, Account, account.uuid, request)
 
 
 class DeleteAccount(DeleteRequest):
@@ -95,8 +87,7 @@ class DeleteAccount(DeleteRequest):
 async def delete_account(call: Call, conn: Connection, request: DeleteAccount) -> None:
     if request.uuid in (call.account_uuid, ADMIN_UUID):
         raise InvalidArgument("neither the built-in admin nor the calling account can be deleted")
-    await account_deletions.tell(conn, request.uuid)
-    await store.delete_account(conn, request.uuid)
+    await remove(conn, request.uuid)
 
 
 accounts.query(access="admin")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, model_validator
 
 from zstack_mgmt.auth.sessions import token_hash
-from zstack_mgmt.auth.throttle import forget_failures, is_blocked, note_failure, subject_of, take_turn
+from zstack_mgmt.auth.throttle import subject_of
 from zstack_mgmt.core.errors import (
     AuthenticationFailed,
     InvalidSession,
@@ -24,13 +24,13 @@ from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.sessions import store
 from zstack_mgmt.identity.sessions.model import Session
 from zstack_mgmt.identity.sessions.open import open_session
+from zstack_mgmt.identity.sessions.proof import prove
 
 LoginName = Annotated[str, StringConstraints(max_length=255)]
 LoginPassword = Annotated[str, StringConstraints(max_length=255)]
 """A password that is compared at once and never stored."""
 
 sessions = identity_resource(Session, "/v1/accounts/sessions", "public")
-WRONG = "the name or the password is wrong"
 
 
 class LogInByAccount(ApiRequest):
@@ -94,32 +94,12 @@ async def log_in_by_user(call: Call, work: Direct, request: LogInByUser) -> Sess
 
 
 async def log_in(call: Call, work: Direct, subject: bytes, login: Any, password: str) -> Session:
-    """Check the password and open a session.
+    """Check the password and open a session. Raises what `prove` raises, and TooManySessions."""
 
-    Args:
-        subject: what failures are counted under.
-        login: account_uuid, user_uuid and password_hash, or None when there is no such login.
+    async def opened(conn: Connection) -> Session:
+        return await open_session(call, conn, login["account_uuid"], login["user_uuid"])
 
-    Raises:
-        AuthenticationFailed: unknown, wrong or blocked, told and timed alike; the failure is counted.
-        TooManySessions: nothing is stored.
-    """
-    services = call.services
-    async with work.transaction() as conn:
-        blocked = await is_blocked(conn, subject, call.remote)
-    matches = await services.hasher.verify(login and login["password_hash"], password, call.remote)
-    async with work.transaction() as conn:
-        await take_turn(conn, subject)
-        # Looked at again: many attempts at once must not all be free because none of them had failed yet.
-        blocked = blocked or await is_blocked(conn, subject, call.remote)
-        # The same for the password: a change that ended all sessions while we hashed must not miss this one.
-        matches = matches and await store.still_opens(conn, login)
-        if matches and not blocked:
-            await forget_failures(conn, subject, call.remote)
-            return await open_session(call, conn, login["account_uuid"], login["user_uuid"])
-        if not blocked:
-            await note_failure(conn, services.settings, subject, call.remote)
-    raise AuthenticationFailed(WRONG)
+    return await prove(call, work, subject, login, password, opened)
 
 
 class ValidateSession(ApiRequest):

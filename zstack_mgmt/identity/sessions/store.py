@@ -55,6 +55,19 @@ async def still_opens(conn: Connection, login: Any) -> bool:
     )
 
 
+async def has_expired(conn: Connection, login_uuid: str) -> bool:
+    """Whether the login's password must be changed before anything else."""
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT true FROM logins WHERE uuid = $1 AND password_expires_at <= now()
+              AND options ->> 'ignore_password_expiry' IS DISTINCT FROM 'true'
+            """,
+            login_uuid,
+        )
+    )
+
+
 async def insert_session(
     conn: Connection, token_hash: bytes, account_uuid: str, user_uuid: str, timeout_s: int, limit: int
 ) -> Any:
@@ -68,7 +81,8 @@ async def insert_session(
         INSERT INTO sessions (token_hash, account_uuid, user_uuid, expired_date)
         SELECT $1, $2, $3, now() + make_interval(secs => $4)
         WHERE (SELECT count(*) FROM sessions
-               WHERE account_uuid = $2 AND user_uuid = $3 AND expired_date >= now()) < $5
+               WHERE account_uuid = $2 AND user_uuid = $3 AND origin <> 'keystone'
+                 AND expired_date >= now()) < $5
         RETURNING account_uuid, user_uuid, expired_date, create_date
         """,
         token_hash,

@@ -98,7 +98,7 @@ async def update_user(call: Call, conn: Connection, request: UpdateUser) -> User
     await rows.get(conn, User, uuid, scope_of(call), lock="NO KEY UPDATE")
     if not await old_password_fits(call, conn, uuid, request):
         raise InvalidArgument("the old password is wrong")
-    return await update_login(conn, User, uuid, request)
+    return await update_login(call, conn, User, uuid, request)
 
 
 class PolicyOfUser(ApiRequest):

@@ -1,0 +1,197 @@
+"""One request at this door: its parts, who asks, and how it changes something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from aiohttp import web
+
+from zstack_mgmt.auth.sessions import token_hash
+from zstack_mgmt.core.callers import ANONYMOUS
+from zstack_mgmt.core.errors import BadRequest, InvalidSession, ResourceNotFound, TooBusy
+from zstack_mgmt.core.registry import UNROUTED
+from zstack_mgmt.core.values import is_uuid
+from zstack_mgmt.db import Connection
+from zstack_mgmt.doors.keystone.replies import Refusal, json_reply
+from zstack_mgmt.doors.trace import TRACE
+from zstack_mgmt.doors.wire import client_address, origin_of
+from zstack_mgmt.engine.submission import Options
+from zstack_mgmt.identity.roles.model import Authority
+from zstack_mgmt.identity.tokens.model import Token
+from zstack_mgmt.identity.tokens.store import read_token
+from zstack_mgmt.service.invoke import Accepted, invoke
+from zstack_mgmt.service.parts import Service
+from zstack_mgmt.webhooks.egress import check_url
+
+_WAIT_S = 30.0
+_YES = frozenset({"", "1", "true", "True", "TRUE", "y", "Y", "yes", "on", "ON"})
+_NO = frozenset({"0", "false", "False", "FALSE", "n", "N", "no", "off", "OFF"})
+_OPERATORS = frozenset({"lt", "lte", "gt", "gte", "eq", "neq"})
+MAX_LIMIT = 10_000
+
+
+@dataclass(slots=True)
+class Ask:
+    """A request whose route is known. `ids` are the variables of its path."""
+
+    request: web.Request
+    service: Service
+    ids: tuple[str, ...]
+    query: Sequence[tuple[str, str]]
+    body: dict[str, Any]
+    bearer: Token | None = None
+    secret: str = field(default="", repr=False)  # the bearer's token
+
+    @property
+    def base(self) -> str:
+        """The address of this door as the client has reached it."""
+        return f"{origin_of(self.service.settings, self.request)}/v3"
+
+    @property
+    def token(self) -> Token:
+        """Who asks. Raises InvalidSession when nobody does."""
+        if self.bearer is None:
+            raise InvalidSession("the request needs a token that is alive: send X-Auth-Token")
+        return self.bearer
+
+    @property
+    def authority(self) -> Authority:
+        return self.token.authority
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        return self.service.pool.acquire()
+
+    def hashed(self, secret: str) -> bytes:
+        return token_hash(self.service.services.sealer, secret)
+
+    def text(self, name: str) -> str | None:
+        """The last value of a query parameter."""
+        return next((value for key, value in reversed(self.query) if key == name), None)
+
+    def has(self, name: str) -> bool:
+        return any(key == name for key, _ in self.query)
+
+    def flag(self, name: str) -> bool | None:
+        """A yes or no of the query string. Raises BadRequest for what is neither."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if value not in _YES | _NO:
+            raise BadRequest(f"{name} must be true or false")
+        return value in _YES
+
+    def times(self, name: str) -> list[tuple[str, datetime]]:
+        """Conditions such as `lt:2026-01-01T00:00:00Z`, all of them. Raises BadRequest."""
+        found: list[tuple[str, datetime]] = []
+        for key, value in self.query:
+            if key != name:
+                continue
+            operator, colon, at = value.partition(":")
+            if not colon or operator[:1].isdigit():
+                operator, at = "eq", value
+            if operator not in _OPERATORS:
+                raise BadRequest(f"{name}: the operator must be one of {', '.join(sorted(_OPERATORS))}")
+            try:
+                moment = datetime.fromisoformat(at)
+            except ValueError:
+                raise BadRequest(f"{name}: {at[:40]!r} is not a time") from None
+            found.append((operator, moment.replace(tzinfo=moment.tzinfo or UTC)))
+        return found
+
+    async def read_bearer(self) -> None:
+        """Find the token that the request comes with, if it is alive."""
+        self.secret = self.request.headers.get("X-Auth-Token", "").strip()
+        if not self.secret:
+            scheme, _, token = self.request.headers.get("Authorization", "").strip().partition(" ")
+            self.secret = token.strip() if scheme.lower() == "oauth" else ""
+        if 0 < len(self.secret) <= 64:
+            async with self.connection() as conn:
+                self.bearer = await read_token(conn, self.hashed(self.secret))
+        if self.bearer is not None:
+            self.request[TRACE].account_uuid = self.bearer.account_uuid
+
+    async def call(self, name: str, parameters: dict[str, Any], *, public: bool = False) -> Any:
+        """Call a declared API that answers at once."""
+        trace = self.request[TRACE]
+        trace.api = name
+        outcome = await invoke(
+            self.service,
+            UNROUTED[name],
+            ANONYMOUS if public else self.token.caller,
+            parameters,
+            request_id=trace.request_id,
+            remote=client_address(self.service.settings, self.request),
+        )
+        return None if isinstance(outcome, Accepted) else outcome.value
+
+    async def change(self, api: str, /, **parameters: Any) -> None:
+        """Have a declared API change something, and wait for its end. Raises Refusal when it failed."""
+        trace, headers = self.request[TRACE], self.request.headers
+        trace.api = api
+        hook = headers.get("X-Web-Hook")
+        place = self.authority.place
+        outcome = await invoke(
+            self.service,
+            UNROUTED[api],
+            self.token.caller,
+            {**parameters, "scopeKind": place.kind, "scopeUuid": place.uuid},
+            Options(
+                job_uuid=headers.get("X-Job-UUID"),
+                web_hook=None if hook is None else str(check_url(hook, self.service.settings)),
+                wait_s=_WAIT_S,
+            ),
+            request_id=trace.request_id,
+            remote=client_address(self.service.settings, self.request),
+        )
+        if not isinstance(outcome, Accepted) or outcome.job is None:
+            return
+        trace.job_uuid, job = outcome.job_uuid, outcome.job
+        if job.state == "succeeded":
+            return
+        if job.result is None:
+            raise TooBusy(f"the change is not done yet; it goes on as job {job.uuid}")
+        error = orjson.loads(job.result).get("error", {})
+        raise Refusal(str(error.get("code", "")), str(error.get("details", "")))
+
+    def page(self) -> tuple[str, int | None]:
+        """The marker and the limit; None: everything. Raises BadRequest."""
+        text = self.text("limit")
+        if text is None or text == "0":
+            return self.text("marker") or "", None
+        if not text.isascii() or not text.isdigit() or len(text) > 9:
+            raise BadRequest("limit must be a whole number, not less than 0")
+        return self.text("marker") or "", min(int(text), MAX_LIMIT)
+
+    def listed(self, plural: str, rows: Sequence[Any], limit: int | None = None, **more: Any) -> web.Response:
+        """A list, or one page of it when there are more rows than the limit."""
+        cut = limit is not None and len(rows) > limit
+        shown = list(rows[:limit]) if cut else list(rows)
+        path = self.request.rel_url.raw_path
+        origin = self.base.removesuffix("/v3")
+        next_link = None
+        if cut:
+            query = [pair for pair in self.query if pair[0] != "marker"] + [("marker", shown[-1]["id"])]
+            next_link = f"{origin}{path}?{urlencode(query)}"
+        this = f"{origin}{self.request.rel_url.raw_path_qs}"
+        body = {plural: shown, "links": {"next": next_link, "self": this, "previous": None}, **more}
+        return json_reply(body | ({"truncated": True} if cut else {}))
+
+    def object(self, name: str) -> dict[str, Any]:
+        """The object under this key of the body. Raises BadRequest."""
+        value = self.body.get(name)
+        if not isinstance(value, dict) or not value:
+            raise BadRequest(f"the body must have an object {name!r} with attributes")
+        return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def known_id(text: str, noun: str) -> str:
+    """An id of a path that can be one. Raises ResourceNotFound."""
+    if not is_uuid(text):
+        raise ResourceNotFound(f"no {noun} has the id {text[:64]}")
+    return text

@@ -1,0 +1,125 @@
+"""From a request under `/v3` to its handler."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import parse_qsl, unquote
+
+from aiohttp import web
+
+from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
+from zstack_mgmt.doors.bodies import check_text, read_body
+from zstack_mgmt.doors.keystone import discovery, domains, groups, projects, roles, tokens, users
+from zstack_mgmt.doors.keystone.asking import Ask
+from zstack_mgmt.doors.keystone.replies import Refusal, refusal_reply
+from zstack_mgmt.doors.trace import SERVICE
+
+Handler = Callable[[Ask], Awaitable[web.Response]]
+_PLACES = ("projects/{}", "domains/{}", "system")
+
+ROUTES: list[tuple[str, str, Handler]] = [
+    ("GET", "", discovery.show_version),
+    ("POST", "auth/tokens", tokens.issue),
+    ("GET", "auth/tokens", tokens.validate),
+    ("DELETE", "auth/tokens", tokens.revoke),
+    ("GET", "auth/catalog", discovery.show_catalog),
+    ("GET", "auth/projects", tokens.list_auth_projects),
+    ("POST", "auth/projects", tokens.list_auth_projects),  # as EOS writes it
+    ("GET", "auth/domains", tokens.list_auth_domains),
+    ("GET", "auth/system", tokens.list_auth_system),
+    ("GET", "users", users.list_users),
+    ("POST", "users", users.create_user),
+    ("GET", "users/{}", users.show_user),
+    ("PATCH", "users/{}", users.update_user),
+    ("DELETE", "users/{}", users.delete_user),
+    ("POST", "users/{}/password", users.change_password),
+    ("GET", "users/{}/projects", users.list_user_projects),
+    ("GET", "users/{}/groups", users.list_user_groups),
+    ("GET", "groups", groups.list_groups),
+    ("POST", "groups", groups.create_group),
+    ("GET", "groups/{}", groups.show_group),
+    ("PATCH", "groups/{}", groups.update_group),
+    ("DELETE", "groups/{}", groups.delete_group),
+    ("GET", "groups/{}/users", users.list_members),
+    ("PUT", "groups/{}/users/{}", groups.add_member),
+    ("GET", "groups/{}/users/{}", groups.check_member),
+    ("DELETE", "groups/{}/users/{}", groups.remove_member),
+    ("GET", "domains", domains.list_domains),
+    ("POST", "domains", domains.create_domain),
+    ("GET", "domains/{}", domains.show_domain),
+    ("PATCH", "domains/{}", domains.update_domain),
+    ("DELETE", "domains/{}", domains.delete_domain),
+    ("GET", "projects", projects.list_projects),
+    ("POST", "projects", projects.create_project),
+    ("GET", "projects/{}", projects.show_project),
+    ("PATCH", "projects/{}", projects.update_project),
+    ("DELETE", "projects/{}", projects.delete_project),
+    ("GET", "roles", roles.list_roles),
+    ("POST", "roles", roles.create_role),
+    ("GET", "roles/{}", roles.show_role),
+    ("PATCH", "roles/{}", roles.update_role),
+    ("DELETE", "roles/{}", roles.delete_role),
+    ("GET", "role_assignments", roles.list_assignments),
+    *(
+        (method, f"{place}/{actors}/{{}}/roles{tail}", handler)
+        for place in _PLACES
+        for actors in ("users", "groups")
+        for method, tail, handler in (
+            ("GET", "", roles.list_assigned),
+            ("GET", "/{}", roles.check_assigned),
+            ("PUT", "/{}", roles.assign),
+            ("DELETE", "/{}", roles.unassign),
+        )
+    ),
+    ("GET", "services", discovery.list_services),
+    ("GET", "services/{}", discovery.show_service),
+    ("GET", "endpoints", discovery.list_endpoints),
+    ("GET", "endpoints/{}", discovery.show_endpoint),
+    ("GET", "regions", discovery.list_regions),
+    ("GET", "regions/{}", discovery.show_region),
+]
+_PUBLIC = frozenset({discovery.show_version, tokens.issue, users.change_password})
+_BY_SHAPE: dict[tuple[str, ...], dict[str, Handler]] = {}
+for _method, _path, _handler in ROUTES:
+    _BY_SHAPE.setdefault(tuple(filter(None, _path.split("/"))), {})[_method] = _handler
+
+
+def _find(segments: Sequence[str]) -> tuple[dict[str, Handler], tuple[str, ...]] | None:
+    """The handlers of the path by method, and the values of its variables."""
+    for shape, handlers in _BY_SHAPE.items():
+        pairs = list(zip(shape, segments, strict=False))
+        if len(shape) == len(segments) and all(part in ("{}", segment) for part, segment in pairs):
+            return handlers, tuple(segment for part, segment in pairs if part == "{}")
+    return None
+
+
+async def dispatch(request: web.Request) -> web.Response:
+    """Answer a request of `/v3…`. Errors leave as ApiError; the boundary shapes them."""
+    raw, _, text = request.raw_path.partition("?")
+    path = unquote(raw, errors="surrogateescape")
+    query = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
+    for piece in (path, *(part for pair in query for part in pair)):
+        check_text(piece)
+    found = _find([segment for segment in path.removeprefix("/v3").split("/") if segment])
+    if found is None:
+        raise UnknownPath(f"no API has the path {path[:200]}")
+    handlers, ids = found
+    allow = ", ".join(sorted({*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"}))
+    if request.method == "OPTIONS":
+        return web.Response(status=200, headers={"Allow": allow})
+    handler = handlers.get("GET" if request.method == "HEAD" else request.method)
+    if handler is None:
+        raise MethodNotAllowed(f"the path takes {allow}", allow)
+    ask = Ask(request, request.app[SERVICE], ids, query, {})
+    await ask.read_bearer()
+    if handler not in _PUBLIC:
+        _ = ask.token
+    if request.method in ("POST", "PUT", "PATCH") and request.body_exists:
+        kind = request.content_type
+        if kind not in ("application/json", "application/octet-stream"):
+            raise BadRequest("the body must be JSON, and Content-Type must say so")
+        ask.body = await read_body(request, ask.service.settings)
+    try:
+        return await handler(ask)
+    except Refusal as error:
+        return refusal_reply(error, request)

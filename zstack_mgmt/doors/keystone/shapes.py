@@ -1,0 +1,209 @@
+"""Rows in Keystone's wire form. The built-in account is the domain `default` here, and only here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from zstack_mgmt.core.values import ADMIN_UUID
+from zstack_mgmt.identity.tokens.model import Token
+
+Row = Mapping[str, Any]
+DEFAULT_ID, DEFAULT_NAME = "default", "Default"
+
+
+def domain_id(uuid: str) -> str:
+    """The id of the account as a domain."""
+    return DEFAULT_ID if uuid == ADMIN_UUID else uuid
+
+
+def account_of(domain_id: str) -> str:
+    """The account of a domain's id."""
+    return ADMIN_UUID if domain_id == DEFAULT_ID else domain_id
+
+
+def domain_name(uuid: str, name: str) -> str:
+    """The name of the account as a domain."""
+    return DEFAULT_NAME if uuid == ADMIN_UUID else name
+
+
+def account_name_of(domain_name: str) -> str:
+    """The name of the account of a domain's name."""
+    return "admin" if domain_name == DEFAULT_NAME else domain_name
+
+
+def time_of(value: datetime | None) -> str | None:
+    """The time in Keystone's form."""
+    return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def domain_ref(uuid: str, name: str) -> dict[str, Any]:
+    """A domain where another thing names it."""
+    return {"id": domain_id(uuid), "name": domain_name(uuid, name)}
+
+
+def _self(base: str, path: str, id: str) -> dict[str, str]:  # noqa: A002 (Keystone's word)
+    return {"self": f"{base}/{path}/{id}"}
+
+
+def domain(row: Row, base: str) -> dict[str, Any]:
+    """A domain."""
+    id = domain_id(row["uuid"])  # noqa: A001
+    return {
+        "id": id,
+        "name": domain_name(row["uuid"], row["name"]),
+        "description": row["description"] or "",
+        "enabled": row["enabled"],
+        "tags": [],
+        "options": {},
+        "links": _self(base, "domains", id),
+    }
+
+
+def domain_as_project(row: Row, base: str) -> dict[str, Any]:
+    """A domain in a list of projects."""
+    shown = domain(row, base)
+    links = _self(base, "projects", shown["id"])
+    return {**shown, "domain_id": None, "parent_id": None, "is_domain": True, "links": links}
+
+
+def project(row: Row, base: str) -> dict[str, Any]:
+    """A project."""
+    return {
+        **orjson.loads(row["extra"]),
+        "id": row["uuid"],
+        "name": row["name"],
+        "domain_id": domain_id(row["account_uuid"]),
+        "description": row["description"] or "",
+        "enabled": row["enabled"],
+        "parent_id": row["parent_uuid"] or domain_id(row["account_uuid"]),
+        "is_domain": False,
+        "tags": row["tags"],
+        "options": {},
+        "links": _self(base, "projects", row["uuid"]),
+    }
+
+
+def role(row: Row, base: str) -> dict[str, Any]:
+    """A role."""
+    return {
+        **orjson.loads(row["extra"]),
+        "id": row["uuid"],
+        "name": row["name"],
+        "domain_id": None,
+        "description": row["description"],
+        "options": {"immutable": True} if row["built_in"] else {},
+        "links": _self(base, "roles", row["uuid"]),
+    }
+
+
+def group(row: Row, base: str) -> dict[str, Any]:
+    """A group."""
+    return {
+        "id": row["uuid"],
+        "name": row["name"],
+        "domain_id": domain_id(row["account_uuid"]),
+        "description": row["description"] or "",
+        "links": _self(base, "groups", row["uuid"]),
+    }
+
+
+def user(row: Row, base: str) -> dict[str, Any]:
+    """A user as lists show it, with what EOS adds."""
+    shown: dict[str, Any] = {
+        **orjson.loads(row["extra"]),
+        "id": row["uuid"],
+        "name": row["name"],
+        "domain_id": domain_id(row["account_uuid"]),
+        "enabled": row["enabled"],
+        "password_expires_at": time_of(row["password_expires_at"]),
+        "options": orjson.loads(row["options"]),
+        "pwd_status": row["password_reset"],
+        "last_project_id": row["last_project_uuid"] or "",
+        "federated": [],
+        "links": _self(base, "users", row["uuid"]),
+    }
+    for key, column in (
+        ("default_project_id", "default_project_uuid"),
+        ("email", "email"),
+        ("description", "description"),
+    ):
+        if row[column] is not None:
+            shown[key] = row[column]
+    return shown
+
+
+def user_detail(row: Row, base: str) -> dict[str, Any]:
+    """A user alone: the strength of its password too, where it is known."""
+    strength = row["password_strength"]
+    return user(row, base) | ({"pwd_strength": strength} if strength else {})
+
+
+def changed_user(row: Row, base: str) -> dict[str, Any]:
+    """A user as the answer to its change: attributes that only clients know stand in `extra` too."""
+    shown = user_detail(row, base)
+    extra = orjson.loads(row["extra"])
+    return shown | {"extra": extra | {key: shown[key] for key in ("email", "description") if key in shown}}
+
+
+def assignment(row: Row, base: str, *, with_names: bool) -> dict[str, Any]:
+    """A role assignment."""
+    actor_domain = domain_ref(row["actor_domain"] or "", row["actor_domain_name"] or "")
+    actor: dict[str, Any] = {"id": row["login_uuid"]}
+    a_role: dict[str, Any] = {"id": row["role_uuid"]}
+    if with_names:
+        actor |= {"name": row["actor_name"], "domain": actor_domain}
+        a_role["name"] = row["role_name"]
+    if row["project_uuid"]:
+        place: dict[str, Any] = {"id": row["project_uuid"]}
+        if with_names:
+            place |= {
+                "name": row["project_name"],
+                "domain": domain_ref(row["domain_uuid"], row["domain_name"]),
+            }
+        scope, path = {"project": place}, f"projects/{row['project_uuid']}"
+    elif row["domain_uuid"]:
+        place = (
+            domain_ref(row["domain_uuid"], row["domain_name"])
+            if with_names
+            else {"id": domain_id(row["domain_uuid"])}
+        )
+        scope, path = {"domain": place}, f"domains/{place['id']}"
+    else:
+        scope, path = {"system": {"all": True}}, "system"
+    kind = "group" if row["is_group"] else "user"
+    link = f"{base}/{path}/{kind}s/{row['login_uuid']}/roles/{row['role_uuid']}"
+    return {kind: actor, "role": a_role, "scope": scope, "links": {"assignment": link}}
+
+
+def token(found: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """The body of a token; one without a scope has neither roles nor catalog."""
+    place = found.authority.place
+    body: dict[str, Any] = {
+        "methods": list(found.methods),
+        "user": {
+            "id": found.user_uuid,
+            "name": found.user_name,
+            "domain": domain_ref(found.account_uuid, found.account_name),
+            "password_expires_at": time_of(found.password_expires_at),
+        },
+        "audit_ids": list(found.audit_ids),
+        "issued_at": time_of(found.issued_at),
+        "expires_at": time_of(found.expires_at),
+    }
+    if place.kind == "unscoped":
+        return body
+    body["roles"] = [{"id": uuid, "name": name} for uuid, name in found.authority.roles]
+    if place.kind == "project":
+        domain = domain_ref(place.domain_uuid, place.domain_name)
+        body |= {"project": {"id": place.uuid, "name": place.name, "domain": domain}, "is_domain": False}
+    elif place.kind == "domain":
+        body["domain"] = domain_ref(place.domain_uuid, place.domain_name)
+    else:
+        body["system"] = {"all": True}
+    if catalog is not None:
+        body["catalog"] = catalog
+    return body

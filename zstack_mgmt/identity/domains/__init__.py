@@ -1,0 +1,1 @@
+"""Accounts as the domains of the Keystone door."""

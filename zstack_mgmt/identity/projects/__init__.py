@@ -1,0 +1,1 @@
+"""Projects: named scopes inside an account, for the Keystone door."""

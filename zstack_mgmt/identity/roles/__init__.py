@@ -1,0 +1,1 @@
+"""Roles, and what they let their holder do in a scope: the rules of the Keystone door."""

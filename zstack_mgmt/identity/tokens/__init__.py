@@ -1,0 +1,1 @@
+"""Tokens: sessions as the Keystone door opens, reads and ends them."""

@@ -1,0 +1,36 @@
+"""A token as its bearer and its subject see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from zstack_mgmt.core.callers import Caller
+from zstack_mgmt.identity.roles.model import Authority
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A live session with what it is scoped to and the roles that it has there now."""
+
+    account_uuid: str
+    user_uuid: str
+    user_name: str
+    account_name: str
+    password_expires_at: datetime | None
+    methods: tuple[str, ...]
+    audit_ids: tuple[str, ...]  # its own, and that of the first token that it descends from
+    issued_at: datetime
+    expires_at: datetime
+    authority: Authority
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token, with the secret that only this answer has."""
+
+    account_uuid: str
+    user_uuid: str
+    secret: str
+    token: Token
