@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -144,6 +145,7 @@ class Settings:
     password_regex: str = ""  # that clear passwords must match on /v3; empty: any
     password_regex_description: str = "the password does not meet the rules"  # noqa: S105 (a sentence)
     password_change_on_first_use: Annotated[int, Within(0, 1)] = 0  # 1: one that another has set is expired
+    domain_quota_limits: str = "{}"  # JSON: the most that quotas of a domain can be set to, by item
     region: str = "RegionOne"  # in the catalog of Keystone tokens
     audit_retention_s: int = 400 * 86400
     admin_password: Annotated[
@@ -235,6 +237,12 @@ def _complaint(s: Settings) -> str:
         re.compile(s.password_regex)
     except re.error:
         return "PASSWORD_REGEX is no regular expression"
+    try:
+        limits = json.loads(s.domain_quota_limits)
+        if not all(isinstance(value, int | float) for value in dict(limits).values()):
+            raise ValueError
+    except (ValueError, TypeError):
+        return "DOMAIN_QUOTA_LIMITS must be a JSON object of numbers"
     if s.lease_renew_s >= s.lease_s:
         return "LEASE_RENEW_S must be less than LEASE_S: a lease must not end before it is renewed"
     if s.webhook_connect_timeout_s > s.webhook_total_timeout_s:

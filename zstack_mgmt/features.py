@@ -18,6 +18,7 @@ PACKAGES = (
     "identity.domains",
     "identity.projects",
     "identity.roles",
+    "identity.domain_quotas",
     "compute.zones",
     "compute.hosts",
     "compute.images",

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.doors.bodies import check_text, read_body
-from zstack_mgmt.doors.keystone import discovery, domains, groups, projects, roles, tokens, users
+from zstack_mgmt.doors.keystone import discovery, domains, groups, projects, quotas, roles, tokens, users
 from zstack_mgmt.doors.keystone.asking import Ask
 from zstack_mgmt.doors.keystone.replies import Refusal, refusal_reply
 from zstack_mgmt.doors.trace import SERVICE
@@ -71,6 +71,9 @@ ROUTES: list[tuple[str, str, Handler]] = [
             ("DELETE", "/{}", roles.unassign),
         )
     ),
+    ("GET", "domain_quotas/{}", quotas.show_domain_quotas),
+    ("PATCH", "domain_quotas/{}", quotas.update_domain_quotas),
+    ("GET", "domain_usage", quotas.show_domain_usage),
     ("GET", "services", discovery.list_services),
     ("GET", "services/{}", discovery.show_service),
     ("GET", "endpoints", discovery.list_endpoints),

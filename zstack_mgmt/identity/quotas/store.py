@@ -60,6 +60,12 @@ async def usages(conn: Connection, account_uuid: str) -> list[QuotaUsage]:
     return [QuotaUsage.from_row(row) for row in rows]
 
 
+async def limits_of(conn: Connection, account_uuid: str) -> dict[str, int]:
+    """The quotas that the account has, by name."""
+    rows = await conn.fetch("SELECT name, value FROM quotas WHERE identity_uuid = $1", account_uuid)
+    return {row["name"]: row["value"] for row in rows}
+
+
 async def lock(conn: Connection, account_uuid: str, names: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Value and use of those of the quotas that the account has, locked until the transaction ends."""
     rows = await conn.fetch(

@@ -1,0 +1,165 @@
+"""All routes, and all sorts of callers: who gets through, and that nobody sees another domain."""
+
+import re
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from app import Service
+from keystone.talking import UNSCOPED, Keystone, Person
+from zstack_mgmt.doors.keystone.dispatch import ROUTES
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PUBLIC = {("GET", ""), ("POST", "auth/tokens"), ("POST", "users/{}/password")}
+ANYBODY = {"auth/projects", "auth/domains", "auth/system", "auth/catalog", "auth/tokens", "regions"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def world(admin: Person, service: Service, keystone: Keystone) -> dict[str, Any]:
+    """Two domains: the people of the first ask for what is in the second."""
+    mine, theirs = (await admin.make("domain"))["id"], (await admin.make("domain"))["id"]
+    scope = {"domain": {"id": mine}}
+    people = {
+        role: await admin.newcomer(role, f"domains/{mine}", mine, scope)
+        for role in ("admin", "manager", "member", "reader")
+    }
+    user = await admin.make("user", domain_id=mine, password="secret")
+    people["unscoped"] = await keystone.log_in(user["name"], "secret", UNSCOPED, mine)
+    expired = await keystone.log_in(user["name"], "secret", UNSCOPED, mine)
+    await service.db.execute(
+        "UPDATE sessions SET expired_date = now() - interval '1 s' WHERE audit_id = $1",
+        expired.token["audit_ids"][0],
+    )
+    project = await admin.make("project", domain_id=theirs)
+    group = await admin.make("group", domain_id=theirs)
+    role = await admin.make("role")
+    target = await admin.make("user", domain_id=theirs, password="secret")
+    await admin.grant("member", target["id"], f"projects/{project['id']}")
+    ids = {
+        "domains": theirs,
+        "projects": project["id"],
+        "groups": group["id"],
+        "users": target["id"],
+        "roles": role["id"],
+        "domain_quotas": theirs,
+        "services": "x",
+        "endpoints": "x",
+        "regions": "x",
+    }
+    return {"people": people, "ids": ids, "expired": expired.secret, "mine": mine, "theirs": theirs}
+
+
+def fill(path: str, ids: dict[str, str]) -> str:
+    return re.sub(r"(\w+)/\{\}", lambda found: f"{found[1]}/{ids[found[1]]}", path)
+
+
+def body_of(method: str, path: str, domain: str) -> Any:
+    if method not in ("POST", "PATCH"):
+        return None
+    noun = path.split("/", maxsplit=1)[0].removesuffix("s")
+    if noun == "domain_quota":
+        return {"domain": {"region": "RegionOne", "router": 1}}
+    more = {"domain_id": domain} if noun in ("user", "group", "project") and method == "POST" else {}
+    return {noun: {"name": f"made-by-{noun}", "description": "x", **more}}
+
+
+async def state(service: Service) -> list[Any]:
+    """What must not change."""
+    tables = ("accounts", "users", "user_groups", "group_members", "projects", "roles", "role_assignments")
+    return [await service.db.fetch(f"SELECT t::text FROM {table} AS t ORDER BY 1") for table in tables]
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path, _ in ROUTES])
+async def test_without_a_living_token_nothing_is_said(
+    keystone: Keystone, world: dict[str, Any], method: str, path: str
+) -> None:
+    if (method, path) in PUBLIC:
+        return
+    filled = fill(path, world["ids"])
+    for token in ("", "garbage", "0" * 32, world["expired"], "x" * 5000):
+        answer = await keystone.call(method, filled, body_of(method, path, world["theirs"]), token=token)
+        assert answer.status == 401, (token[:10], answer)
+
+
+async def test_nobody_reaches_into_another_domain(world: dict[str, Any], service: Service) -> None:
+    before = await state(service)
+    wrong: list[Any] = []
+    for role, person in world["people"].items():
+        for method, path, _ in ROUTES:
+            if (method, path) in PUBLIC or path.split("/{}")[0] in ANYBODY:
+                continue
+            answer = await person.call(
+                method, fill(path, world["ids"]), body_of(method, path, world["theirs"])
+            )
+            lists = method == "GET" and "{}" not in path and role != "unscoped" and answer.status == 200
+            reads_role = method == "GET" and path == "roles/{}" and role != "unscoped"
+            if not lists and not reads_role and answer.status not in (403, 404):
+                wrong.append((role, method, path, answer.status, answer.body))
+            elif any(world["ids"][kind] in str(answer.body.get(kind, "")) for kind in ("users", "projects")):
+                wrong.append((role, method, path, "shows another domain"))
+    assert not wrong, "\n".join(map(str, wrong))
+    assert await state(service) == before
+
+
+async def test_another_domains_thing_is_told_like_none(world: dict[str, Any]) -> None:
+    """The same status and words, but for the id that the client has sent itself."""
+    nothing = dict.fromkeys(world["ids"], "0123456789ab4cde8123456789abcdef")
+    nothing["roles"] = world["ids"]["roles"]
+    for person in (world["people"]["admin"], world["people"]["reader"], world["people"]["unscoped"]):
+        for method, path, _ in ROUTES:
+            if "{}" not in path or (method, path) in PUBLIC or path.startswith(("services", "endpoints", "regions")):
+                continue
+            answers = []
+            for ids in (world["ids"], nothing):
+                body = body_of(method, path, world["theirs"])
+                answer = await person.call(method, fill(path, ids), body)
+                text = str(answer.body)
+                for uuid in ids.values():
+                    text = text.replace(uuid, "ID") if len(uuid) == 32 else text
+                answers.append((answer.status, text))
+            assert answers[0] == answers[1], (method, path)
+
+
+async def test_filters_show_nothing_of_another_domain(world: dict[str, Any]) -> None:
+    reader, theirs, ids = world["people"]["reader"], world["theirs"], world["ids"]
+    for query in (
+        f"users?domain_id={theirs}",
+        f"groups?domain_id={theirs}",
+        f"projects?domain_id={theirs}",
+        f"projects?parent_id={theirs}",
+        f"role_assignments?user.id={ids['users']}",
+        f"role_assignments?scope.project.id={ids['projects']}&effective",
+    ):
+        found = await reader.get(query)
+        assert next(value for value in found.values() if isinstance(value, list)) == [], query
+    assert (await reader.call("GET", f"users?limit=1&marker={ids['users']}")).status == 404
+
+
+async def test_a_manager_takes_over_nobody_who_may_do_more(world: dict[str, Any], admin: Person) -> None:
+    manager, mine = world["people"]["manager"], world["mine"]
+    reset = {"user": {"password": "taken over"}}
+    for above in (mine, world["people"]["admin"].id):
+        assert (await manager.call("PATCH", f"users/{above}", reset)).status == 403
+    role = await admin.role("admin")
+    assert (await manager.call("PUT", f"domains/{mine}/users/{manager.id}/roles/{role}")).status == 403
+    group = await admin.make("group", domain_id=mine)
+    await admin.call("PUT", f"domains/{mine}/groups/{group['id']}/roles/{role}")
+    assert (await manager.call("PUT", f"groups/{group['id']}/users/{manager.id}")).status == 403
+    raised = await admin.make("user", domain_id=mine)
+    await admin.grant("admin", raised["id"], "system")
+    own_admin = world["people"]["admin"]
+    assert (await own_admin.call("PATCH", f"users/{raised['id']}", reset)).status == 403
+    assert (await own_admin.call("PUT", f"system/users/{own_admin.id}/roles/{role}")).status == 403
+
+
+async def test_a_domains_admin_manages_its_domain(world: dict[str, Any]) -> None:
+    person, mine = world["people"]["admin"], world["mine"]
+    user = await person.make("user", domain_id=mine)
+    project = await person.make("project", domain_id=mine)
+    await person.grant("member", user["id"], f"projects/{project['id']}")
+    assert [one["id"] for one in (await person.get("domains"))["domains"]] == [mine]
+    assert (await person.call("DELETE", f"users/{user['id']}")).status == 204
+    assert (await person.call("GET", f"domain_quotas/{mine}")).status == 200
+    quota = {"domain": {"region": "RegionOne", "instances": 1000}}
+    assert (await person.call("PATCH", f"domain_quotas/{mine}", quota)).status == 403

@@ -1,0 +1,1 @@
+"""Quotas of domains as EOS shows them, over the quotas of accounts."""
