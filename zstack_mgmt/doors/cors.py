@@ -6,7 +6,7 @@ from aiohttp import web
 
 from zstack_mgmt.config import Settings
 
-_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _SHOWN = "Location, Retry-After, X-Job-UUID, X-Job-State, X-Request-ID, Preference-Applied"
 _FOR_S = "600"
 

@@ -108,8 +108,6 @@ async def dispatch(request: web.Request) -> web.Response:
         raise UnknownPath(f"no API has the path {path[:200]}")
     handlers, ids = found
     allow = ", ".join(sorted({*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"}))
-    if request.method == "OPTIONS":
-        return web.Response(status=200, headers={"Allow": allow})
     handler = handlers.get("GET" if request.method == "HEAD" else request.method)
     if handler is None:
         raise MethodNotAllowed(f"the path takes {allow}", allow)
