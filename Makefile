@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help run test test-faults test-libvirt check format bench docs lock clean
+.PHONY: help run test test-faults test-libvirt test-keystone check format bench docs lock clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +33,12 @@ test-libvirt: $(STAMP)  ## the libvirt driver against libvirt's test hypervisor 
 	@mkdir -p build && $(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/libvirt \
 		"libvirt-python==$$(pkg-config --modversion libvirt)"
 	PYTHONPATH=build/libvirt $(BIN)/python -m pytest tests/compute/check_libvirt.py $(ARGS)
+
+test-keystone: $(STAMP)  ## the Keystone door against OpenStack's clients and tempest, in build/keystone
+	@test -x build/keystone/bin/tempest || { $(PYTHON) -m venv build/keystone && \
+		build/keystone/bin/python -m pip install --quiet --disable-pip-version-check tempest==47.0.0 keystoneauth1 \
+		python-keystoneclient openstacksdk python-openstackclient; }
+	$(BIN)/python -m pytest tests/keystone/check_clients.py $(ARGS)
 
 check: $(STAMP)  ## style, types, imports and generated files
 	$(BIN)/ruff check .

@@ -34,7 +34,9 @@ from zstack_mgmt.engine.submission import uuids_in
 
 log = structlog.get_logger()
 
-_RIGHTS = frozenset({"accounts", "users", "groups", "policies"})  # features that change who may do what
+_RIGHTS = frozenset(  # features that change who may do what
+    {"accounts", "users", "groups", "policies", "principals", "domains", "projects"}
+)
 Callers = Mapping[Login, SessionCaller]
 
 _PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
@@ -259,8 +261,13 @@ async def _rehearse(conn: Connection, work: Awaitable[Any]) -> None:
 
 def _accounts_of(jobs: Sequence[ClaimedJob]) -> set[str]:
     """The accounts in which these jobs may change who may do what."""
-    changing = [job for job in jobs if APIS[job.api].feature in _RIGHTS]
-    return {EVERYBODY if job.is_admin else job.account_uuid for job in changing}
+    found: set[str] = set()
+    for job in jobs:
+        declared = find_api(job.api)
+        if declared is not None and declared.feature in _RIGHTS:
+            # A call without a place in the REST API may act on any account by a role that its caller has there.
+            found.add(job.account_uuid if declared.paths and not job.is_admin else EVERYBODY)
+    return found
 
 
 async def _callers(conn: Connection, jobs: Sequence[ClaimedJob]) -> Callers:

@@ -161,7 +161,8 @@ async def revoke_token(call: Call, work: Direct, request: RevokeToken) -> None:
         bearer = await store.read_token(conn, token_hash(sealer, request.bearer))
         if bearer is None:
             raise InvalidSession("the token has ended")
-        await store.subject_of_token(conn, bearer, token_hash(sealer, request.session_uuid))
+        ended = await store.subject_of_token(conn, bearer, token_hash(sealer, request.session_uuid))
+        await call.services.bell.rights_change([ended.account_uuid])
         await store.delete_token(conn, token_hash(sealer, request.session_uuid))
     call.services.forget_session(request.session_uuid)
 
@@ -203,6 +204,7 @@ async def change_own_password(call: Call, work: Direct, request: ChangeOwnPasswo
     async with work.transaction() as conn:
         if not await still_opens(conn, login):
             raise AuthenticationFailed(WRONG)
+        await services.bell.rights_change([login["account_uuid"]])
         await retire_password(conn, request.uuid)
         await set_password(conn, request.uuid, hashed)
         await password_was_set(conn, settings, request.uuid, strength=request.strength, by_owner=True)
