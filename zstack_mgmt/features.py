@@ -13,12 +13,6 @@ PACKAGES = (
     "identity.sharing",
     "identity.sessions",
     "identity.audit",
-    "identity.tokens",
-    "identity.principals",
-    "identity.domains",
-    "identity.projects",
-    "identity.roles",
-    "identity.domain_quotas",
     "compute.zones",
     "compute.hosts",
     "compute.images",
@@ -37,6 +31,16 @@ PACKAGES = (
 )
 """Below `zstack_mgmt`, each with an `api` module."""
 
+UNROUTED = (
+    "identity.tokens",
+    "identity.principals",
+    "identity.domains",
+    "identity.projects",
+    "identity.roles",
+    "identity.domain_quotas",
+)
+"""The same, with APIs that have no place in ZStack's REST API, nor in its documentation."""
+
 FOLDERS = {package.rpartition(".")[2]: package.replace(".", "/") for package in PACKAGES}
 """Where each feature is found below `zstack_mgmt`, by its name."""
 
@@ -45,6 +49,6 @@ FEATURES = tuple(package.rpartition(".")[2] for package in PACKAGES)
 
 def load() -> None:
     """Import every feature's declarations, once."""
-    for package in PACKAGES:
+    for package in (*PACKAGES, *UNROUTED):
         import_module(f"zstack_mgmt.{package}.api")
     import_module("zstack_mgmt.compute.ownership")

@@ -104,7 +104,7 @@ async def test_the_openstack_command(service: Service) -> None:
 
     assert "project_id" in await openstack("token issue")
     assert "keystone" in await openstack("catalog list")
-    await openstack("domain create dom")
+    domain = (await openstack("domain create dom -f value -c id")).strip()
     await openstack("project create --domain dom proj")
     await openstack("user create --domain dom --password secret --email a@b.c ann")
     await openstack("user set --password another --domain dom ann")
@@ -112,7 +112,7 @@ async def test_the_openstack_command(service: Service) -> None:
     assert "a@b.c" in await openstack("user show --domain dom ann")
     await openstack("group create --domain dom crew")
     await openstack("group add user --group-domain dom --user-domain dom crew ann")
-    assert "ann" in await openstack("user list --group crew --domain dom")
+    assert "ann" in await openstack(f"user list --group crew --domain {domain}")
     await openstack("role add --user ann --user-domain dom --project proj --project-domain dom member")
     listed = await openstack("role assignment list --user ann --user-domain dom --names")
     assert "ann@dom" in listed

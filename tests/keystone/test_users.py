@@ -228,3 +228,11 @@ async def test_a_change_is_one_audited_job(service: Service, admin: Person) -> N
     )
     assert (job["state"], job["outcome"]) == ("succeeded", "succeeded")
     assert "secret" not in job["request"]
+
+
+async def test_a_repeat_under_one_job_uuid_makes_one_user(service: Service, admin: Person) -> None:
+    body = {"user": {"name": "repeated", "password": "secret"}}
+    headers = {"X-Job-UUID": "0123456789ab4cde8123456789abcde0"}
+    answers = [await admin.call("POST", "users", body, headers=headers) for _ in range(2)]
+    assert [answer.status for answer in answers] == [201, 201]
+    assert answers[0].body["user"]["id"] == answers[1].body["user"]["id"]

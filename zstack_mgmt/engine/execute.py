@@ -265,7 +265,7 @@ def _accounts_of(jobs: Sequence[ClaimedJob]) -> set[str]:
     for job in jobs:
         declared = find_api(job.api)
         if declared is not None and declared.feature in _RIGHTS:
-            # A call without a place in the REST API may act on any account by a role that its caller has there.
+            # What no path of the REST API leads to may act on any account, by a role of its caller there.
             found.add(job.account_uuid if declared.paths and not job.is_admin else EVERYBODY)
     return found
 

@@ -75,6 +75,16 @@ async def set_password(conn: Connection, uuid: str, password_hash: str) -> None:
     )
 
 
+async def first_password_was_set(conn: Connection, settings: Settings, uuid: str) -> None:
+    """As `password_was_set` by somebody else, for a new login; nothing where no rule asks for it."""
+    if (
+        settings.password_expires_days
+        or settings.password_change_on_first_use
+        or settings.password_min_age_days
+    ):
+        await password_was_set(conn, settings, uuid, strength=None, by_owner=False)
+
+
 async def password_was_set(
     conn: Connection, settings: Settings, uuid: str, *, strength: str | None, by_owner: bool
 ) -> None:

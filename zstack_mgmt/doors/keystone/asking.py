@@ -16,11 +16,11 @@ from zstack_mgmt.auth.sessions import token_hash
 from zstack_mgmt.core.callers import ANONYMOUS
 from zstack_mgmt.core.errors import BadRequest, InvalidSession, ResourceNotFound, TooBusy
 from zstack_mgmt.core.registry import UNROUTED
-from zstack_mgmt.core.values import is_uuid
+from zstack_mgmt.core.values import is_uuid, new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.doors.keystone.replies import Refusal, json_reply
 from zstack_mgmt.doors.trace import TRACE
-from zstack_mgmt.doors.wire import client_address, origin_of
+from zstack_mgmt.doors.wire import origin_of
 from zstack_mgmt.engine.submission import Options
 from zstack_mgmt.identity.roles.model import Authority
 from zstack_mgmt.identity.tokens.model import Token
@@ -126,7 +126,7 @@ class Ask:
             ANONYMOUS if public else self.token.caller,
             parameters,
             request_id=trace.request_id,
-            remote=client_address(self.service.settings, self.request),
+            remote=trace.remote,
         )
         return None if isinstance(outcome, Accepted) else outcome.value
 
@@ -147,7 +147,7 @@ class Ask:
                 wait_s=_WAIT_S,
             ),
             request_id=trace.request_id,
-            remote=client_address(self.service.settings, self.request),
+            remote=trace.remote,
         )
         if not isinstance(outcome, Accepted) or outcome.job is None:
             return
@@ -158,6 +158,14 @@ class Ask:
             raise TooBusy(f"the change is not done yet; it goes on as job {job.uuid}")
         error = orjson.loads(job.result).get("error", {})
         raise Refusal(str(error.get("code", "")), str(error.get("details", "")))
+
+    def new_id(self) -> str:
+        """The uuid of a resource that is to be made; the same for the repeats of one X-Job-UUID."""
+        job_uuid = self.request.headers.get("X-Job-UUID")
+        if job_uuid is None:
+            return new_uuid()
+        digest = self.service.services.sealer.keyed_hash(job_uuid.encode(), "made by a job").hex()
+        return f"{digest[:12]}4{digest[13:16]}a{digest[17:32]}"
 
     def page(self) -> tuple[str, int | None]:
         """The marker and the limit; None: everything. Raises BadRequest."""

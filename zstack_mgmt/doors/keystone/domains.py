@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
-from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask
 from zstack_mgmt.doors.keystone.forms import DomainForm, read
@@ -58,7 +57,7 @@ async def create(ask: Ask, values: dict[str, Any]) -> Any:
     ask.authority.require_platform_admin()
     if values["name"] == shapes.DEFAULT_NAME:
         raise Refusal("SYS.1007", "another domain has this name")
-    uuid = new_uuid()
+    uuid = ask.new_id()
     await ask.change("CreateDomain", resourceUuid=uuid, **values)
     return await _found(ask, uuid)
 

@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
-from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask, known_id
 from zstack_mgmt.doors.keystone.forms import GroupForm, read
@@ -48,7 +47,7 @@ async def show_group(ask: Ask) -> web.Response:
 async def create_group(ask: Ask) -> web.Response:
     ask.authority.require_manager()
     form = read(GroupForm, ask.object("group"), required=("name",))
-    uuid = new_uuid()
+    uuid = ask.new_id()
     domain = form.domain_id or shapes.domain_id(ask.authority.place.domain_uuid) or shapes.DEFAULT_ID
     await ask.change(
         "CreateDomainGroup",

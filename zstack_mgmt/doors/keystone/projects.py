@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
-from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors.keystone import domains, shapes
 from zstack_mgmt.doors.keystone.asking import Ask, known_id
 from zstack_mgmt.doors.keystone.forms import ProjectForm, read
@@ -75,7 +74,7 @@ async def create_project(ask: Ask) -> web.Response:
     if form.is_domain:
         return await _create_domain(ask, form)
     values = {k: v for k, v in form.given("name", "enabled", "description", "tags").items() if v is not None}
-    uuid, parent = new_uuid(), form.parent_id
+    uuid, parent = ask.new_id(), form.parent_id
     domain = form.domain_id
     async with ask.connection() as conn:
         above = await store.find_project(conn, parent) if parent else None

@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
-from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask, known_id
 from zstack_mgmt.doors.keystone.forms import RoleForm, read
@@ -44,7 +43,7 @@ async def create_role(ask: Ask) -> web.Response:
     form = read(RoleForm, ask.object("role"), required=("name",))
     if form.domain_id is not None:
         raise BadRequest("domain_id: roles of one domain are not supported")
-    uuid = new_uuid()
+    uuid = ask.new_id()
     await ask.change(
         "CreateRole", resourceUuid=uuid, name=form.name, description=form.description, extra=form.extras
     )

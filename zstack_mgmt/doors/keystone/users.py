@@ -8,7 +8,6 @@ from typing import Any
 from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
-from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask, known_id
 from zstack_mgmt.doors.keystone.forms import PasswordForm, UserForm, checked_options, clear_password, read
@@ -111,7 +110,7 @@ async def create_user(ask: Ask) -> web.Response:
     if values.get("enabled") is None:
         values["enabled"] = True
     domain = form.domain_id or shapes.domain_id(ask.authority.place.domain_uuid)
-    uuid = new_uuid()
+    uuid = ask.new_id()
     await ask.change(
         "CreateDomainUser",
         resourceUuid=uuid,

@@ -9,7 +9,7 @@ from zstack_mgmt.core.values import ADMIN_UUID, ExistingUuid, Password
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.accounts.making import furnish, remove
 from zstack_mgmt.identity.accounts.model import Account, AccountType
-from zstack_mgmt.identity.logins import UpdateLogin, old_password_fits, update_login
+from zstack_mgmt.identity.logins import UpdateLogin, first_password_was_set, old_password_fits, update_login
 from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.resources import rows
 
@@ -36,6 +36,7 @@ async def create_account(call: Call, conn: Connection, request: CreateAccount) -
     }
     account = await accounts.insert(call, conn, request, values)
     await furnish(conn, account)
+    await first_password_was_set(conn, call.services.settings, account.uuid)
     return account
 
 

@@ -51,7 +51,9 @@ class Authority:
     @property
     def is_manager(self) -> bool:
         """Whether it may change something in some domain."""
-        return self.is_platform_admin or bool(self.place.domain_uuid and self.names & _MANAGES)
+        if self.place.kind == "domain":
+            return bool(self.names & _MANAGES)
+        return self.is_platform_admin or (self.place.kind == "project" and "admin" in self.names)
 
     def manages(self, account_uuid: str) -> bool:
         """Whether it may change what is in the domain."""

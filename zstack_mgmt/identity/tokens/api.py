@@ -28,7 +28,7 @@ from zstack_mgmt.identity.roles.store import authority_in, find_place
 from zstack_mgmt.identity.sessions.proof import WRONG, prove
 from zstack_mgmt.identity.sessions.store import still_opens
 from zstack_mgmt.identity.tokens import store
-from zstack_mgmt.identity.tokens.model import Issued, Token
+from zstack_mgmt.identity.tokens.model import Issued, Owner, Token
 
 answer = partial(
     api, http="POST", mode="sync", java="org.openstack.identity", response_key="", outside=True, exclusive=()
@@ -180,7 +180,7 @@ class ChangeOwnPassword(ApiRequest):
 
 
 @answer(ChangeOwnPassword, access="public")
-async def change_own_password(call: Call, work: Direct, request: ChangeOwnPassword) -> None:
+async def change_own_password(call: Call, work: Direct, request: ChangeOwnPassword) -> Owner:
     services, settings = call.services, call.services.settings
     async with work.transaction() as conn:
         login = await store.find_login(conn, request.uuid, None, None)
@@ -208,3 +208,4 @@ async def change_own_password(call: Call, work: Direct, request: ChangeOwnPasswo
         await retire_password(conn, request.uuid)
         await set_password(conn, request.uuid, hashed)
         await password_was_set(conn, settings, request.uuid, strength=request.strength, by_owner=True)
+    return Owner(login["account_uuid"], login["user_uuid"])

@@ -27,6 +27,14 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose password was changed."""
+
+    account_uuid: str
+    user_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """A new token, with the secret that only this answer has."""
 

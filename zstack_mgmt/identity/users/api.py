@@ -12,7 +12,13 @@ from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest, DeleteRequest
 from zstack_mgmt.core.values import ExistingUuid, Password
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.logins import UpdateLogin, end_sessions, old_password_fits, update_login
+from zstack_mgmt.identity.logins import (
+    UpdateLogin,
+    end_sessions,
+    first_password_was_set,
+    old_password_fits,
+    update_login,
+)
 from zstack_mgmt.identity.policies.model import DEFAULT_POLICIES
 from zstack_mgmt.identity.policies.store import check_policies
 from zstack_mgmt.identity.resource import identity_resource
@@ -45,6 +51,7 @@ async def create_user(call: Call, conn: Connection, request: CreateUser) -> User
     }
     user = await users.insert(call, conn, request, values)
     await store.bind_default_policies(conn, user.uuid, call.account_uuid, DEFAULT_POLICIES)
+    await first_password_was_set(conn, call.services.settings, user.uuid)
     return user
 
 

@@ -1,0 +1,39 @@
+"""Passwords that expire, at both doors."""
+
+import pytest
+
+from app import Service
+from keystone.talking import Keystone, Person
+
+SETTINGS = {"password_expires_days": 3, "password_change_on_first_use": 1, "password_min_age_days": 1}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_whoever_gets_a_password_must_change_it_first(
+    service: Service, keystone: Keystone, admin: Person
+) -> None:
+    made = await admin.make("user", password="first")
+    body = {"params": {"name": "made-there", "password": "first"}}
+    there = (await service.admin.job("POST", "/accounts/users", body)).inventory
+    for uuid in (made["id"], there["uuid"]):
+        refused = await keystone.authenticate({"id": uuid, "password": "first"})
+        assert (refused.status, "expired" in refused.body["error"]["message"]) == (401, True)
+        change = {"user": {"original_password": "first", "password": "second"}}
+        assert (await keystone.call("POST", f"users/{uuid}/password", change)).status == 204
+        user = (await keystone.authenticate({"id": uuid, "password": "second"})).body["token"]["user"]
+        assert user["password_expires_at"] > "2026"
+        too_young = {"user": {"original_password": "second", "password": "third"}}
+        assert (await keystone.call("POST", f"users/{uuid}/password", too_young)).status == 400
+    audit = "SELECT account_uuid FROM audits WHERE api = 'ChangeOwnPassword' AND target = $1"
+    for _ in range(50):
+        if account := await service.db.fetchval(audit, made["id"]):
+            break
+        await service.db.execute("SELECT pg_sleep(0.1)")
+    assert account
+
+
+async def test_options_lift_the_rules(keystone: Keystone, admin: Person) -> None:
+    options = {"ignore_change_password_upon_first_use": True, "ignore_password_expiry": True}
+    user = await admin.make("user", password="first", options=options)
+    assert user["password_expires_at"] is None
+    assert (await keystone.authenticate({"id": user["id"], "password": "first"})).status == 201
