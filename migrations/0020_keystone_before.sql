@@ -73,6 +73,7 @@ CREATE TABLE login_details (
     password_set_at       timestamptz NOT NULL DEFAULT now(),
     password_strength     text CONSTRAINT login_details_strength_check CHECK (password_strength IN ('high', 'mid', 'low')),
     password_reset        boolean NOT NULL DEFAULT false,  -- by somebody else: its owner should choose another
+    active_at             timestamptz,  -- the last login, where inactivity counts
     extra                 jsonb NOT NULL DEFAULT '{}'
 );
 

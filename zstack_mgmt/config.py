@@ -145,6 +145,7 @@ class Settings:
     password_regex: str = ""  # that clear passwords must match on /v3; empty: any
     password_regex_description: str = "the password does not meet the rules"  # noqa: S105 (a sentence)
     password_change_on_first_use: Annotated[int, Within(0, 1)] = 0  # 1: one that another has set is expired
+    user_inactive_days: int = 0  # without a login, after which one is refused; 0: never
     domain_quota_limits: str = "{}"  # JSON: the most that quotas of a domain can be set to, by item
     region: str = "RegionOne"  # in the catalog of Keystone tokens
     audit_retention_s: int = 400 * 86400

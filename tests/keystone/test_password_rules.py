@@ -5,7 +5,12 @@ import pytest
 from app import Service
 from keystone.talking import Keystone, Person
 
-SETTINGS = {"password_expires_days": 3, "password_change_on_first_use": 1, "password_min_age_days": 1}
+SETTINGS = {
+    "password_expires_days": 3,
+    "password_change_on_first_use": 1,
+    "password_min_age_days": 1,
+    "user_inactive_days": 30,
+}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -37,3 +42,24 @@ async def test_options_lift_the_rules(keystone: Keystone, admin: Person) -> None
     user = await admin.make("user", password="first", options=options)
     assert user["password_expires_at"] is None
     assert (await keystone.authenticate({"id": user["id"], "password": "first"})).status == 201
+
+
+async def test_who_has_not_logged_in_for_long_is_disabled(
+    service: Service, keystone: Keystone, admin: Person
+) -> None:
+    options = {"ignore_change_password_upon_first_use": True}
+    user = await admin.make("user", password="first", options=options)
+    login = {"id": user["id"], "password": "first"}
+    assert (await keystone.authenticate(login)).status == 201
+    past = "UPDATE login_details SET active_at = now() - interval '31 days' WHERE login_uuid = $1"
+    await service.db.execute(past, user["id"])
+    for right in (login, {**login, "password": "wrong"}):
+        refused = await keystone.authenticate(right)
+        assert (refused.status, "for long" in refused.body["error"]["message"]) == (401, right == login)
+    body = {"logInByUser": {"accountName": "admin", "userName": user["name"], "password": "first"}}
+    assert (await service.anonymous.call("PUT", "/accounts/users/login", body)).code == "ID.1000"
+    assert (await admin.get(f"users/{user['id']}"))["user"]["enabled"] is False
+    disabled = (await admin.get("users?enabled=false"))["users"]
+    assert [one["id"] for one in disabled] == [user["id"]]
+    assert (await admin.call("PATCH", f"users/{user['id']}", {"user": {"enabled": True}})).status == 200
+    assert (await keystone.authenticate(login)).status == 201

@@ -167,11 +167,11 @@ class Ask:
         digest = self.service.services.sealer.keyed_hash(job_uuid.encode(), "made by a job").hex()
         return f"{digest[:12]}4{digest[13:16]}a{digest[17:32]}"
 
-    def page(self) -> tuple[str, int | None]:
-        """The marker and the limit; None: everything. Raises BadRequest."""
+    def page(self) -> tuple[str, int]:
+        """The marker and the limit, which is MAX_LIMIT without one. Raises BadRequest."""
         text = self.text("limit")
         if text is None or text == "0":
-            return self.text("marker") or "", None
+            return self.text("marker") or "", MAX_LIMIT
         if not text.isascii() or not text.isdigit() or len(text) > 9:
             raise BadRequest("limit must be a whole number, not less than 0")
         return self.text("marker") or "", min(int(text), MAX_LIMIT)
@@ -183,7 +183,7 @@ class Ask:
         path = self.request.rel_url.raw_path
         origin = self.base.removesuffix("/v3")
         next_link = None
-        if cut:
+        if cut and "id" in shown[-1]:
             query = [pair for pair in self.query if pair[0] != "marker"] + [("marker", shown[-1]["id"])]
             next_link = f"{origin}{path}?{urlencode(query)}"
         this = f"{origin}{self.request.rel_url.raw_path_qs}"

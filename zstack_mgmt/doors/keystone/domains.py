@@ -25,7 +25,7 @@ async def list_domains(ask: Ask) -> web.Response:
             name=None if name is None else shapes.account_name_of(name),
             enabled=ask.flag("enabled"),
             after=shapes.account_of(after),
-            limit=None if limit is None else limit + 1,
+            limit=limit + 1,
         )
     shown = [shapes.domain(row, ask.base) for row in rows]
     return ask.listed("domains", [one for one in shown if name in (None, one["name"])], limit)

@@ -26,7 +26,7 @@ async def list_groups(ask: Ask) -> web.Response:
             account_uuid=account_uuid,
             name=ask.text("name"),
             after=after,
-            limit=None if limit is None else limit + 1,
+            limit=limit + 1,
         )
     return ask.listed("groups", [shapes.group(row, ask.base) for row in rows], limit)
 

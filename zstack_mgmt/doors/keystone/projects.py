@@ -32,7 +32,7 @@ async def list_projects(ask: Ask) -> web.Response:
             enabled=ask.flag("enabled"),
             parent_uuid=None if parent is None else shapes.account_of(parent),
             after=after,
-            limit=None if limit is None else limit + 1,
+            limit=limit + 1,
         )
     return ask.listed("projects", [shapes.project(row, ask.base) for row in rows], limit)
 

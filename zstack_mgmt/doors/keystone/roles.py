@@ -8,7 +8,7 @@ from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
 from zstack_mgmt.doors.keystone import shapes
-from zstack_mgmt.doors.keystone.asking import Ask, known_id
+from zstack_mgmt.doors.keystone.asking import MAX_LIMIT, Ask, known_id
 from zstack_mgmt.doors.keystone.forms import RoleForm, read
 from zstack_mgmt.doors.keystone.replies import json_reply
 from zstack_mgmt.identity.principals.store import find_actor
@@ -140,7 +140,12 @@ async def list_assignments(ask: Ask) -> web.Response:
     )
     async with ask.connection() as conn:
         rows = await store.list_assignments(
-            conn, filters, effective=effective, system=ask.has("scope.system"), within=readable
+            conn,
+            filters,
+            effective=effective,
+            system=ask.has("scope.system"),
+            within=readable,
+            limit=MAX_LIMIT + 1,
         )
     shown = [shapes.assignment(row, ask.base, with_names=with_names) for row in rows]
-    return ask.listed("role_assignments", shown)
+    return ask.listed("role_assignments", shown, MAX_LIMIT)

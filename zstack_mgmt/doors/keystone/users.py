@@ -51,6 +51,7 @@ async def _list(ask: Ask, group_uuid: str | None) -> web.Response:
         like_any_case=like_any_case,
         group_uuid=group_uuid,
         default_project_uuid=ask.text("default_project_id"),
+        inactive_days=ask.service.settings.user_inactive_days,
         expiry=ask.times("password_expires_at"),
     )
     async with ask.connection() as conn:
@@ -58,11 +59,7 @@ async def _list(ask: Ask, group_uuid: str | None) -> web.Response:
         if after and (marked is None or readable not in (None, marked["account_uuid"])):
             raise ResourceNotFound(f"no user has the id {after[:64]}")
         allowed = readable in (None, account_uuid)
-        rows = (
-            await store.list_logins(conn, filters, after, None if limit is None else limit + 1)
-            if allowed
-            else []
-        )
+        rows = await store.list_logins(conn, filters, after, limit + 1) if allowed else []
     return ask.listed("users", [shapes.user(row, ask.base) for row in rows], limit)
 
 
@@ -88,7 +85,7 @@ async def _visible(ask: Ask, uuid: str) -> Any:
     token = ask.token
     readable = token.account_uuid if uuid == token.user_uuid else ask.authority.readable
     async with ask.connection() as conn:
-        row = await store.find_login(conn, uuid)
+        row = await store.find_login(conn, uuid, ask.service.settings.user_inactive_days)
     if row is None or readable not in (None, row["account_uuid"]):
         raise ResourceNotFound(f"no user has the id {uuid[:64]}")
     return row
@@ -119,7 +116,7 @@ async def create_user(ask: Ask) -> web.Response:
         **_password(ask, form),
     )
     async with ask.connection() as conn:
-        row = await store.find_login(conn, uuid)
+        row = await store.find_login(conn, uuid, ask.service.settings.user_inactive_days)
     return json_reply({"user": shapes.user_detail(row, ask.base)}, 201)
 
 
@@ -144,7 +141,7 @@ async def update_user(ask: Ask) -> web.Response:
         changes["extra"] = form.extras
     await ask.change("UpdateDomainUser", uuid=uuid, changes=changes, **_password(ask, form, by_rule=False))
     async with ask.connection() as conn:
-        row = await store.find_login(conn, uuid)
+        row = await store.find_login(conn, uuid, ask.service.settings.user_inactive_days)
     if row is None:
         raise ResourceNotFound(f"no user has the id {uuid}")
     return json_reply({"user": shapes.changed_user(row, ask.base)})

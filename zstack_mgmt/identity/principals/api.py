@@ -101,6 +101,8 @@ async def update_domain_user(call: Call, conn: Connection, request: UpdateDomain
         "extra": orjson.loads(login["extra"]) | changes.get("extra", {}),
     }
     await store.update_login(conn, request.uuid, values)
+    if changes.get("enabled") is True:
+        await store.note_active(conn, request.uuid)
     if changes.get("enabled") is False:
         await end_sessions(conn, request.uuid)
     if request.password is not None:

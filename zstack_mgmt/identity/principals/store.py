@@ -23,19 +23,27 @@ class Filters:
     like_any_case: Sequence[str] = ()
     group_uuid: str | None = None
     default_project_uuid: str | None = None
+    inactive_days: int = 0  # without a login, after which one counts as disabled; 0: never
     expiry: Sequence[tuple[str, datetime]] = ()  # lt, lte, gt, gte, eq or neq, and the time
 
 
-async def find_login(conn: Connection, uuid: str) -> Any:
-    """The login with its details, or None."""
+async def find_login(conn: Connection, uuid: str, inactive_days: int = 0) -> Any:
+    """The login with its details, or None.
+
+    Args:
+        inactive_days: without a login, after which it counts as disabled; 0: never.
+    """
     return await conn.fetchrow(
         """
-        SELECT l.uuid, l.account_uuid, l.name, l.description, l.email, l.enabled, l.password_expires_at,
-               l.options, d.default_project_uuid, d.last_project_uuid, d.password_strength,
+        SELECT l.uuid, l.account_uuid, l.name, l.description, l.email, l.password_expires_at, l.options,
+               l.enabled AND NOT coalesce($2 > 0 AND d.active_at < now() - make_interval(days => $2)
+                   AND l.options ->> 'ignore_user_inactivity' IS DISTINCT FROM 'true', false) AS enabled,
+               d.default_project_uuid, d.last_project_uuid, d.password_strength,
                coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra
         FROM logins l LEFT JOIN login_details d ON d.login_uuid = l.uuid WHERE l.uuid = $1
         """,
         uuid,
+        inactive_days,
     )
 
 
@@ -43,11 +51,15 @@ async def list_logins(conn: Connection, filters: Filters, after: str, limit: int
     """Logins with their details, by uuid, after the given one."""
     return await conn.fetch(
         """
-        SELECT l.uuid, l.account_uuid, l.name, l.description, l.email, l.enabled, l.password_expires_at,
-               l.options, d.default_project_uuid, d.last_project_uuid, d.password_strength,
+        SELECT l.uuid, l.account_uuid, l.name, l.description, l.email, l.password_expires_at, l.options,
+               l.enabled AND NOT coalesce($12 > 0 AND d.active_at < now() - make_interval(days => $12)
+                   AND l.options ->> 'ignore_user_inactivity' IS DISTINCT FROM 'true', false) AS enabled,
+               d.default_project_uuid, d.last_project_uuid, d.password_strength,
                coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra
         FROM logins l LEFT JOIN login_details d ON d.login_uuid = l.uuid
-        WHERE ($1::text IS NULL OR l.account_uuid = $1) AND ($2::boolean IS NULL OR l.enabled = $2)
+        WHERE ($1::text IS NULL OR l.account_uuid = $1) AND ($2::boolean IS NULL OR $2 = (
+              l.enabled AND NOT coalesce($12 > 0 AND d.active_at < now() - make_interval(days => $12)
+                  AND l.options ->> 'ignore_user_inactivity' IS DISTINCT FROM 'true', false)))
           AND ($3::text IS NULL OR l.name = $3)
           AND l.name LIKE ALL ($4::text[]) AND l.name ILIKE ALL ($5::text[])
           AND ($6::text IS NULL OR EXISTS (
@@ -74,6 +86,7 @@ async def list_logins(conn: Connection, filters: Filters, after: str, limit: int
         [at for _, at in filters.expiry],
         after,
         limit,
+        filters.inactive_days,
     )
 
 
@@ -106,6 +119,13 @@ async def update_login(conn: Connection, uuid: str, values: dict[str, Any]) -> N
         uuid,
         values["default_project_uuid"],
         orjson.dumps(values["extra"]).decode(),
+    )
+
+
+async def note_active(conn: Connection, uuid: str) -> None:
+    """Let the time without a login begin again."""
+    await conn.execute(
+        "UPDATE login_details SET active_at = now() WHERE login_uuid = $1 AND active_at IS NOT NULL", uuid
     )
 
 

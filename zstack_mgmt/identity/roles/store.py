@@ -235,7 +235,13 @@ async def has_system_role(conn: Connection, login_uuid: str) -> bool:
 
 
 async def list_assignments(
-    conn: Connection, filters: Sequence[str | None], *, effective: bool, system: bool, within: str | None
+    conn: Connection,
+    filters: Sequence[str | None],
+    *,
+    effective: bool,
+    system: bool,
+    within: str | None,
+    limit: int,
 ) -> list[Any]:
     """Who has which role where, with names.
 
@@ -265,10 +271,11 @@ async def list_assignments(
           AND (NOT $6 OR ug.uuid IS NULL)
           AND (NOT $7 OR (g.project_uuid IS NULL AND g.domain_uuid IS NULL))
           AND ($8::text IS NULL OR coalesce(g.domain_uuid, p.account_uuid) = $8)
-        ORDER BY g.login_uuid, g.role_uuid, g.project_uuid, g.domain_uuid LIMIT 10000
+        ORDER BY g.login_uuid, g.role_uuid, g.project_uuid, g.domain_uuid LIMIT $9
         """,
         *filters,
         effective,
         system,
         within,
+        limit,
     )

@@ -52,6 +52,11 @@ async def prove(
                 raise AuthenticationFailed(
                     f"the password is expired and needs to be changed for user: {login['user_uuid']}"
                 )
+            days = services.settings.user_inactive_days
+            if days and await store.is_inactive(conn, login["user_uuid"], days):
+                raise AuthenticationFailed(
+                    "the user has not logged in for long; an administrator can enable it"
+                )
             await forget_failures(conn, subject, call.remote)
             return await then(conn)
         if not blocked:

@@ -68,6 +68,29 @@ async def has_expired(conn: Connection, login_uuid: str) -> bool:
     )
 
 
+async def is_inactive(conn: Connection, login_uuid: str, days: int) -> bool:
+    """Whether the last login is so many days ago; otherwise this one is noted as the last."""
+    if await conn.fetchval(
+        """
+        SELECT true FROM logins l JOIN login_details d ON d.login_uuid = l.uuid
+        WHERE l.uuid = $1 AND d.active_at < now() - make_interval(days => $2)
+          AND l.options ->> 'ignore_user_inactivity' IS DISTINCT FROM 'true'
+        """,
+        login_uuid,
+        days,
+    ):
+        return True
+    await conn.execute(
+        """
+        INSERT INTO login_details AS d (login_uuid, active_at) VALUES ($1, now())
+        ON CONFLICT (login_uuid) DO UPDATE SET active_at = now()
+        WHERE d.active_at IS NULL OR d.active_at < now() - interval '1 hour'
+        """,
+        login_uuid,
+    )
+    return False
+
+
 async def insert_session(
     conn: Connection, token_hash: bytes, account_uuid: str, user_uuid: str, timeout_s: int, limit: int
 ) -> Any:
