@@ -191,6 +191,12 @@ async def test_a_session_is_a_token_and_a_token_a_session(service: Service, keys
     account, client = await service.account("either-way")
     (project,) = (await keystone.call("GET", "auth/projects", token=client.token)).body["projects"]
     assert (project["name"], project["domain_id"]) == ("either-way", account["uuid"])
+    await client.job("POST", "/accounts/users", {"params": {"name": "user", "password": "secret"}})
+    login = {"accountUuid": account["uuid"], "userName": "user", "password": "secret"}
+    opened = await service.anonymous.call("PUT", "/accounts/users/login", {"logInByUser": login})
+    session = opened.inventory["uuid"]
+    assert (await keystone.call("GET", "auth/projects", token=session)).body["projects"] == []
+    assert (await keystone.call("GET", "users", token=session)).status == 403
     person = await keystone.log_in("either-way", "secret", domain=account["uuid"])
     headers = {"Authorization": f"OAuth {person.secret}"}
     assert (await service.anonymous.get("/accounts/users", headers=headers)).status == 200

@@ -8,7 +8,7 @@ from typing import Any
 from zstack_mgmt.auth.standing import caller_of
 from zstack_mgmt.core.errors import PermissionDenied, ResourceNotFound
 from zstack_mgmt.db import Connection, Lock
-from zstack_mgmt.identity.roles.model import Place
+from zstack_mgmt.identity.roles.model import NOWHERE, Authority, Place
 from zstack_mgmt.identity.roles.store import authority_in, find_place
 from zstack_mgmt.identity.tokens.model import Token
 
@@ -18,8 +18,8 @@ async def read_token(conn: Connection, hashed: bytes) -> Token | None:
     row = await conn.fetchrow(
         """
         SELECT s.account_uuid, s.user_uuid, l.name AS user_name, a.name AS account_name,
-               l.password_expires_at, s.methods, s.audit_id, s.parent_audit_id, s.create_date, s.expired_date,
-               a.type = 'SystemAdmin' AS is_admin,
+               l.password_expires_at, s.origin, s.methods, s.audit_id, s.parent_audit_id, s.create_date,
+               s.expired_date, a.type = 'SystemAdmin' AS is_admin,
                CASE WHEN s.origin = 'keystone' THEN s.scope_kind ELSE 'project' END AS scope_kind,
                CASE WHEN s.origin = 'keystone' THEN s.scope_uuid
                     ELSE (SELECT p.uuid FROM projects p WHERE p.account_uuid = a.uuid AND p.is_first) END
@@ -34,6 +34,10 @@ async def read_token(conn: Connection, hashed: bytes) -> Token | None:
         return None
     place = await find_place(conn, row["scope_kind"], row["scope_uuid"])
     authority = await authority_in(conn, row["account_uuid"], row["user_uuid"], place)
+    if (
+        authority is None and row["origin"] != "keystone"
+    ):  # a session that has no role here is one all the same
+        authority = Authority(row["user_uuid"], row["account_uuid"], NOWHERE, ())
     if authority is None:
         return None
     return Token(
