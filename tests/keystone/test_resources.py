@@ -157,3 +157,17 @@ async def test_methods_and_paths_that_are_not_served(admin: Person) -> None:
     assert answer.body["error"]["title"] == "Method Not Allowed"
     for path in ("OS-TRUST/trusts", "credentials", "users/x/application_credentials", "limits", "policies"):
         assert (await admin.call("GET", path)).status == 404
+
+
+async def test_tags_of_a_project(admin: Person) -> None:
+    path = f"projects/{(await admin.make('project'))['id']}/tags"
+    assert (await admin.call("PUT", f"{path}/a b")).status == 201
+    assert (await admin.call("PUT", f"{path}/a,b")).status == 400
+    assert (await admin.call("PUT", path, {"tags": ["x", "x"]})).status == 400
+    assert (await admin.get(path))["tags"] == ["a b"]
+    assert (await admin.call("PUT", path, {"tags": ["x", "y"]})).body == {"tags": ["x", "y"]}
+    assert [(await admin.call("HEAD", f"{path}/{tag}")).status for tag in ("x", "z")] == [204, 404]
+    assert (await admin.call("DELETE", f"{path}/x")).status == 204
+    assert (await admin.call("DELETE", f"{path}/x")).status == 404
+    assert (await admin.call("DELETE", path)).status == 204
+    assert (await admin.get(path))["tags"] == []

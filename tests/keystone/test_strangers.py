@@ -42,6 +42,7 @@ async def world(admin: Person, service: Service, keystone: Keystone) -> dict[str
         "groups": group["id"],
         "users": target["id"],
         "roles": role["id"],
+        "tags": "x",
         "domain_quotas": theirs,
         "services": "x",
         "endpoints": "x",

@@ -9,7 +9,17 @@ from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.doors.bodies import check_text, read_body
-from zstack_mgmt.doors.keystone import discovery, domains, groups, projects, quotas, roles, tokens, users
+from zstack_mgmt.doors.keystone import (
+    discovery,
+    domains,
+    groups,
+    projects,
+    quotas,
+    roles,
+    tags,
+    tokens,
+    users,
+)
 from zstack_mgmt.doors.keystone.asking import Ask
 from zstack_mgmt.doors.keystone.replies import Refusal, refusal_reply
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE
@@ -55,6 +65,12 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "projects/{}", projects.show_project),
     ("PATCH", "projects/{}", projects.update_project),
     ("DELETE", "projects/{}", projects.delete_project),
+    ("GET", "projects/{}/tags", tags.list_tags),
+    ("PUT", "projects/{}/tags", tags.replace_tags),
+    ("DELETE", "projects/{}/tags", tags.clear_tags),
+    ("GET", "projects/{}/tags/{}", tags.check_tag),
+    ("PUT", "projects/{}/tags/{}", tags.add_tag),
+    ("DELETE", "projects/{}/tags/{}", tags.remove_tag),
     ("GET", "roles", roles.list_roles),
     ("POST", "roles", roles.create_role),
     ("GET", "roles/{}", roles.show_role),

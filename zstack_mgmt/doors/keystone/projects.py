@@ -44,8 +44,8 @@ async def _list_domains(ask: Ask, readable: str | None) -> web.Response:
     return ask.listed("projects", [shapes.domain_as_project(row, ask.base) for row in rows])
 
 
-async def _visible(ask: Ask, uuid: str) -> Any:
-    """A project that the token is scoped to, or of a domain that it may read."""
+async def find_visible(ask: Ask, uuid: str) -> Any:
+    """A project that the token is scoped to, or of a domain that it may read; None for any other."""
     place = ask.authority.place
     readable = place.domain_uuid if place.uuid == uuid else ask.authority.readable
     async with ask.connection() as conn:
@@ -57,7 +57,7 @@ async def _visible(ask: Ask, uuid: str) -> Any:
 
 async def show_project(ask: Ask) -> web.Response:
     uuid = ask.ids[0]
-    row = await _visible(ask, uuid)
+    row = await find_visible(ask, uuid)
     if row is not None:
         return json_reply({"project": shapes.project(row, ask.base)})
     account_uuid = shapes.account_of(uuid)
@@ -122,7 +122,7 @@ async def update_project(ask: Ask) -> web.Response:
         changes.pop("tags", None)
         found = await domains.update(ask, shapes.account_of(uuid), changes)
         return json_reply({"project": shapes.domain_as_project(found, ask.base)})
-    row = await _visible(ask, known_id(uuid, "project"))
+    row = await find_visible(ask, known_id(uuid, "project"))
     if row is None:
         raise ResourceNotFound(f"no project has the id {uuid}")
     shown = shapes.project(row, ask.base)
