@@ -136,18 +136,22 @@ class Settings:
     login_forget_s: int = 3600
     login_lockout_failures: Annotated[int, Doc("failures from anywhere that lock a name; 0: never")] = 0
     login_lockout_s: int = 900
-    token_timeout_s: Count = 3600  # of Keystone tokens; they cannot be renewed
-    password_expires_days: int = 0  # after which a password must be changed; 0: never
-    password_history: int = (
-        0  # a login's own new password must differ from so many, itself counted; 0: no rule
-    )
-    password_min_age_days: int = 0  # before its owner may change a password again
-    password_regex: str = ""  # that clear passwords must match on /v3; empty: any
+    token_timeout_s: Annotated[Count, Doc("of Keystone tokens; they cannot be renewed")] = 3600
+    password_expires_days: Annotated[int, Doc("after which a password must be changed; 0: never")] = 0
+    password_history: Annotated[
+        int, Doc("a login's own new password must differ from so many, itself counted")
+    ] = 0
+    password_min_age_days: Annotated[int, Doc("before its owner may change a password again")] = 0
+    password_regex: Annotated[str, Doc("that clear passwords must match on /v3; empty: any")] = ""
     password_regex_description: str = "the password does not meet the rules"  # noqa: S105 (a sentence)
-    password_change_on_first_use: Annotated[int, Within(0, 1)] = 0  # 1: one that another has set is expired
-    user_inactive_days: int = 0  # without a login, after which one is refused; 0: never
-    domain_quota_limits: str = "{}"  # JSON: the most that quotas of a domain can be set to, by item
-    region: str = "RegionOne"  # in the catalog of Keystone tokens
+    password_change_on_first_use: Annotated[
+        int, Within(0, 1), Doc("1: one that another has set is expired")
+    ] = 0
+    user_inactive_days: Annotated[int, Doc("without a login, after which one is refused; 0: never")] = 0
+    domain_quota_limits: Annotated[
+        str, Doc("JSON: the most that quotas of a domain can be set to, by item")
+    ] = "{}"
+    region: Annotated[str, Doc("in the catalog of Keystone tokens")] = "RegionOne"
     audit_retention_s: int = 400 * 86400
     admin_password: Annotated[
         str, Doc("of the built-in admin at its creation; empty: one is generated and printed once")
