@@ -1,20 +1,25 @@
 """The whole service in one event loop: real HTTP, real PostgreSQL, real Redis, and its workers as tasks."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import asyncpg
 from aiohttp import web
 
+from services import Services, clone_template, drop_database
 from workers.runner import run_worker
 from zstack_mgmt.bootstrap import prepare_database
 from zstack_mgmt.config import Settings
 from zstack_mgmt.doors.app import make_runner
 
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 ADMIN = "36c27e8ff05c4780bf6d2fa65700f22e"
 PASSWORD_SHA512 = (
     "b109f3bbbc244eb82441917ed06d618b9008dd09b3befd1b5e07394c706a8bb9"
@@ -142,3 +147,29 @@ async def running_service(
         await asyncio.gather(*tasks)
         await db.close()
         await runner.cleanup()
+
+
+def settings_of(services: Services, database_url: str, redis_prefix: str, data_dir: Path) -> Settings:
+    """Settings for a test, with passwords that are hashed quickly."""
+    return Settings(
+        database_url=database_url,
+        redis_url=services.redis_url,
+        redis_prefix=redis_prefix,
+        data_dir=data_dir,
+        admin_password="password",
+        webhook_allow=LOOPBACK,
+        password_time_cost=1,
+        password_memory_kib=64,
+    )
+
+
+@asynccontextmanager
+async def service_of_its_own(
+    services: Services, data_dir: Path, *, senders: int = 1, **changes: Any
+) -> AsyncIterator[Service]:
+    """A running service for several tests, with a database that is dropped afterwards."""
+    name = await clone_template(services)
+    settings = settings_of(services, services.url_of(name), f"test:{uuid.uuid4().hex}:", data_dir)
+    async with running_service(replace(settings, **changes), senders=senders) as running:
+        yield running
+    await drop_database(services, name)

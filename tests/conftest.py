@@ -3,18 +3,18 @@
 import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from app import Service, running_service
+from app import Service, running_service, settings_of
 from services import Owner, ServiceMissing, Services, clone_template, drop_database
 from zstack_mgmt.config import Settings
 
 OWNER = pytest.StashKey[Owner]()
-LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+# Folders whose modules have a service each.
+SERVICE_PER_MODULE = ("compatibility", "identity", "keystone")
 
 
 def _start() -> tuple[Owner, Services]:
@@ -32,6 +32,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if distributed and not config.option.collectonly:
         config.stash[OWNER], found = _start()
         found.to_environment()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Under xdist such a module stays on one worker, so that its service is started once."""
+    for item in items:
+        if (folder := item.path.parent.name) in SERVICE_PER_MODULE:
+            item.add_marker(pytest.mark.xdist_group(f"{folder}-{item.path.stem}"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -82,16 +90,7 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 @pytest.fixture
 def settings(services: Services, database_url: str, redis_prefix: str, tmp_path: Path) -> Settings:
     """The settings of a service that this test has to itself."""
-    return Settings(
-        database_url=database_url,
-        redis_url=services.redis_url,
-        redis_prefix=redis_prefix,
-        data_dir=tmp_path,
-        admin_password="password",
-        webhook_allow=LOOPBACK,
-        password_time_cost=1,
-        password_memory_kib=64,
-    )
+    return settings_of(services, database_url, redis_prefix, tmp_path)
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:

@@ -1,6 +1,5 @@
 """Another account's uuid behaves as one that does not exist: in every uuid field of every compute API."""
 
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,8 @@ import pytest_asyncio
 from pydantic.alias_generators import to_camel
 from world import World, build
 
-from app import Answer, Client, running_service
-from services import Services, clone_template, drop_database
-from zstack_mgmt.config import Settings
+from app import Answer, Client, service_of_its_own
+from services import Services
 from zstack_mgmt.core.registry import APIS, PATH_VARIABLE, Api
 from zstack_mgmt.features import load
 
@@ -144,20 +142,9 @@ async def sides(
     services: Services, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[World, Side, Side]]:
     """Two accounts with the same possessions, in one service."""
-    database = await clone_template(services)
-    settings = Settings(
-        database_url=services.url_of(database),
-        redis_url=services.redis_url,
-        redis_prefix=f"test:{uuid.uuid4().hex}:",
-        data_dir=tmp_path_factory.mktemp("service"),
-        admin_password="password",
-        password_time_cost=1,
-        password_memory_kib=64,
-    )
-    async with running_service(settings) as service:
+    async with service_of_its_own(services, tmp_path_factory.mktemp("service")) as service:
         world = await build(service)
         yield world, await make_side(world, "victim", 1), await make_side(world, "stranger", 2)
-    await drop_database(services, database)
 
 
 async def make_side(world: World, name: str, number: int) -> Side:

@@ -1,16 +1,15 @@
 """What the directory tests ask for: a directory for the whole run, and a service that uses it."""
 
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 
-from app import ADMIN, Service, running_service
+from app import ADMIN, Service, service_of_its_own
 from directory import Directory, DirectoryMissing, running_directory
 from directory_app import Ldap
-from services import Services, clone_template, drop_database
+from services import Services
 from zstack_mgmt.config import Settings
 
 FORGET = f"""
@@ -46,21 +45,14 @@ async def shared_service(
     services: Services, directory: Directory, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Service]:
     """One service for all tests of this folder: to start it takes longer than most of them do."""
-    name = await clone_template(services)
-    settings = Settings(
-        database_url=services.url_of(name),
-        redis_url=services.redis_url,
-        redis_prefix=f"test:{uuid.uuid4().hex}:",
-        data_dir=tmp_path_factory.mktemp("data"),
-        admin_password="password",
-        password_time_cost=1,
-        password_memory_kib=64,
+    async with service_of_its_own(
+        services,
+        tmp_path_factory.mktemp("data"),
+        senders=0,
         ldap_ca_file=str(directory.authority.file),
         ldap_timeout_s=5,  # a busy machine is no slow directory
-    )
-    async with running_service(settings, senders=0) as running:
+    ) as running:
         yield running
-    await drop_database(services, name)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from xml.etree import ElementTree as ET
 
 from zstack_mgmt.drivers.protocol import (
@@ -49,6 +49,18 @@ def _ignore(_context: Any, _error: Any) -> None:
     """libvirt's own report of an error, which is raised as well."""
 
 
+class Hypervisor(Protocol):
+    """What is used of libvirt's connections, which come without types."""
+
+    def getInfo(self) -> list[Any]: ...
+    def getType(self) -> str: ...
+    def getCapabilities(self) -> str: ...
+    def lookupByName(self, name: str) -> Any: ...
+    def listAllDomains(self, flags: int) -> list[Any]: ...
+    def defineXML(self, xml: str) -> Any: ...
+    def close(self) -> int: ...
+
+
 class Libvirt:
     """The driver of hosts with libvirt.
 
@@ -70,20 +82,20 @@ class Libvirt:
         self._turns: dict[str, asyncio.Semaphore] = {}  # of each host
 
     async def capacity(self, host: Host) -> Capacity:
-        def ask(conn: Any) -> Capacity:
-            _, memory_mib, _, _, _, sockets, _, _ = conn.getInfo()
-            return Capacity(sockets, conn.getInfo()[2], memory_mib * 1024**2)
+        def ask(conn: Hypervisor) -> Capacity:
+            _, memory_mib, cpus, _, _, sockets, _, _ = conn.getInfo()
+            return Capacity(sockets, cpus, memory_mib * 1024**2)
 
         return await self._run(host, ask)
 
     async def define(self, host: Host, domain: Domain, token: str) -> None:
-        def keep(conn: Any) -> set[str]:
+        def keep(conn: Hypervisor) -> set[str]:
             held = self._surplus(conn, domain)
             if not held:
                 self._keep(conn, host, domain)
             return held
 
-        def change(conn: Any) -> set[str]:
+        def change(conn: Hypervisor) -> set[str]:
             self._plug(conn, domain)
             return keep(conn)
 
@@ -96,7 +108,7 @@ class Libvirt:
             held = await self._run(host, keep)
 
     async def start(self, host: Host, domain: Domain, token: str) -> None:
-        def act(conn: Any) -> None:
+        def act(conn: Hypervisor) -> None:
             known = self._find(conn, domain.vm_uuid)
             if known is not None and known.isActive():
                 return
@@ -110,12 +122,12 @@ class Libvirt:
         await self._run(host, act)
 
     async def stop(self, host: Host, vm_uuid: str, token: str, *, hard: bool) -> None:
-        def shut_down(conn: Any) -> None:
+        def shut_down(conn: Hypervisor) -> None:
             domain = self._find(conn, vm_uuid)
             if domain is not None and domain.isActive():
                 domain.shutdown()
 
-        def runs(conn: Any) -> bool:
+        def runs(conn: Hypervisor) -> bool:
             domain = self._find(conn, vm_uuid)
             return domain is not None and bool(domain.isActive())
 
@@ -128,7 +140,7 @@ class Libvirt:
         await self.destroy(host, vm_uuid, token)
 
     async def reboot(self, host: Host, vm_uuid: str, token: str) -> None:
-        def act(conn: Any) -> None:
+        def act(conn: Hypervisor) -> None:
             domain = self._get(conn, vm_uuid)
             if self._token_of(domain) == token:
                 return
@@ -140,7 +152,7 @@ class Libvirt:
         await self._run(host, act)
 
     async def pause(self, host: Host, vm_uuid: str, token: str) -> None:
-        def act(conn: Any) -> None:
+        def act(conn: Hypervisor) -> None:
             domain = self._get(conn, vm_uuid)
             if self._power_of(domain) == "Running":
                 domain.suspend()
@@ -148,7 +160,7 @@ class Libvirt:
         await self._run(host, act)
 
     async def resume(self, host: Host, vm_uuid: str, token: str) -> None:
-        def act(conn: Any) -> None:
+        def act(conn: Hypervisor) -> None:
             domain = self._get(conn, vm_uuid)
             if self._power_of(domain) == "Paused":
                 domain.resume()
@@ -156,7 +168,7 @@ class Libvirt:
         await self._run(host, act)
 
     async def destroy(self, host: Host, vm_uuid: str, token: str) -> None:
-        def act(conn: Any) -> None:
+        def act(conn: Hypervisor) -> None:
             domain = self._find(conn, vm_uuid)
             if domain is not None:
                 self._remove(domain)
@@ -166,7 +178,7 @@ class Libvirt:
     async def snapshot(self, host: Host, vm_uuid: str, disk: Disk, snapshot_uuid: str, token: str) -> None:
         """An internal snapshot of the whole domain: a running guest's disks and memory belong together."""
 
-        def act(conn: Any) -> None:
+        def act(conn: Hypervisor) -> None:
             domain = self._get(conn, vm_uuid)
             if snapshot_uuid not in domain.snapshotListNames(0):
                 domain.snapshotCreateXML(f"<domainsnapshot><name>{snapshot_uuid}</name></domainsnapshot>", 0)
@@ -177,7 +189,7 @@ class Libvirt:
         self, host: Host, vm_uuid: str, disk: Disk, snapshot_uuid: str, token: str
     ) -> None:
 
-        def act(conn: Any) -> None:
+        def act(conn: Hypervisor) -> None:
             domain = self._get(conn, vm_uuid)
             if snapshot_uuid in domain.snapshotListNames(0):
                 domain.snapshotLookupByName(snapshot_uuid, 0).delete(0)
@@ -185,7 +197,7 @@ class Libvirt:
         await self._run(host, act)
 
     async def console_endpoint(self, host: Host, vm_uuid: str) -> Endpoint:
-        def ask(conn: Any) -> Endpoint:
+        def ask(conn: Hypervisor) -> Endpoint:
             graphics = ET.fromstring(self._get(conn, vm_uuid).XMLDesc(0)).find("./devices/graphics")  # noqa: S314
             port = -1 if graphics is None else int(graphics.get("port", "-1"))
             if port < 0:
@@ -195,7 +207,7 @@ class Libvirt:
         return await self._run(host, ask)
 
     async def list(self, host: Host) -> Mapping[str, Power]:
-        def ask(conn: Any) -> dict[str, Power]:
+        def ask(conn: Hypervisor) -> dict[str, Power]:
             powers: dict[str, Power] = {}
             for domain in conn.listAllDomains(0):
                 try:
@@ -207,7 +219,7 @@ class Libvirt:
 
         return await self._run(host, ask)
 
-    async def _run(self, host: Host, act: Callable[[Any], T]) -> T:
+    async def _run(self, host: Host, act: Callable[[Hypervisor], T]) -> T:
         """Run the calls in a thread. The host's turn is over when they are, even if nobody waits any more."""
         turn = self._turns.setdefault(host.uuid, asyncio.Semaphore(_THREADS_PER_HOST))
         await turn.acquire()
@@ -219,9 +231,9 @@ class Libvirt:
         running.add_done_callback(lambda _: turn.release())
         return await asyncio.shield(running)
 
-    def _act(self, host: Host, act: Callable[[Any], T]) -> T:
+    def _act(self, host: Host, act: Callable[[Hypervisor], T]) -> T:
         try:
-            conn = self._open(host)
+            conn: Hypervisor = self._open(host)
         except (self._libvirt.libvirtError, OSError) as error:
             raise HostLost(f"the host {host.management_ip} cannot be reached: {error}") from None
         try:
@@ -249,7 +261,7 @@ class Libvirt:
 
         return self._libvirt.openAuth(uri, [kinds, answer, host.password], 0)
 
-    def _find(self, conn: Any, vm_uuid: str) -> Any:
+    def _find(self, conn: Hypervisor, vm_uuid: str) -> Any:
         try:
             return conn.lookupByName(vm_uuid)
         except self._libvirt.libvirtError as error:
@@ -260,7 +272,7 @@ class Libvirt:
     def _is_gone(self, error: Any) -> bool:
         return error.get_error_code() == self._libvirt.VIR_ERR_NO_DOMAIN
 
-    def _get(self, conn: Any, vm_uuid: str) -> Any:
+    def _get(self, conn: Hypervisor, vm_uuid: str) -> Any:
         domain = self._find(conn, vm_uuid)
         if domain is None:
             raise DriverError(f"the host knows no VM {vm_uuid}")
@@ -286,12 +298,12 @@ class Libvirt:
             return None
         return ET.fromstring(text).get("token")  # noqa: S314 (we wrote it)
 
-    def _keep(self, conn: Any, host: Host, domain: Domain) -> Any:
+    def _keep(self, conn: Hypervisor, host: Host, domain: Domain) -> Any:
         """Make the host know the domain as it should be from its next start on."""
         kind = virtualisation(conn) if self._virt_type == "auto" else self._virt_type
         return conn.defineXML(domain_xml(domain, kind, host.management_ip))
 
-    def _plug(self, conn: Any, wanted: Domain) -> None:
+    def _plug(self, conn: Hypervisor, wanted: Domain) -> None:
         """Give a running domain the devices that it lacks, and ask it for those that it should not have."""
         domain = self._find(conn, wanted.vm_uuid)
         if domain is None or not domain.isActive():
@@ -304,7 +316,7 @@ class Libvirt:
         for key in sorted(present.keys() - target.keys()):
             domain.detachDeviceFlags(ET.tostring(present[key], "unicode"), live)
 
-    def _surplus(self, conn: Any, wanted: Domain) -> set[str]:
+    def _surplus(self, conn: Hypervisor, wanted: Domain) -> set[str]:
         """The devices that a running domain should not have, and has until its guest lets go of them."""
         domain = self._find(conn, wanted.vm_uuid)
         if domain is None or not domain.isActive():
@@ -314,7 +326,7 @@ class Libvirt:
         }
 
 
-def virtualisation(conn: Any) -> str:
+def virtualisation(conn: Hypervisor) -> str:
     """The kind of domain that the host runs best."""
     if conn.getType() == "Test":
         return "test"
