@@ -155,6 +155,35 @@ async def test_a_manager_takes_over_nobody_who_may_do_more(world: dict[str, Any]
     assert (await own_admin.call("PUT", f"system/users/{own_admin.id}/roles/{role}")).status == 403
 
 
+@pytest.mark.parametrize(
+    ("role", "where"),
+    [("admin", "system"), ("reader", "system"), ("manager", "domains"), ("admin", "projects")],
+)
+async def test_roles_elsewhere_are_above_a_manager_at_both_doors(
+    world: dict[str, Any], admin: Person, service: Service, role: str, where: str
+) -> None:
+    account, session = await service.account(f"owner-{role}-{where}")
+    place = where if where == "system" else f"{where}/{world['ids'][where]}"
+    user = await admin.make("user", domain_id=account["uuid"], password="secret")
+    await admin.grant(role, user["id"], place)
+    group = await admin.make("group", domain_id=account["uuid"])
+    answer = await admin.call("PUT", f"{place}/groups/{group['id']}/roles/{await admin.role(role)}")
+    assert answer.status == 204
+    scope = {"domain": {"id": account["uuid"]}}
+    reset = {"user": {"password": "taken over"}}
+    for name in ("manager", "admin"):
+        person = await admin.newcomer(name, f"domains/{account['uuid']}", account["uuid"], scope)
+        assert (await person.call("PATCH", f"users/{user['id']}", reset)).status == 403
+        assert (await person.call("PUT", f"groups/{group['id']}/users/{person.id}")).status == 403
+    join = {"params": {"userUuid": person.id}}
+    change = {"updateUser": {"uuid": user["id"], "password": "taken over"}}
+    assert (await session.job("PUT", "/accounts/users/actions", change)).code == "SYS.1006"
+    assert (await session.job("POST", f"/accounts/groups/{group['id']}/users", join)).code == "SYS.1006"
+    assert (await service.admin.job("PUT", "/accounts/users/actions", change)).status == 200
+    rename = {"updateUser": {"uuid": user["id"], "description": "renamed"}}
+    assert (await session.job("PUT", "/accounts/users/actions", rename)).status == 200
+
+
 async def test_a_domains_admin_manages_its_domain(world: dict[str, Any]) -> None:
     person, mine = world["people"]["admin"], world["mine"]
     user = await person.make("user", domain_id=mine)

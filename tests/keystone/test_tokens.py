@@ -1,11 +1,16 @@
 """Tokens: what opens them, what they show, and what ends them."""
 
+import asyncio
 import hashlib
+from typing import Any
 
+import asyncpg
 import pytest
 
-from app import ADMIN, Service
+from app import ADMIN, Answer, Service
+from engine.waiting import until
 from keystone.talking import UNSCOPED, Keystone, Person
+from zstack_mgmt.db import Lock
 
 PROJECT = {"project": {"name": "admin", "domain": {"name": "Default"}}}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -242,3 +247,57 @@ async def test_a_login_leaves_an_audit_line(service: Service, keystone: Keystone
         await service.db.execute("SELECT pg_sleep(0.1)")
     assert line
     assert line["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize("opened_by", ["password", "token"])
+@pytest.mark.parametrize("changed_by", ["manager", "owner", "account"])
+async def test_no_token_is_opened_while_the_password_changes(
+    service: Service, keystone: Keystone, admin: Person, opened_by: str, changed_by: str
+) -> None:
+    """The new token waits to be stored while the password is changed: whichever comes first, it is ended."""
+    account, session = await service.account(f"changing-{opened_by}-{changed_by}")
+    user = await admin.make("user", domain_id=account["uuid"], password="secret")
+    person = await keystone.log_in(user["name"], "secret", UNSCOPED, account["uuid"])
+
+    async def open_token() -> Answer:
+        if opened_by == "password":
+            return await keystone.authenticate({"id": user["id"], "password": "secret"}, UNSCOPED)
+        identity = {"methods": ["token"], "token": {"id": person.secret}}
+        return await keystone.call("POST", "auth/tokens", {"auth": {"identity": identity, "scope": UNSCOPED}})
+
+    async def change() -> Answer:
+        path = f"users/{user['id']}"
+        if changed_by == "manager":
+            return await admin.call("PATCH", path, {"user": {"password": "another"}})
+        if changed_by == "owner":
+            new = {"user": {"original_password": "secret", "password": "another"}}
+            return await keystone.call("POST", f"{path}/password", new)
+        new = {"updateUser": {"uuid": user["id"], "password": "another"}}
+        return await session.job("PUT", "/accounts/users/actions", new)
+
+    holder = await asyncpg.connect(service.settings.database_url)
+    waits = """
+        SELECT count(*) = $1 FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'
+    """
+    try:
+        transaction = holder.transaction()
+        await transaction.start()
+        await holder.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", Lock.SESSIONS, user["id"])
+        opening = asyncio.create_task(open_token())
+        await until(lambda: service.db.fetchval(waits, 1))
+        changing = asyncio.create_task(change())
+
+        async def has_gone_as_far_as_it_can() -> Any:
+            return changing.done() or await service.db.fetchval(waits, 2)
+
+        await until(has_gone_as_far_as_it_can)
+        await transaction.rollback()
+    finally:
+        await holder.close()
+    opened = await opening
+    assert (await changing).status in (200, 204)
+    assert opened.status in (201, 401)
+    if opened.status == 201:
+        secret = opened.headers["X-Subject-Token"]
+        assert (await keystone.call("GET", "auth/projects", token=secret)).status == 401

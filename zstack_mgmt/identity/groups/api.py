@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from zstack_mgmt.core.errors import InvalidArgument, ResourceNotFound
+from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest
 from zstack_mgmt.core.values import ExistingUuid
@@ -12,6 +12,7 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.groups.model import UserGroup
 from zstack_mgmt.identity.policies.store import check_policies
 from zstack_mgmt.identity.resource import identity_resource
+from zstack_mgmt.identity.roles.store import check_rank
 from zstack_mgmt.identity.users.model import User
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.owners import scope_of
@@ -53,6 +54,8 @@ class PolicyOfGroup(ApiRequest):
 class AddUserToGroup(Membership):
     """Make a user of the account a member of a group of the account. A member stays one.
 
+    Refused when the group has roles beyond the account (docs/keystone.md).
+
     Source: manual, "Identity > AddUserToGroup".
     """
 
@@ -60,11 +63,14 @@ class AddUserToGroup(Membership):
 @bindings(
     AddUserToGroup,
     "POST /v1/accounts/groups/{groupUuid}/users",
+    raises=(ResourceNotFound, InvalidArgument, OperationError),
     shared=("user_uuid",),
 )
 async def add_user_to_group(call: Call, conn: Connection, request: AddUserToGroup) -> None:
     await rows.get_own(conn, call, UserGroup, request.group_uuid)
     await rows.get_own(conn, call, User, request.user_uuid)
+    if not call.is_admin:
+        await check_rank(conn, request.group_uuid, call.account_uuid, by_admin=True)
     await rows.link(conn, UserGroup, "user", request.group_uuid, [request.user_uuid])
 
 

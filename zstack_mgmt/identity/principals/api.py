@@ -18,7 +18,7 @@ from zstack_mgmt.identity.logins import end_sessions, password_was_set, retire_p
 from zstack_mgmt.identity.policies.model import DEFAULT_POLICIES
 from zstack_mgmt.identity.principals import store
 from zstack_mgmt.identity.roles.model import Authority, ScopedRequest
-from zstack_mgmt.identity.roles.store import authority_of, is_admin_beyond
+from zstack_mgmt.identity.roles.store import authority_of, check_rank
 from zstack_mgmt.identity.users.model import User
 from zstack_mgmt.identity.users.store import bind_default_policies, forget_passwords
 from zstack_mgmt.resources import rows
@@ -254,9 +254,6 @@ async def _managed_group(call: Call, conn: Connection, request: ScopedRequest, u
 
 
 async def _check_rank(conn: Connection, authority: Authority, uuid: str) -> None:
-    """Nobody takes over a user or group that may do more than it may itself."""
-    if authority.is_platform_admin:
-        return
-    within = authority.place.domain_uuid if "admin" in authority.names else None
-    if await is_admin_beyond(conn, uuid, within):
-        raise OperationError("the user or group has the role admin where you do not have it")
+    if not authority.is_platform_admin:
+        by_admin = "admin" in authority.names
+        await check_rank(conn, uuid, authority.place.domain_uuid, by_admin=by_admin)

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from zstack_mgmt.core.errors import InvalidSession
+from zstack_mgmt.core.errors import InvalidSession, OperationError
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.roles.model import ADMIN_ROLE, NOWHERE, Authority, Place, ScopedRequest
+from zstack_mgmt.identity.roles.model import NOWHERE, Authority, Place, ScopedRequest
 
 SYSTEM = Place("system", of_platform=True)
 
@@ -82,21 +82,30 @@ async def authority_of(conn: Connection, call: Call, request: ScopedRequest) -> 
     return found
 
 
-async def is_admin_beyond(conn: Connection, actor_uuid: str, domain_uuid: str | None) -> bool:
-    """Whether a login or group has the role admin anywhere but in the domain; with None, anywhere."""
-    return bool(
-        await conn.fetchval(
-            """
-            SELECT true FROM role_grants g LEFT JOIN projects p ON p.uuid = g.project_uuid
-            WHERE g.login_uuid = $1 AND g.role_uuid = $2
-              AND coalesce(g.domain_uuid, p.account_uuid) IS DISTINCT FROM $3
-            LIMIT 1
-            """,
-            actor_uuid,
-            ADMIN_ROLE,
-            domain_uuid,
-        )
+async def check_rank(conn: Connection, actor_uuid: str, domain_uuid: str, *, by_admin: bool) -> None:
+    """Nobody takes over a login or group that may do more than he may himself, who manages the one domain.
+
+    Args:
+        by_admin: whether he has the role admin in the domain.
+
+    Raises:
+        OperationError: it has a role on the system, admin or manager outside the domain, or admin in it.
+    """
+    above = await conn.fetchval(
+        """
+        SELECT true FROM role_grants g JOIN roles r ON r.uuid = g.role_uuid
+        LEFT JOIN projects p ON p.uuid = g.project_uuid
+        WHERE g.login_uuid = $1 AND CASE coalesce(g.domain_uuid, p.account_uuid)
+            WHEN $2 THEN r.name = 'admin' AND NOT $3
+            ELSE r.name IN ('admin', 'manager') OR g.domain_uuid IS NULL AND g.project_uuid IS NULL END
+        LIMIT 1
+        """,
+        actor_uuid,
+        domain_uuid,
+        by_admin,
     )
+    if above:
+        raise OperationError("the user or group has roles where you do not have them")
 
 
 async def find_role(conn: Connection, uuid: str) -> Any:

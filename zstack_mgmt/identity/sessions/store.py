@@ -31,14 +31,19 @@ async def find_user(conn: Connection, account_uuid: str, name: str) -> Any:
     )
 
 
-async def still_opens(conn: Connection, login: Any) -> bool:
-    """Whether the login still has the password that was checked; it stays so until the transaction ends."""
+async def still_opens(conn: Connection, login: Any, *, to_change: bool = False) -> bool:
+    """Whether the login still has the password that was checked; it stays so until the transaction ends.
+
+    Args:
+        to_change: the transaction is about to change it, and ends sessions that others may be opening.
+    """
+    lock = "FOR NO KEY UPDATE" if to_change else "FOR SHARE"
     return bool(
         await conn.fetchval(
             """
             SELECT true FROM accounts a WHERE a.uuid = $1 AND a.enabled AND ($1 <> $2 OR a.password_hash = $3)
-            FOR SHARE
-            """,
+            """  # noqa: S608
+            + lock,
             login["account_uuid"],
             login["user_uuid"],
             login["password_hash"],
@@ -47,7 +52,8 @@ async def still_opens(conn: Connection, login: Any) -> bool:
         login["account_uuid"] == login["user_uuid"]
         or bool(
             await conn.fetchval(
-                "SELECT true FROM users u WHERE u.uuid = $1 AND u.enabled AND u.password_hash = $2 FOR SHARE",
+                "SELECT true FROM users u WHERE u.uuid = $1 AND u.enabled AND u.password_hash = $2 "  # noqa: S608
+                + lock,
                 login["user_uuid"],
                 login["password_hash"],
             )

@@ -84,11 +84,15 @@ def _subject(call: Call, request: IssueToken, login: Any, domain_uuid: str | Non
 
 
 async def _rescope(call: Call, work: Direct, request: IssueToken) -> Issued:
+    hashed = token_hash(call.services.sealer, request.token)
     async with work.transaction() as conn:
-        first = await store.read_token(conn, token_hash(call.services.sealer, request.token))
+        first = await store.read_token(conn, hashed)
+        login = first and await store.find_login(conn, first.user_uuid, None, None)
+        if login is None or not await still_opens(conn, login):
+            raise ResourceNotFound("no such token")
+        first = await store.read_token(conn, hashed)  # a change of the password may just have ended it
         if first is None:
             raise ResourceNotFound("no such token")
-        login = await store.find_login(conn, first.user_uuid, None, None)
         methods = list(dict.fromkeys([*first.methods, "token"]))
         return await _open(call, conn, login, request, methods, first)
 
@@ -202,7 +206,7 @@ async def change_own_password(call: Call, work: Direct, request: ChangeOwnPasswo
             raise BadRequest(f"the password must differ from the last {settings.password_history}")
     hashed = await services.hasher.hash(request.password)
     async with work.transaction() as conn:
-        if not await still_opens(conn, login):
+        if not await still_opens(conn, login, to_change=True):
             raise AuthenticationFailed(WRONG)
         await services.bell.rights_change([login["account_uuid"]])
         await retire_password(conn, request.uuid)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from zstack_mgmt.core.errors import InvalidArgument, ResourceNotFound
+from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest, DeleteRequest
 from zstack_mgmt.core.values import ExistingUuid, Password
@@ -22,6 +22,7 @@ from zstack_mgmt.identity.logins import (
 from zstack_mgmt.identity.policies.model import DEFAULT_POLICIES
 from zstack_mgmt.identity.policies.store import check_policies
 from zstack_mgmt.identity.resource import identity_resource
+from zstack_mgmt.identity.roles.store import check_rank
 from zstack_mgmt.identity.users import store
 from zstack_mgmt.identity.users.model import User
 from zstack_mgmt.resources import rows
@@ -80,7 +81,8 @@ class UpdateUser(UpdateLogin):
 
     A user session may leave `uuid` out, and changes itself only.
 
-    A new password ends the user's sessions. With `oldPassword` the change is refused unless it fits.
+    A new password ends the user's sessions. It is not for the account to set when the user has roles beyond
+    the account (docs/keystone.md). With `oldPassword` the change is refused unless it fits.
 
     Source: manual, "Identity > UpdateUser".
     """
@@ -92,7 +94,7 @@ class UpdateUser(UpdateLogin):
     UpdateUser,
     "PUT /v1/accounts/users/actions",
     access="user",
-    raises=(InvalidArgument, ResourceNotFound),
+    raises=(InvalidArgument, ResourceNotFound, OperationError),
     revokes=True,
     exclusive=("uuid",),
 )
@@ -102,7 +104,9 @@ async def update_user(call: Call, conn: Connection, request: UpdateUser) -> User
         raise InvalidArgument("an account session must name the user: uuid is missing")
     if not call.is_account_session and uuid != call.user_uuid:
         raise InvalidArgument("a user can change itself only")
-    await rows.get(conn, User, uuid, scope_of(call), lock="NO KEY UPDATE")
+    user = await rows.get(conn, User, uuid, scope_of(call), lock="NO KEY UPDATE")
+    if request.password is not None and uuid != call.user_uuid and not call.is_admin:
+        await check_rank(conn, uuid, user.account_uuid, by_admin=True)
     if not await old_password_fits(call, conn, uuid, request):
         raise InvalidArgument("the old password is wrong")
     return await update_login(call, conn, User, uuid, request)
