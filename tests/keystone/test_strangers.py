@@ -155,6 +155,8 @@ async def test_a_manager_takes_over_nobody_who_may_do_more(world: dict[str, Any]
     assert (await own_admin.call("PUT", f"system/users/{own_admin.id}/roles/{role}")).status == 403
 
 
+@pytest.mark.provokes("UpdateUser", "OperationError")
+@pytest.mark.provokes("AddUserToGroup", "OperationError")
 @pytest.mark.parametrize(
     ("role", "where"),
     [("admin", "system"), ("reader", "system"), ("manager", "domains"), ("admin", "projects")],
