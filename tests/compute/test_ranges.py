@@ -5,7 +5,15 @@ import pytest
 from zstack_mgmt.compute.networks.model import parse_range, range_of_cidr
 from zstack_mgmt.core.errors import InvalidArgument
 
-UNUSABLE = ("0.0.0.0/0", "0.0.0.0/24", "127.0.0.0/8", "169.254.0.0/24", "224.0.0.0/24", "240.0.0.0/4", "96.0.0.0/3")
+UNUSABLE = (
+    "0.0.0.0/0",
+    "0.0.0.0/24",
+    "127.0.0.0/8",
+    "169.254.0.0/24",
+    "224.0.0.0/24",
+    "240.0.0.0/4",
+    "96.0.0.0/3",
+)
 
 
 @pytest.mark.parametrize(
