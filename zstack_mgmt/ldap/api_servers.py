@@ -45,8 +45,8 @@ servers = Resource(LdapServer, "/v1/ldap/servers", java=JAVA, category="ldap", a
 class AddLdapServer(CreateRequest):
     """Add the directory. It is tried first: the host, TLS, the user name with its password, and the base.
 
-    There can be one. The URL may be several, with commas or spaces between them, for replicas of it: the first
-    that can be connected to is used, in this order and each time anew. System tags: `ldapServerType::OpenLdap` or `ldapServerType::WindowsAD`,
+    There can be one. Its URL may be several of replicas, with commas or spaces between them: each connection
+    is made to the first that takes it. System tags: `ldapServerType::OpenLdap` or `::WindowsAD`,
     `ldapUseAsLoginName::<attribute>` (cn without it), `ldapCleanBindingFilter::<filter>`. With
     `ephemeral::validationOnly` it is only tried.
 
