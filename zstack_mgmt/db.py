@@ -161,7 +161,7 @@ async def _keep(_: object) -> None:
 
 
 BORROWER: ContextVar[str] = ContextVar("borrower", default="")
-"""The account for which this task asks for connections; empty: the service itself."""
+"""For whom this task asks for connections: an account, an address; empty: the service itself."""
 
 
 class Pool(AnyPool):

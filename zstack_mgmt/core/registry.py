@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -117,7 +119,7 @@ class Reader(Protocol):
 class Watcher(Protocol):
     """Waits for the ends of jobs; `engine.watch` has the real one."""
 
-    async def wait(self, uuid: str, timeout_s: float) -> None: ...
+    def expecting(self, uuid: str) -> AbstractContextManager[asyncio.Event]: ...
 
 
 class Doorbell(Protocol):

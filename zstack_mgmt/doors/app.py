@@ -29,12 +29,14 @@ from zstack_mgmt.doors import cors, health
 from zstack_mgmt.doors.connections import Runner, raise_descriptor_limit
 from zstack_mgmt.doors.keystone import discovery, replies
 from zstack_mgmt.doors.keystone.dispatch import dispatch as keystone_dispatch
+from zstack_mgmt.doors.messages.dispatch import get_result, post_message
 from zstack_mgmt.doors.page import index
 from zstack_mgmt.doors.rest.dispatch import ROUTES, dispatch
 from zstack_mgmt.doors.rest.replies import error_reply as rest_error_reply
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.rest.streams import STREAMS, Streams
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE, Trace
+from zstack_mgmt.doors.wire import client_address
 from zstack_mgmt.features import load
 from zstack_mgmt.service.parts import running
 
@@ -56,6 +58,9 @@ def build_app(settings: Settings) -> web.Application:
     for prefix in ("/zstack/v1", "/v1"):
         _get(app, f"{prefix}/openapi.json", index.serve_openapi)
         app.router.add_route("*", f"{prefix}/{{path:.*}}", dispatch)
+    app.router.add_route("*", "/zstack/api", post_message)
+    app.router.add_route("*", "/zstack/api/", post_message)
+    app.router.add_route("*", "/zstack/api/result{uuid:.*}", get_result)
     app.router.add_route("*", "/v3", keystone_dispatch)
     app.router.add_route("*", "/v3/{path:.*}", keystone_dispatch)
     _get(app, "/", discovery.show_versions)
@@ -121,6 +126,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     if replies.is_keystone(request):
         request_id = replies.new_request_id()
     trace = request[TRACE] = Trace(request_id)
+    # Until an account is known, its address takes turns at the database.
+    db.BORROWER.set(client_address(request.app[SETTINGS], request))
     try:
         reply = cors.preflight(request, request.app[SETTINGS]) or await handler(request)
     except asyncio.CancelledError:

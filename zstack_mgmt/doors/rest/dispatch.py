@@ -58,11 +58,13 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
 
 
 async def _poll(request: web.Request, service: Service, declared: Api, uuid: str) -> web.StreamResponse:
-    """A poll, which holds while the database is away, and then says that the job is not known to have ended.
+    """A poll, which is held for a moment: clients sleep for seconds after one that came too early.
+
+    It holds also while the database is away, and then says that the job is not known to have ended.
 
     ZStack's SDKs take every status but 202 for the end.
     """
-    wait_s = preferred_wait(request)
+    wait_s = preferred_wait(request) or service.settings.poll_hold_s
     parameters = from_query(declared, query_string(request), {}) | {"uuid": uuid}
     parameters |= {"wait": wait_s} if wait_s else {}
     until = time.monotonic() + wait_s + _HOLD_S
@@ -100,7 +102,8 @@ async def _call(
     if isinstance(outcome, Accepted):
         trace.job_uuid = outcome.job_uuid
         if outcome.job is None:
-            return accepted_reply(request, service.settings, outcome.job_uuid)
+            timeout_s = options.timeout_s or service.settings.job_timeout_s
+            return accepted_reply(request, service.settings, outcome.job_uuid, timeout_s=timeout_s)
         return job_reply(request, service.settings, outcome.job, with_schema, options.wait_s)
     value = outcome.value
     match declared.answer:
