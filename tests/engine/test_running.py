@@ -96,6 +96,24 @@ async def test_a_worker_that_loses_its_lease_stops_what_it_holds_and_goes_on(idl
         assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs WHERE uuid = ANY ($1)", held) <= 1
 
 
+async def test_a_join_whose_answer_was_lost_is_made_again(idle, put, toy, working, monkeypatch):
+    join, joins = store.join, 0
+
+    async def join_without_answer(*args: Any) -> None:
+        nonlocal joins
+        joins += 1
+        await join(*args)
+        if joins == 1:
+            raise ConnectionResetError
+
+    monkeypatch.setattr(store, "join", join_without_answer)
+    toy("Quick", quick)
+    jobs = await put("Quick")
+    async with working():
+        await ended(idle, jobs)
+    assert joins == 2
+
+
 async def test_a_claim_after_the_lease_brings_nothing(idle, put, toy):
     toy("Quick", quick)
     await put("Quick")

@@ -137,9 +137,12 @@ async def sweep(
 
 
 async def join(conn: Connection, owner: str, lease_s: float) -> None:
-    """Note that a worker lives."""
+    """Note that a worker lives. Repeating it is harmless: the answer to the first one may have been lost."""
     await conn.execute(
-        "INSERT INTO workers (owner, lease_until) VALUES ($1, now() + make_interval(secs => $2))",
+        """
+        INSERT INTO workers (owner, lease_until) VALUES ($1, now() + make_interval(secs => $2))
+        ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until
+        """,
         owner,
         lease_s,
     )
