@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from zstack_mgmt import db
 from zstack_mgmt.core.errors import OperationError
 from zstack_mgmt.engine import jobs as jobs_module
 from zstack_mgmt.engine import store
-from zstack_mgmt.engine.model import Wish
+from zstack_mgmt.engine.execute import Executor
+from zstack_mgmt.engine.model import ClaimedJob, Wish
 
 
 async def test_jobs_of_a_dead_worker_do_not_hold_up_the_others(idle, put, toy, working, pool):
@@ -47,6 +49,7 @@ async def test_a_job_that_a_stop_interrupts_goes_back_and_is_no_suspect(idle, pu
         await running(idle, 5)
     assert await states(idle, jobs) == {"queued": 5}
     assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 0
+    assert await idle.db.fetchval("SELECT count(started_at) FROM api_jobs") == 0
 
 
 async def test_a_claim_that_is_under_way_at_the_stop_strands_nothing(
@@ -138,7 +141,62 @@ async def test_a_job_of_another_release_is_left_to_others_and_costs_no_claim(idl
     assert await states(idle, jobs) == {"queued": 1}
     assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 0
     assert await idle.db.fetchval("SELECT max(epoch) FROM api_jobs") == 1
+    assert await idle.db.fetchval("SELECT count(started_at) FROM api_jobs") == 0
     assert claims < 10
+
+
+async def test_a_job_of_another_release_is_left_to_others_when_the_database_is_back(
+    idle, put, toy, working, monkeypatch
+):
+    hand_back, tries = store.hand_back, 0
+
+    async def lost_once(*args: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise db.DatabaseLost
+        return await hand_back(*args)
+
+    monkeypatch.setattr(store, "hand_back", lost_once)
+    jobs = await put("ApiOfTomorrow")
+    async with working():
+        await until(lambda: idle.db.fetchval("SELECT epoch = 1 AND state = 'queued' FROM api_jobs"))
+    assert await states(idle, jobs) == {"queued": 1}
+
+
+async def test_a_job_of_another_release_that_is_to_be_canceled_is(idle, put, working, monkeypatch):
+    hand_back = store.hand_back
+
+    async def canceled_before(*args: Any) -> Any:
+        await cancel(idle, jobs[0])
+        return await hand_back(*args)
+
+    monkeypatch.setattr(store, "hand_back", canceled_before)
+    jobs = await put("ApiOfTomorrow")
+    async with working():
+        await ended(idle, jobs)
+    assert await states(idle, jobs) == {"canceled": 1}
+
+
+async def test_a_job_that_breaks_what_runs_it_is_not_run_for_ever(idle, put, toy, working, monkeypatch):
+    run, runs = Executor.run, 0
+
+    async def broken(self: Executor, jobs: Sequence[ClaimedJob]) -> None:
+        nonlocal runs
+        runs += 1
+        if jobs[0].api == "Broken":
+            raise LookupError("an error of ours")
+        await run(self, jobs)
+
+    monkeypatch.setattr(Executor, "run", broken)
+    toy("Broken", quick)
+    toy("Quick", quick)
+    jobs = await put("Broken")
+    async with working(max_claims=2):
+        await ended(idle, jobs)
+        await ended(idle, await put("Quick"))
+    assert await states(idle, jobs) == {"failed": 1}
+    assert runs == 3
 
 
 async def test_a_failing_job_of_a_chunk_fails_alone(idle, put, toy, working):

@@ -15,6 +15,7 @@ SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
 _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _FINISH: LiteralString = "SELECT finish_jobs('running', $1, $2, $3, $4, $5)"
 _SWEEP: LiteralString = "SELECT * FROM sweep_jobs($1, $2, $3, $4, $5, $6)"
+_GIVE_BACK: LiteralString = "SELECT * FROM give_back_jobs($1, $2, $3, $4, $5, $6, $7)"
 _LEAVE: LiteralString = "SELECT * FROM leave_workers(ARRAY[$1::text], false, 0, '', $2, $3)"
 _VIEW: LiteralString = """
 SELECT uuid, account_uuid, user_uuid, api, state, epoch, accepted_at, started_at, finished_at, result,
@@ -169,18 +170,27 @@ async def leave(conn: Connection, owner: str, canceled: str, retention_s: float)
     return [(row["uuid"], row["hooked"]) for row in await conn.fetch(_LEAVE, owner, canceled, retention_s)]
 
 
-async def hand_back(conn: Connection, jobs: Sequence[ClaimedJob], *, counted: bool) -> None:
-    """Queue claimed jobs again; the claim counts against them, or does not because they were not started."""
-    await conn.execute(
-        """
-        UPDATE api_jobs j SET state = 'queued', owner = NULL, claims = j.claims - (NOT $3)::int
-        FROM unnest($1::text[], $2::int[]) AS h (uuid, epoch)
-        WHERE j.uuid = h.uuid AND j.epoch = h.epoch AND j.state = 'running'
-        """,
+async def hand_back(
+    conn: Connection, settings: Settings, jobs: Sequence[ClaimedJob], lost: str | None, canceled: str
+) -> list[tuple[str, bool]]:
+    """Queue claimed jobs again, as if they had not been claimed; those that were to be canceled are.
+
+    Args:
+        lost: the claim counts against them, and this body ends those that have used up all.
+
+    Returns (uuid, webhook due) of the ended.
+    """
+    rows = await conn.fetch(
+        _GIVE_BACK,
         [j.uuid for j in jobs],
         [j.epoch for j in jobs],
-        counted,
+        lost is not None,
+        settings.max_claims,
+        lost,
+        canceled,
+        float(settings.job_retention_s),
     )
+    return [(row["uuid"], row["hooked"]) for row in rows]
 
 
 async def canceled(conn: Connection, owner: str) -> set[tuple[str, int]]:
