@@ -250,6 +250,11 @@ async def record(
     await conn.execute(_RECORD, owner, *columns, release)
 
 
+async def is_alive(conn: Connection, owner: str) -> bool:
+    """Whether the worker has its lease, and keeps it until the transaction ends."""
+    return bool(await conn.fetchval("SELECT true FROM workers WHERE owner = $1 FOR KEY SHARE", owner))
+
+
 async def save_breakers(conn: Connection, changes: Sequence[BreakerChange]) -> None:
     """Store the breakers of lanes that failed."""
     if not changes:
