@@ -14,7 +14,7 @@ from zstack_mgmt.engine.bell import Bell, Queue
 from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.outside import TRANSACTIONS
 from zstack_mgmt.features import load
-from zstack_mgmt.process import build_services, open_pool
+from zstack_mgmt.process import build_services, open_pool, raise_descriptor_limit
 from zstack_mgmt.webhooks.deliveries import lease_s
 
 log = structlog.get_logger()
@@ -25,6 +25,7 @@ _OTHERS = 4  # connections for claims, due triggers and periodic work
 async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | None = None) -> None:
     """Run one worker until SIGTERM, SIGINT or the event, then end or hand back what it holds."""
     load()
+    descriptors = raise_descriptor_limit()
     stop = stop or _stop_on_signals()
     size = settings.worker_slots + TRANSACTIONS + _OTHERS if queue == "jobs" else _OTHERS
     pool = await open_pool(settings, application=f"zstack-{queue}", size=size)
@@ -44,7 +45,7 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
         asyncio.create_task(arq_host.listen(settings, queue, wake), name="ear"),
     ]
     work = [puller.start() for puller in pullers]
-    log.info("worker started", action="start", queue=queue)
+    log.info("worker started", action="start", queue=queue, descriptors=descriptors)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
     stops = (puller.stop(settings.stop_grace_s - 2) for puller in pullers)

@@ -1,12 +1,14 @@
 """Limits of requests in flight, turns, and breakers."""
 
 import asyncio
+import resource
 from dataclasses import replace
 
 from aiohttp import web
 
 from receivers import put, receiver, replying
 from webhooks.sending import FAST, ended, sender
+from workers.runner import run_worker
 
 
 async def test_at_most_four_are_in_flight_to_one_receiver(pool, settings):
@@ -20,6 +22,18 @@ async def test_at_most_four_are_in_flight_to_one_receiver(pool, settings):
         assert await ended(pool, 100) == {"delivered": 100}
         assert sink.most_in_flight == 4
         assert sorted(sink.ids) == sorted(ids)
+
+
+async def test_a_worker_takes_as_many_descriptors_as_the_system_lets_it_have(settings):
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    stop = asyncio.Event()
+    stop.set()
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+        await run_worker(settings, "webhooks", stop)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_two_senders_share_the_work_send_each_delivery_once_and_keep_the_limit(pool, settings):

@@ -26,7 +26,7 @@ from zstack_mgmt.core.errors import (
 from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors import cors, health
-from zstack_mgmt.doors.connections import Runner, raise_descriptor_limit
+from zstack_mgmt.doors.connections import Runner
 from zstack_mgmt.doors.keystone import discovery, replies
 from zstack_mgmt.doors.keystone.dispatch import dispatch as keystone_dispatch
 from zstack_mgmt.doors.page import index
@@ -35,6 +35,7 @@ from zstack_mgmt.doors.rest.replies import error_reply as rest_error_reply
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE, Trace
 from zstack_mgmt.features import load
+from zstack_mgmt.process import raise_descriptor_limit
 from zstack_mgmt.service.parts import running
 
 log = structlog.get_logger()

@@ -34,6 +34,9 @@ _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?:[ \r\n]|$)")
 _PLAIN = re.compile(r"[!-~]+")
 
 
+_Key = tuple[str, str, int]  # scheme, host and port
+
+
 class BadReply(Exception):
     """What came is no HTTP/1.1, or too much of it."""
 
@@ -143,7 +146,8 @@ class Client:
         self._dialler = Dialler(settings)
         self._connect_s = settings.webhook_connect_timeout_s
         self._total_s = settings.webhook_total_timeout_s
-        self._idle: defaultdict[tuple[str, str, int], list[tuple[_Wire, float]]] = defaultdict(list)
+        self._most_idle = settings.webhook_concurrency
+        self._idle: defaultdict[_Key, list[tuple[_Wire, float]]] = defaultdict(list)  # none is empty
         self._swept_at = 0.0
 
     async def post(self, url: yarl.URL, headers: Mapping[str, str], body: bytes, trail: Trail) -> Reply:
@@ -186,7 +190,7 @@ class Client:
                 raise
             assert wire.reply is not None  # noqa: S101 (its head was read)
             if complete and wire.is_quiet:
-                self._idle[key].append((wire, loop.time()))
+                self._keep(key, wire, loop.time())
             else:
                 wire.hang_up()
             return wire.reply
@@ -198,7 +202,19 @@ class Client:
                 wire.hang_up()
         self._idle.clear()
 
-    def _kept(self, key: tuple[str, str, int], now: float) -> _Wire | None:
+    def _keep(self, key: _Key, wire: _Wire, now: float) -> None:
+        self._idle[key].append((wire, now))
+        if sum(map(len, self._idle.values())) > self._most_idle:
+            first = min(self._idle, key=lambda other: self._idle[other][0][1])
+            oldest, _ = self._idle[first].pop(0)
+            oldest.hang_up()
+            self._drop_empty(first)
+
+    def _drop_empty(self, key: _Key) -> None:
+        if not self._idle[key]:
+            del self._idle[key]
+
+    def _kept(self, key: _Key, now: float) -> _Wire | None:
         if now - self._swept_at > 1:
             self._swept_at = now
             for other in list(self._idle):
@@ -206,11 +222,10 @@ class Client:
                     if now - since > _IDLE_S:
                         wire.hang_up()
                 self._idle[other] = [pair for pair in self._idle[other] if now - pair[1] <= _IDLE_S]
-                if not self._idle[other]:
-                    del self._idle[other]
-        wires = self._idle.get(key)
-        while wires:
-            wire, _ = wires.pop()
+                self._drop_empty(other)
+        while key in self._idle:
+            wire, _ = self._idle[key].pop()
+            self._drop_empty(key)
             if wire.is_quiet:
                 return wire
             wire.hang_up()
@@ -293,9 +308,9 @@ async def _read_rest(wire: _Wire) -> bool:
     headers = reply.headers
     if reply.flaw is not None or reply.status == 101:
         return False
-    if reply.status in (204, 304):
-        return reply.persistent
     persistent = reply.persistent and "close" not in headers.get("connection", "").lower()
+    if reply.status in (204, 304):
+        return persistent
     length = headers.get("content-length")
     if "transfer-encoding" in headers:
         if headers["transfer-encoding"].lower() != "chunked" or length is not None:
