@@ -95,6 +95,21 @@ async def test_the_deliveries_of_a_job_show_state_and_attempts(service):
         assert all({"startDate", "durationMs"} <= a.keys() for a in shown["log"])
 
 
+async def test_of_many_attempts_the_newest_hundred_are_shown(service):
+    async with receiver() as sink:
+        uuid = await hooked_job(service, sink)
+        await sink.wait_for(1)
+    await service.db.execute(
+        """
+        INSERT INTO webhook_attempts (delivery_id, epoch, outcome, status, started_at)
+        SELECT 'msg_' || $1, 10 + n, 'failed', 500 + n, now() FROM generate_series(1, 120) AS n
+        """,
+        uuid,
+    )
+    (shown,) = (await service.admin.get(f"/api-jobs/{uuid}/deliveries")).body["inventories"]
+    assert [attempt["status"] for attempt in shown["log"]] == list(range(521, 621))
+
+
 async def test_a_job_without_a_webhook_has_no_deliveries(service):
     accepted = await service.admin.call("POST", "/zones", {"params": {"name": "z"}})
     await service.admin.result(accepted.body["location"])

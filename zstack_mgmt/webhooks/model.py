@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from zstack_mgmt.core.inventory import Inventory, inventory
-from zstack_mgmt.doc import Doc
+from zstack_mgmt.doc import Bound, Doc
 
 AttemptOutcome = Literal["delivered", "gone", "failed", "unknown"]
 KEPT_REPLY_BYTES = 4096
+SHOWN_ATTEMPTS: Annotated[
+    int, Doc("attempts that `log` of a delivery shows, the newest ones; the others are not shown"), Bound()
+] = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ class WebhookDelivery(Inventory):
     next_date: Annotated[datetime | None, Doc("when a pending one is due; an open breaker may hold it back")]
     create_date: datetime
     finish_date: datetime | None
-    log: list[WebhookAttempt]
+    log: Annotated[
+        list[WebhookAttempt], Doc("the newest 100 attempts of all rounds, the oldest of them first")
+    ]
 
 
 @inventory("org.zstack.webhook.OlderWebhookSecretInventory", table="")
