@@ -149,8 +149,9 @@ async def test_everything_that_failed_since_a_time_is_redelivered(service):
         assert answer.body == {"redelivered": 3, "more": False}
         await sink.wait_for(3)
         assert {r.headers["x-job-uuid"] for r in sink.requests} == uuids
-        wrong = await service.admin.call("POST", path, {"params": {"since": "yesterday at noon"}})
-        assert (wrong.status, wrong.code) == (400, "SYS.1007")
+        for text in ("yesterday at noon", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+            wrong = await service.admin.call("POST", path, {"params": {"since": text}})
+            assert (wrong.status, wrong.code) == (400, "SYS.1007")
 
 
 @pytest.mark.parametrize("which", ["one", "failed"])
