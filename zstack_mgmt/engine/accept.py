@@ -46,12 +46,14 @@ class Acceptor:
         self._queued: Counter[str] = Counter()  # by account, as counted last, and what came since
         self._depth = 0  # of all accounts
 
-    def start(self) -> None:
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin. The tasks end at `stop` only."""
         self._tasks = [
             asyncio.create_task(self._plain.run(), name="accept"),
             asyncio.create_task(self._keyed.run(), name="accept-keyed"),
             asyncio.create_task(self._count(), name="queue-depth"),
         ]
+        return self._tasks
 
     async def stop(self) -> None:
         await tasks.end(*self._tasks)

@@ -43,8 +43,10 @@ class AuditTrail:
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin. The task ends at `stop` only."""
         self._task = asyncio.create_task(self._run(), name="audit")
+        return [self._task]
 
     async def stop(self) -> None:
         """Write what is left and end."""
