@@ -81,6 +81,15 @@ async def fetch_one(conn: Connection, query: LiteralString, *args: Any) -> Recor
     return row
 
 
+def touched(status: str) -> int:
+    """The number of rows in what `execute` returns.
+
+    >>> touched("DELETE 3")
+    3
+    """
+    return int(status.rpartition(" ")[2])
+
+
 CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
     "accounts_name_key": (InvalidArgument, "another account has this name"),
     "users_account_name_key": (InvalidArgument, "another user of the account has this name"),

@@ -117,9 +117,9 @@ class AuditTrail:
             )
 
 
-async def delete_old(conn: Connection, retention_s: int, limit: int) -> None:
-    """Drop lines past their time."""
-    await conn.execute(
+async def delete_old(conn: Connection, retention_s: int, limit: int) -> int:
+    """Drop lines past their time; their number."""
+    done = await conn.execute(
         """
         DELETE FROM audits WHERE id IN (
             SELECT id FROM audits WHERE create_date < now() - make_interval(secs => $1)
@@ -128,3 +128,4 @@ async def delete_old(conn: Connection, retention_s: int, limit: int) -> None:
         float(retention_s),
         limit,
     )
+    return db.touched(done)
