@@ -135,6 +135,7 @@ class _Way:
             try:
                 await self._store(batch)
             except Exception as error:
+                # The boundary: whatever goes wrong, these callers get an answer and the next ones their turn.
                 log.error("a batch was dropped", action="accept", jobs=len(batch), exc_info=error)
                 self._hang_up()
                 _fail(batch, _UNCLEAR)

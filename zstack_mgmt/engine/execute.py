@@ -74,6 +74,7 @@ class Executor:
                 await asyncio.sleep(pause_s)
                 pause_s = min(_PAUSE_MAX_S, pause_s * 2)
             except Exception as error:
+                # The boundary: the others of a chunk end without the one that fails.
                 if len(jobs) == 1 and _is_lost(error):
                     return await self._end_canceled(jobs[0])
                 if len(jobs) == 1:
@@ -116,6 +117,7 @@ class Executor:
         except (JobLost, *db.UNAVAILABLE, *db.CONFLICTS):
             raise
         except Exception as error:
+            # The boundary: whatever a handler raises is its job's outcome.
             if _is_lost(error):
                 raise
             overdue = isinstance(error, TimeoutError) and time.monotonic() >= deadline
@@ -133,7 +135,7 @@ class Executor:
                 return await self._apply(job, callers, conn)
         except (*db.UNAVAILABLE, *db.CONFLICTS):
             raise
-        except Exception as error:  # noqa: BLE001 (the worker's boundary)
+        except Exception as error:  # noqa: BLE001 (the boundary: it is the job's outcome)
             return self._explained(job, error)
 
     async def _finish(
