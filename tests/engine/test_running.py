@@ -125,6 +125,26 @@ async def test_a_claim_after_the_lease_brings_nothing(idle, put, toy):
     assert await idle.db.fetchval("SELECT state FROM api_jobs") == "queued"
 
 
+async def test_jobs_of_a_claim_whose_answer_was_lost_are_claimed_again(idle, put, toy, working, monkeypatch):
+    claim, lost = store.claim, 0
+
+    async def claim_without_answer(*args: Any) -> Any:
+        nonlocal lost
+        claimed = await claim(*args)
+        if claimed[0] and not lost:
+            lost = len(claimed[0])
+            raise db.DatabaseLost
+        return claimed
+
+    monkeypatch.setattr(store, "claim", claim_without_answer)
+    toy("Quick", quick)
+    jobs = await put("Quick", 5)
+    async with working():
+        await ended(idle, jobs)
+    assert lost == 5
+    assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 1
+
+
 async def test_a_job_of_another_release_is_left_to_others_and_costs_no_claim(idle, put, working, monkeypatch):
     claims = 0
     claim = store.claim
@@ -168,7 +188,7 @@ async def test_a_job_of_another_release_that_is_to_be_canceled_is(idle, put, wor
     hand_back = store.hand_back
 
     async def canceled_before(*args: Any) -> Any:
-        await cancel(idle, jobs[0])
+        await store.cancel(args[0], jobs[0], "{}", 60.0)
         return await hand_back(*args)
 
     monkeypatch.setattr(store, "hand_back", canceled_before)
@@ -304,7 +324,7 @@ async def test_a_cancellation_outlives_a_stop(idle, put, toy, working):
     jobs = await put("Endless", outside=True)
     async with working() as worker:
         await running(idle, 1)
-        worker.jobs._cancels_at = time.monotonic() + 60  # it does not hear of it while it runs
+        worker.jobs._checked_at = time.monotonic() + 60  # it does not hear of it while it runs
         await cancel(idle, jobs[0])
     assert await states(idle, jobs) == {"canceled": 1}
 

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 from aiohttp import web
 
 from receivers import hanging, put, receiver
 from webhooks.sending import ACCOUNT, Sender, ended, log_of, sender, state_of
+from zstack_mgmt.db import DatabaseLost
 from zstack_mgmt.webhooks import deliveries, outbox
 from zstack_mgmt.webhooks.outbox import BreakerChange
 from zstack_mgmt.webhooks.recording import LaneChange, write
@@ -82,6 +84,25 @@ async def test_a_sender_that_lost_its_lease_leaves_the_breakers_of_its_lanes_alo
             await write(conn, settings, "taken:back", [], {lane: LaneChange(late, has_closed=False)}, [], 0.0)
             row = await conn.fetchrow("SELECT failures, opened_at FROM webhook_breakers")
             assert tuple(row) == (3, None)
+
+
+async def test_what_a_claim_brought_whose_answer_was_lost_is_claimed_again(pool, settings, monkeypatch):
+    claim, lost = outbox.claim, 0
+
+    async def claim_without_answer(*args: Any) -> Any:
+        nonlocal lost
+        claimed = await claim(*args)
+        if claimed.deliveries and not lost:
+            lost = len(claimed.deliveries)
+            raise DatabaseLost
+        return claimed
+
+    monkeypatch.setattr(outbox, "claim", claim_without_answer)
+    async with receiver() as sink, sender(pool, settings):
+        await put(pool, sink.url, count=5)
+        assert await ended(pool, 5) == {"delivered": 5}
+    assert lost > 0
+    assert len(sink.requests) == 5
 
 
 async def test_lost_connections_to_the_database_are_survived(pool, settings):

@@ -66,11 +66,13 @@ class Jobs:
         self._suspect: asyncio.Task[None] | None = None
         self._suspects_at = 0.0  # when to look for the next one
         self._unknown: set[str] = set()
-        self._dropped: list[ClaimedJob] = []  # by an error of ours; to be handed back
-        self._strangers: list[ClaimedJob] = []  # of APIs that this release does not have; the same
+        self._dropped: list[tuple[str, int]] = []  # by an error of ours; to be handed back
+        self._not_begun: list[
+            tuple[str, int]
+        ] = []  # to be handed back too: left to others, or never heard of
         self._looked_at = 0.0
         self._rested = asyncio.Event()  # it is no longer busy
-        self._cancels_at = 0.0
+        self._checked_at = 0.0
         self._more = False
 
     async def pull(self) -> float | None:
@@ -94,7 +96,7 @@ class Jobs:
     def drop(self) -> None:
         """Stop all jobs: other workers have them now."""
         self._dropped.clear()
-        self._strangers.clear()
+        self._not_begun.clear()
         for task in self._running:
             task.cancel()
 
@@ -149,7 +151,7 @@ class Jobs:
             metrics.WAIT_SECONDS.observe(max(0.0, now - job.accepted_at.timestamp()))
             if find_api(job.api) is None:
                 self._unknown.add(job.api)
-                self._strangers.append(job)
+                self._not_begun.append(job.key)
                 log.warning("a job of another release is left to others", action="claim", api=job.api)
             elif job.claims > 1:
                 self._suspect = self._launch([job], Counter(), 1)
@@ -203,7 +205,7 @@ class Jobs:
             self._suspect, self._suspects_at = None, 0.0
         if not task.cancelled() and task.exception() is not None:
             log.error("jobs were dropped", action="run", jobs=len(chunk), exc_info=task.exception())
-            self._dropped += chunk
+            self._dropped += [job.key for job in chunk]
         if not self._is_busy():
             self._rested.set()
         self._on_end({job.api for job in chunk})
@@ -211,25 +213,33 @@ class Jobs:
             self.wake()
 
     async def _look_after_claimed(self) -> None:
-        """Stop jobs that are to be canceled, and queue again what is not to be run here."""
-        if self._running and time.monotonic() - self._cancels_at >= LOOK_S:
-            self._cancels_at = time.monotonic()
+        """Stop jobs that are to be canceled, and queue again what is not to be run here.
+
+        The answer to a claim can be lost: what is held in the database and not known here was not begun.
+        """
+        if time.monotonic() - self._checked_at >= LOOK_S:
+            self._checked_at = time.monotonic()
             async with self._pool.acquire() as conn:
-                for key in await store.canceled(conn, self._lease.owner):
+                held = await store.held(conn, self._lease.owner)
+            begun = {job.key for chunk in self._running.values() for job in chunk}
+            for key, to_be_canceled in held.items():
+                if key not in begun and key not in self._dropped and key not in self._not_begun:
+                    self._not_begun.append(key)
+                elif to_be_canceled:
                     self._executor.cancel(key)
         await self._hand_back()
 
     async def _hand_back(self) -> None:
-        """Queue again what an error of ours has dropped, which counts against it, and strangers.
+        """Queue again what an error of ours has dropped, which counts against it, and what was not begun.
 
         They stay to be handed back until that is done.
         """
-        for jobs, lost in ((self._dropped, _DROPPED), (self._strangers, None)):
-            batch = list(jobs)
+        for keys, lost in ((self._dropped, _DROPPED), (self._not_begun, None)):
+            batch = list(keys)
             if batch:
                 async with self._pool.acquire() as conn:
                     ended = await store.hand_back(conn, self._settings, batch, lost, CANCELED)
-                del jobs[: len(batch)]
+                del keys[: len(batch)]
                 self._bell.tell(ended)
 
 

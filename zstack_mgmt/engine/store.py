@@ -171,19 +171,20 @@ async def leave(conn: Connection, owner: str, canceled: str, retention_s: float)
 
 
 async def hand_back(
-    conn: Connection, settings: Settings, jobs: Sequence[ClaimedJob], lost: str | None, canceled: str
+    conn: Connection, settings: Settings, keys: Sequence[tuple[str, int]], lost: str | None, canceled: str
 ) -> list[tuple[str, bool]]:
     """Queue claimed jobs again, as if they had not been claimed; those that were to be canceled are.
 
     Args:
+        keys: uuid and epoch of each.
         lost: the claim counts against them, and this body ends those that have used up all.
 
     Returns (uuid, webhook due) of the ended.
     """
     rows = await conn.fetch(
         _GIVE_BACK,
-        [j.uuid for j in jobs],
-        [j.epoch for j in jobs],
+        [uuid for uuid, _ in keys],
+        [epoch for _, epoch in keys],
         lost is not None,
         settings.max_claims,
         lost,
@@ -193,12 +194,12 @@ async def hand_back(
     return [(row["uuid"], row["hooked"]) for row in rows]
 
 
-async def canceled(conn: Connection, owner: str) -> set[tuple[str, int]]:
-    """Those of the worker's jobs that are to be canceled."""
+async def held(conn: Connection, owner: str) -> dict[tuple[str, int], bool]:
+    """What the worker holds, by uuid and epoch, and whether it is to be canceled."""
     rows = await conn.fetch(
-        "SELECT uuid, epoch FROM api_jobs WHERE owner = $1 AND state = 'running' AND cancel_asked", owner
+        "SELECT uuid, epoch, cancel_asked FROM api_jobs WHERE owner = $1 AND state = 'running'", owner
     )
-    return {(row["uuid"], row["epoch"]) for row in rows}
+    return {(row["uuid"], row["epoch"]): row["cancel_asked"] for row in rows}
 
 
 async def hold(conn: Connection, uuid: str, epoch: int) -> bool:

@@ -52,9 +52,19 @@ class Backlog:
         self._ready: dict[Receiver, None] = {}  # in turn; some may turn out not to be
         self._at_limit: dict[Receiver, None] = {}  # kept back by their account's limit
         self.receivers: dict[str, Receiver] = {}
-        self.in_flight = 0
+        self._sending: set[tuple[str, int]] = set()  # in flight
         self.held = 0  # in the queues
         self.returned: list[Delivery] = []  # not to be sent by this claim; the owner hands them back
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._sending)
+
+    @property
+    def keys(self) -> set[tuple[str, int]]:
+        """Of all deliveries that are queued, in flight or to be handed back."""
+        queued = (delivery for receiver in self.receivers.values() for delivery in receiver.queue)
+        return self._sending | {delivery.key for delivery in (*queued, *self.returned)}
 
     @property
     def is_full(self) -> bool:
@@ -116,7 +126,7 @@ class Backlog:
             if delivery is not None:
                 receiver.in_flight += 1
                 receiver.lanes[delivery.account_uuid] += 1
-                self.in_flight += 1
+                self._sending.add(delivery.key)
                 self._accounts[delivery.account_uuid] += 1
                 return delivery
         return None
@@ -172,7 +182,7 @@ class Backlog:
         receiver = self.receivers[delivery.receiver]
         receiver.in_flight -= 1
         receiver.lanes[delivery.account_uuid] -= 1
-        self.in_flight -= 1
+        self._sending.discard(delivery.key)
         self._accounts[delivery.account_uuid] -= 1
         if not self._accounts[delivery.account_uuid]:
             del self._accounts[delivery.account_uuid]

@@ -32,6 +32,11 @@ class Delivery:
     due_in_s: float  # negative: since when its own time has come; positive only for an early probe
     probe: bool
 
+    @property
+    def key(self) -> tuple[str, int]:
+        """Tells this claim from every other one."""
+        return self.id, self.epoch
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:

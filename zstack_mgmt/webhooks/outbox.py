@@ -4,7 +4,7 @@ clock is the clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -226,6 +226,20 @@ async def claim(conn: Connection, owner: str, probe_s: float, wants: Sequence[tu
             breakers[row["receiver"], row["account_uuid"]] = breaker
     clock = rows[0]["clock"] if rows else 0.0
     return Claimed(list(dict.fromkeys(row["owned"] for row in rows)), deliveries, breakers, clock)
+
+
+async def give_back_others(conn: Connection, owner: str, known: Collection[tuple[str, int]]) -> None:
+    """Give back what the owner has, but for the deliveries with these ids and epochs."""
+    await conn.execute(
+        """
+        UPDATE webhook_deliveries d SET owner = NULL FROM webhook_receivers r
+        WHERE r.owner = $1 AND d.receiver = r.receiver AND d.state = 'pending' AND d.owner = r.owner
+          AND (d.id, d.epoch) NOT IN (SELECT * FROM unnest($2::text[], $3::int[]))
+        """,
+        owner,
+        [delivery_id for delivery_id, _ in known],
+        [epoch for _, epoch in known],
+    )
 
 
 async def record(
