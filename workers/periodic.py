@@ -31,11 +31,14 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
     kept_s = float(settings.tombstone_retention_s)
 
     async def in_batches(do_some: Callable[[db.Connection], Awaitable[int]]) -> None:
-        """Go on until a batch is short: more may have come since the last round than one batch takes."""
-        until = time.monotonic() + _ROUND_S
-        async with pool.acquire() as conn:
-            while await do_some(conn) >= _BATCH and time.monotonic() < until:
-                continue
+        """Go on until a batch is short: more may have come since the last round than one batch takes.
+
+        The connection is given back after each batch, so that nobody waits for it longer than that.
+        """
+        until, done = time.monotonic() + _ROUND_S, _BATCH
+        while done >= _BATCH and time.monotonic() < until:
+            async with pool.acquire() as conn:
+                done = await do_some(conn)
 
     async def expire_jobs() -> None:
         """Drop job results past their time, and free jobs whose release was missed."""

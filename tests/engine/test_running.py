@@ -244,6 +244,21 @@ async def test_a_failing_job_of_a_chunk_fails_alone(idle, put, toy, working):
     assert await idle.db.fetchval(transactions) < 40
 
 
+async def test_a_job_that_loses_its_connection_each_time_holds_up_no_other_and_ends(idle, put, toy, working):
+    async def loses(call: Any, conn: Any, request: Any) -> None:
+        await conn.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    toy("Loses", loses)
+    toy("Quick", quick)
+    lost = await put("Loses", timeout_s=5)
+    others = await put("Quick", 3)
+    async with working():
+        await ended(idle, others)
+        await ended(idle, lost)
+    assert await states(idle, lost) == {"failed": 1}
+    assert await states(idle, others) == {"succeeded": 3}
+
+
 async def test_x_api_timeout_holds_for_a_job_that_waits_behind_another(idle, put, toy, working):
     toy("Endless", endless, outside=True)
     await put("Endless", keys="k", outside=True)
