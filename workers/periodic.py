@@ -13,6 +13,7 @@ from zstack_mgmt.compute.vms import reconcile
 from zstack_mgmt.core.registry import Services
 from zstack_mgmt.engine import store as jobs
 from zstack_mgmt.engine.periodic import Task
+from zstack_mgmt.identity.access_keys import store as access_keys
 from zstack_mgmt.identity.audit import trail as audit
 from zstack_mgmt.identity.sessions import store as sessions
 from zstack_mgmt.scheduler import due
@@ -52,6 +53,10 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
         """Drop expired sessions."""
         await in_batches(lambda conn: sessions.delete_expired(conn, _BATCH))
 
+    async def expire_signatures() -> None:
+        """Drop signatures that are too old to be shown again."""
+        await in_batches(lambda conn: access_keys.forget_uses(conn, _BATCH))
+
     async def expire_trails() -> None:
         """Drop audit lines past their time."""
         await in_batches(lambda conn: audit.delete_old(conn, settings.audit_retention_s, _BATCH))
@@ -85,6 +90,7 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
             expire_jobs,
             expire_deliveries,
             expire_sessions,
+            expire_signatures,
             expire_trails,
             expire_failures,
             settle_vms,

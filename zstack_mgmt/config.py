@@ -84,6 +84,12 @@ class Settings:
         Doc("open connections of one address, trusted proxies excepted; further ones are closed"),
         Bound(),
     ] = 4096
+    max_account_streams: Annotated[
+        Count, Doc("event streams of one account at one API process"), Bound("TooBusy")
+    ] = 100
+    max_streams_per_address: Annotated[
+        Count, Doc("event streams of one address at one API process"), Bound("TooBusy")
+    ] = 200
     request_timeout_s: Annotated[
         Count, Doc("seconds for the whole of a request to arrive"), Bound("RequestTimedOut")
     ] = 30
@@ -136,6 +142,9 @@ class Settings:
     login_forget_s: int = 3600
     login_lockout_failures: Annotated[int, Doc("failures from anywhere that lock a name; 0: never")] = 0
     login_lockout_s: int = 900
+    access_key_tolerance_s: Annotated[
+        Count, Doc("how far the Date of a signed request may be off"), Bound("InvalidSession")
+    ] = 900
     token_timeout_s: Annotated[Count, Doc("of Keystone tokens; they cannot be renewed")] = 3600
     password_expires_days: Annotated[int, Doc("after which a password must be changed; 0: never")] = 0
     password_history: Annotated[
