@@ -8,7 +8,7 @@ more depends on its pace.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from zstack_mgmt.webhooks.model import Delivery
@@ -74,14 +74,23 @@ class Backlog:
         """The receivers that need no further claim yet."""
         return [name for name, r in self.receivers.items() if 2 * len(r.queue) > r.target]
 
-    def wants(self, due: Iterable[str]) -> list[tuple[str, int]]:
-        """How many deliveries to claim from each of these receivers, in the order of their names."""
+    def wants(self, due: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+        """How many deliveries to claim from each of these receivers, in the order of their names.
+
+        Args:
+            due: receivers in the order of claiming, each with its place among those of its account. The first
+                ones of the accounts share the room; an account that is alone leaves some for others to come.
+        """
         room = self._most_held - self.held
+        accounts = sum(place == 1 for _, place in due)
+        if accounts < 2:
+            room -= self._most_held // _RESERVED
+        share = max(1, room // max(1, accounts))
         wants: list[tuple[str, int]] = []
-        for name in due:
+        for name, place in due:
             receiver = self.receivers.get(name)
             target, queued = (receiver.target, len(receiver.queue)) if receiver else (FIRST_CLAIM, 0)
-            want = min(target - queued, room)
+            want = min(target - queued, room, share if place == 1 else room)
             if want > 0:
                 wants.append((name, want))
                 room -= want

@@ -33,15 +33,19 @@ WITH RECURSIVE lanes AS (
     LEFT JOIN webhook_receivers r ON r.receiver = l.receiver
     WHERE coalesce(r.owner, $1) = $1 AND NOT l.receiver = ANY ($2)
 )
-SELECT ARRAY(
-           SELECT q.receiver FROM (
-               SELECT due.receiver, due.due_at,
-                      row_number() OVER (PARTITION BY due.account_uuid ORDER BY due.due_at) AS nth
-               FROM due WHERE due.due_at <= now()) q
-           GROUP BY q.receiver ORDER BY min(q.nth), min(q.due_at) LIMIT $3
-       ) AS receivers,
+SELECT chosen.receivers, chosen.places,
        (SELECT extract(epoch FROM min(due.due_at) - now())::float8 FROM due WHERE due.due_at > now())
        AS next_s
+FROM (
+    SELECT coalesce(array_agg(c.receiver ORDER BY c.place, c.due_at), '{}') AS receivers,
+           coalesce(array_agg(c.place ORDER BY c.place, c.due_at), '{}') AS places
+    FROM (
+        SELECT q.receiver, min(q.place)::int AS place, min(q.due_at) AS due_at FROM (
+            SELECT due.receiver, due.due_at,
+                   row_number() OVER (PARTITION BY due.account_uuid ORDER BY due.due_at) AS place
+            FROM due WHERE due.due_at <= now()) q
+        GROUP BY q.receiver ORDER BY min(q.place), min(q.due_at) LIMIT $3) c
+) chosen
 """
 
 _CLAIM: LiteralString = """
@@ -181,13 +185,14 @@ class BreakerChange:
 
 async def discover(
     conn: Connection, owner: str, skip: Sequence[str], limit: int
-) -> tuple[list[str], float | None]:
+) -> tuple[list[tuple[str, int]], float | None]:
     """Receivers with something to send that no other sender owns, and the seconds until the next one has.
 
-    Accounts take turns, so that one with many receivers does not crowd out the others.
+    Accounts take turns, so that one with many receivers does not crowd out the others: each receiver comes
+    with its place among those of its account.
     """
     row = await fetch_one(conn, _DISCOVER, owner, skip, limit)
-    return row["receivers"], row["next_s"]
+    return list(zip(row["receivers"], row["places"], strict=True)), row["next_s"]
 
 
 async def claim(conn: Connection, owner: str, probe_s: float, wants: Sequence[tuple[str, int]]) -> Claimed:
