@@ -187,6 +187,7 @@ def test_our_own_database_and_redis_are_never_receivers(host):
             [("db-1", 5432), ("fd00::7", 6000), ("10.0.0.7", 5432)],
         ),
         ("postgresql:///x?host=db-1,db-2&port=6000", [("db-1", 6000), ("db-2", 6000)]),
+        ("postgresql:///x?host=db-1,db-2&port=6000,6001", [("db-1", 6000), ("db-2", 6001)]),
         ("postgresql:///x?host=/var/run", [("localhost", 5432)]),
         ("postgresql://%2Fvar%2Frun/x", [("localhost", 5432)]),
         ("redis://:secret@cache/0", [("cache", 6379)]),

@@ -231,9 +231,10 @@ def control_plane(*urls: str) -> tuple[Place, ...]:
     for url in urls:
         parts = urlsplit(url)
         said = parse_qs(parts.query)
-        port = said.get("port", ["6379" if parts.scheme.startswith("redis") else "5432"])[0]
+        ports = said.get("port", ["6379" if parts.scheme.startswith("redis") else "5432"])[0].split(",")
         hosts = parts.netloc.rpartition("@")[2] or said.get("host", ["localhost"])[0]
-        for host in hosts.split(","):
+        for number, host in enumerate(hosts.split(",")):
+            port = ports[number % len(ports)]  # one for all, or one each
             found = _HOST_PORT.fullmatch(host)
             if found is None:  # the path of a socket, whose server may listen on loopback too
                 places.append(("localhost", int(port)))
