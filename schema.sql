@@ -1402,11 +1402,12 @@ BEGIN
     RETURN v_hooked;
 END $$;
 
--- Takes back what these workers hold, whose rows are deleted: none of their claims can come after that. Jobs that were to
--- be canceled are; with p_died, jobs that have used up p_max_claims fail, and the others have one claim on their account.
--- Returns the jobs that it ended.
-CREATE FUNCTION leave_workers(
-    p_owners text[], p_died boolean, p_max_claims int, p_lost_result text, p_canceled_result text, p_retention_s float8
+-- Queues claimed jobs again, as far as they are still held under their epochs. Those that were to be canceled are. With
+-- p_counted the claim stays on the account of the job, which fails when it has used up p_max_claims; without, all but the
+-- epoch is as it was before. Returns the jobs that it ended.
+CREATE FUNCTION give_back_jobs(
+    p_uuids text[], p_epochs int[], p_counted boolean, p_max_claims int, p_lost_result text, p_canceled_result text,
+    p_retention_s float8
 ) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -1415,12 +1416,11 @@ DECLARE
     v_canceled boolean[];
     v_hooked boolean;
 BEGIN
-    DELETE FROM workers w WHERE w.owner = ANY (p_owners);
     SELECT array_agg(l.uuid), array_agg(l.epoch), array_agg(l.cancel_asked) INTO v_uuids, v_epochs, v_canceled FROM (
-        SELECT j.uuid, j.epoch, j.cancel_asked FROM api_jobs j
-        WHERE j.state = 'running' AND j.owner = ANY (p_owners)
-          AND (j.cancel_asked OR p_died AND j.claims >= p_max_claims)
-        ORDER BY j.seq FOR UPDATE) l;
+        SELECT j.uuid, j.epoch, j.cancel_asked FROM api_jobs j JOIN unnest(p_uuids, p_epochs) AS h (uuid, epoch)
+            ON j.uuid = h.uuid AND j.epoch = h.epoch
+        WHERE j.state = 'running' AND (j.cancel_asked OR p_counted AND j.claims >= p_max_claims)
+        ORDER BY j.seq FOR UPDATE OF j) l;
     IF v_uuids IS NOT NULL THEN
         v_hooked := finish_jobs(
             'running', v_uuids, v_epochs,
@@ -1429,8 +1429,27 @@ BEGIN
             p_retention_s);
         RETURN QUERY SELECT u, v_hooked FROM unnest(v_uuids) AS u;
     END IF;
-    UPDATE api_jobs j SET state = 'queued', owner = NULL, claims = j.claims - (NOT p_died)::int
-    WHERE j.state = 'running' AND j.owner = ANY (p_owners);
+    UPDATE api_jobs j SET state = 'queued', owner = NULL, claims = j.claims - (NOT p_counted)::int,
+           started_at = CASE WHEN p_counted OR j.claims > 1 THEN j.started_at END
+    FROM unnest(p_uuids, p_epochs) AS h (uuid, epoch)
+    WHERE j.uuid = h.uuid AND j.epoch = h.epoch AND j.state = 'running';
+END $$;
+
+-- Takes back what these workers hold, whose rows are deleted: none of their claims can come after that. With p_died their
+-- claims count against the jobs. Returns the jobs that it ended.
+CREATE FUNCTION leave_workers(
+    p_owners text[], p_died boolean, p_max_claims int, p_lost_result text, p_canceled_result text, p_retention_s float8
+) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_uuids text[];
+    v_epochs int[];
+BEGIN
+    DELETE FROM workers w WHERE w.owner = ANY (p_owners);
+    SELECT array_agg(j.uuid), array_agg(j.epoch) INTO v_uuids, v_epochs
+    FROM api_jobs j WHERE j.state = 'running' AND j.owner = ANY (p_owners);
+    RETURN QUERY SELECT * FROM give_back_jobs(v_uuids, v_epochs, p_died, p_max_claims, p_lost_result, p_canceled_result,
+                                              p_retention_s);
 
     -- The attempts under way have no known outcome.
     WITH left_over AS (

@@ -293,7 +293,7 @@ async def test_canceling_the_first_job_of_a_resource_frees_the_next(idle: Servic
     claimed = await claim(idle.db)
     assert [job.uuid for job in claimed] == [first.headers["X-Job-UUID"]]
     assert await claim(idle.db) == []
-    await store.hand_back(idle.db, claimed, counted=False)
+    await store.hand_back(idle.db, idle.settings, [job.key for job in claimed], None, "{}")
     await idle.admin.call("DELETE", first.body["location"])
     freed = await claim(idle.db)
     assert [job.uuid for job in freed] == [second.headers["X-Job-UUID"]]

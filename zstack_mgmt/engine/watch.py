@@ -32,11 +32,13 @@ class Watcher:
         self._seen: dict[str, tuple[str, int]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin. The tasks end at `stop` only."""
         self._tasks = [
             asyncio.create_task(self._listen(), name="watch-redis"),
             asyncio.create_task(self._look(), name="watch-database"),
         ]
+        return self._tasks
 
     async def stop(self) -> None:
         await tasks.end(*self._tasks)

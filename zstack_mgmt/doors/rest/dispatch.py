@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -34,6 +35,7 @@ ROUTES = web.AppKey("rest_routes", Routes)
 _MAX_WAIT_S = 30.0
 _HOLD_S = 5.0  # how long a poll bridges the database's absence before it answers 202
 _POLL = "PollApiJob"
+_SECONDS = re.compile(r"[0-9]{1,20}")
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
@@ -155,7 +157,7 @@ def _wants_schema(request: web.Request) -> bool:
 def _api_timeout(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= MAX_TIMEOUT_S:
+    if not _SECONDS.fullmatch(text) or not 0 < int(text) <= MAX_TIMEOUT_S:
         raise BadRequest(f"X-API-Timeout must be a number of seconds from 1 to {MAX_TIMEOUT_S}")
     return int(text)
 
