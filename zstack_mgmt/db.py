@@ -110,8 +110,12 @@ class DatabaseLost(Exception):
     """A connection could not be made, broke, or did not answer in time."""
 
 
+FULL = (asyncpg.exceptions.DiskFullError, asyncpg.exceptions.OutOfMemoryError)
+"""The server has no room for what it was asked; it has undone the transaction."""
+
 UNAVAILABLE = (
     DatabaseLost,
+    *FULL,
     asyncpg.exceptions.PostgresConnectionError,
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.AdminShutdownError,
@@ -283,6 +287,8 @@ def translate(error: asyncpg.PostgresError) -> ApiError | None:
         return _broken_reference(str(getattr(error, "detail", "")))
     if isinstance(error, CONFLICTS):
         return TooBusy("other calls are changing the same resources; try again")
+    if isinstance(error, FULL):
+        return TooBusy("the database has no room left; nothing was changed, try again later")
     if isinstance(error, asyncpg.exceptions.QueryCanceledError):
         return InternalError("the database took too long; narrow the request down")
     return None

@@ -30,8 +30,8 @@ _UNCLEAR_S = 5.0  # how long an unclear commit is asked for again before the cal
 _TRIES = 3
 _COUNT_EVERY_S = 1.0
 _COUNT_SHARE = 20  # counting takes one part in so many of the time
-_AWAY = "the job could not be stored; nothing was accepted, try again"
-_UNCLEAR = "the database was lost while the job was stored; repeat the call with the same X-Job-UUID"
+AWAY = "the job could not be stored; nothing was accepted, try again"
+UNCLEAR = "the database was lost while the job was stored; repeat the call with the same X-Job-UUID"
 
 Waiting = tuple[Submission, "asyncio.Future[None]"]
 
@@ -113,7 +113,7 @@ class _Way:
         await future
 
     def close(self) -> None:
-        _fail(self.pending, _AWAY)
+        _fail(self.pending, AWAY)
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -135,7 +135,7 @@ class _Way:
             except Exception as error:
                 log.error("a batch was dropped", action="accept", jobs=len(batch), exc_info=error)
                 self._hang_up()
-                _fail(batch, _UNCLEAR)
+                _fail(batch, UNCLEAR)
 
     async def _store(self, batch: Sequence[Waiting]) -> None:
         """Store a batch, and answer each of it.
@@ -155,19 +155,19 @@ class _Way:
                     rows = await store.accept(conn, jobs)
             except db.UNAVAILABLE as error:
                 self._hang_up()
-                unclear = unclear or sent
+                unclear = unclear or (sent and not isinstance(error, db.FULL))
                 log.warning("a batch is not stored", action="accept", jobs=len(jobs), error=repr(error))
                 if time.monotonic() >= until or not unclear:
-                    return _fail(batch, _UNCLEAR if unclear else _AWAY)
+                    return _fail(batch, UNCLEAR if unclear else AWAY)
                 await asyncio.sleep(0.2)
             except db.CONFLICTS:
                 tries += 1
                 if tries >= _TRIES:
-                    return _fail(batch, _UNCLEAR if unclear else _AWAY)
+                    return _fail(batch, UNCLEAR if unclear else AWAY)
             except (asyncpg.PostgresError, ValueError) as error:
                 log.error("a batch was refused", action="accept", jobs=len(jobs), error=repr(error))
                 if len(batch) == 1:
-                    return _fail(batch, _AWAY)
+                    return _fail(batch, AWAY)
                 for one in batch:
                     await self._store([one])
                 return None
