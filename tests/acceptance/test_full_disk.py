@@ -16,7 +16,7 @@ import pytest
 
 from app import Service, running_service
 from engine.waiting import ended, states, until
-from services import FAST, Services
+from services import FAST
 from zstack_mgmt import schema
 from zstack_mgmt.config import Settings
 from zstack_mgmt.local.servers import prepare_data_dir, start_postgres
