@@ -12,7 +12,7 @@ from functools import cache, cached_property, wraps
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args
 
 import orjson
-from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
@@ -32,7 +32,18 @@ Answer = Literal["body", "job", "accepted", "events"]
 """What a sync API answers with: its value, a job as it stands, that a job is to end, a stream of events."""
 R = TypeVar("R", bound="ApiRequest")
 
-Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
+MAX_TAG_BYTES: Annotated[int, Doc("bytes of a tag in UTF-8"), Bound("BadRequest")] = 2048
+
+
+def _tag(text: str) -> str:
+    if len(text.encode()) > MAX_TAG_BYTES:
+        raise ValueError(f"a tag has at most {MAX_TAG_BYTES} bytes in UTF-8")
+    return text
+
+
+Tag = Annotated[
+    str, StringConstraints(max_length=MAX_TAG_BYTES, strip_whitespace=False), AfterValidator(_tag)
+]
 
 
 MAX_TAGS: Annotated[int, Doc("tags of one kind in a call"), Bound("BadRequest")] = 100
