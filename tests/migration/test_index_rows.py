@@ -33,7 +33,8 @@ def most(kind: Any) -> int:
     return WIDEST * next(mark.max_length for mark in kind.__metadata__ if hasattr(mark, "max_length"))
 
 
-OURS = {  # names, words and numbers that the service makes itself
+OURS = {  # names, words and numbers that the service makes itself, and ids in ASCII
+    "access_keys.access_key_id",
     "api_job_keys.key", "api_jobs.lane", "api_jobs.owner", "api_jobs.waits_for", "workers.owner",
     "domain_quotas.item", "installation.name", "periodic_tasks.name", "quota_defaults.name", "quotas.name",
     "prices.resource_name", "resource_owners.resource_type", "schema_steps.name", "tags.resource_type",

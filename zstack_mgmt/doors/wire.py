@@ -94,3 +94,9 @@ def _address(text: str) -> str:
         return str(ip_address(text))
     except ValueError:
         return ""
+
+
+def target_of(request: web.Request) -> str:
+    """The path and query as they were sent, also of a target that names the server (RFC 9112, 3.2.2)."""
+    raw = request.raw_path
+    return raw if raw.startswith("/") else request.rel_url.raw_path_qs

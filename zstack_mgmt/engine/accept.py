@@ -17,7 +17,7 @@ import structlog
 
 from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.core.errors import BadRequest, TooBusy
+from zstack_mgmt.core.errors import ApiError, BadRequest, InvalidSession, TooBusy
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.model import Submission
@@ -32,6 +32,7 @@ _COUNT_EVERY_S = 1.0
 _COUNT_SHARE = 20  # counting takes one part in so many of the time
 AWAY = "the job could not be stored; nothing was accepted, try again"
 UNCLEAR = "the database was lost while the job was stored; repeat the call with the same X-Job-UUID"
+USED_SIGNATURE = "wrong accessKey signature: it has been used already, and opens one change"
 
 Waiting = tuple[Submission, "asyncio.Future[None]"]
 
@@ -174,14 +175,15 @@ class _Way:
             else:
                 return self._answer(batch, {row[0]: row[1:] for row in rows})
 
-    def _answer(self, batch: Sequence[Waiting], known: dict[str, tuple[str, bytes]]) -> None:
+    def _answer(self, batch: Sequence[Waiting], known: dict[str, tuple[str | None, bytes | None]]) -> None:
         self._bell.ring("jobs")
         for submission, future in batch:
             if future.done():
                 continue
             before = known.get(submission.uuid)
-            if before is not None and before != (submission.account_uuid, submission.fingerprint):
-                future.set_exception(BadRequest(f"X-Job-UUID {submission.uuid} belongs to another call"))
+            error = None if before is None else refusal(submission, *before)
+            if error is not None:
+                future.set_exception(error)
             else:
                 future.set_result(None)
 
@@ -189,6 +191,15 @@ class _Way:
         if self._conn is None or self._conn.is_closed():
             self._conn = await db.connect(self._settings, application="zstack-accept")
         return self._conn
+
+
+def refusal(submission: Submission, account_uuid: str | None, fingerprint: bytes | None) -> ApiError | None:
+    """What is wrong with a submission of whose uuid the database has told this; None: it is a repeat."""
+    if account_uuid is None:
+        return InvalidSession(USED_SIGNATURE)
+    if (account_uuid, fingerprint) != (submission.account_uuid, submission.fingerprint):
+        return BadRequest(f"X-Job-UUID {submission.uuid} belongs to another call")
+    return None
 
 
 def _fail(batch: Sequence[Waiting], why: str) -> None:

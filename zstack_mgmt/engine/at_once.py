@@ -12,9 +12,9 @@ import asyncpg
 import structlog
 
 from zstack_mgmt import db
-from zstack_mgmt.core.errors import BadRequest, TooBusy
+from zstack_mgmt.core.errors import TooBusy
 from zstack_mgmt.engine import store
-from zstack_mgmt.engine.accept import AWAY, UNCLEAR
+from zstack_mgmt.engine.accept import AWAY, UNCLEAR, refusal
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.execute import Executor, accounts_of
 from zstack_mgmt.engine.model import ClaimedJob, Outcome, Submission
@@ -40,8 +40,8 @@ class AtOnce:
     async def submit(self, submission: Submission) -> None:
         """Store the job and end it, or find that the same call stored it before.
 
-        Raises BadRequest when the uuid belongs to another call, TooBusy when the database is away or others
-        change the same rows; its text says whether the job may have been stored.
+        Raises what `refusal` says, and TooBusy when the database is away or others change the same rows; its
+        text says whether the job may have been stored.
         """
         await self._turns.take(submission.account_uuid)
         try:
@@ -83,8 +83,9 @@ class AtOnce:
         """What has ended with its acceptance; None when the call was stored before, or has to wait."""
         async with db.transaction(self._pool) as conn:
             for _, account_uuid, fingerprint in await store.accept(conn, [submission]):
-                if (account_uuid, fingerprint) != (submission.account_uuid, submission.fingerprint):
-                    raise BadRequest(f"X-Job-UUID {submission.uuid} belongs to another call")
+                error = refusal(submission, account_uuid, fingerprint)
+                if error is not None:
+                    raise error
                 return None
             job = await store.begin(conn, submission.uuid)
             if job is None:

@@ -18,13 +18,13 @@ from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.core.registry import Api
 from zstack_mgmt.core.values import is_job_uuid
 from zstack_mgmt.doors.bodies import check_text, read_body
-from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path
+from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path, poller_of
 from zstack_mgmt.doors.rest.parameters import choose_api, from_body, from_query
 from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.rest.streams import STREAMS, send_events, send_text
 from zstack_mgmt.doors.trace import SERVICE, TRACE
-from zstack_mgmt.doors.wire import client_address
+from zstack_mgmt.doors.wire import client_address, target_of
 from zstack_mgmt.engine.submission import MAX_TIMEOUT_S, Options
 from zstack_mgmt.service.invoke import Accepted, invoke
 from zstack_mgmt.service.parts import Service
@@ -69,7 +69,7 @@ async def _poll(request: web.Request, service: Service, declared: Api, uuid: str
     while True:
         try:
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
-                caller = await caller_of(request, service, declared)
+                caller = await poller_of(request, service)
                 return await _call(request, service, declared, caller, parameters)
         except (TimeoutError, *db.UNAVAILABLE):
             if time.monotonic() + 0.2 >= until:
@@ -166,15 +166,9 @@ def preferred_wait(request: web.Request) -> float:
     return 0.0
 
 
-def _target(request: web.Request) -> str:
-    """The path and query, also of a target that names the server (RFC 9112, 3.2.2)."""
-    raw = request.raw_path
-    return raw if raw.startswith("/") else request.rel_url.raw_path_qs
-
-
 def unquote_path(request: web.Request) -> str:
     """The path with its escapes resolved. Raises BadRequest for text that cannot be stored."""
-    raw = _target(request).partition("?")[0]
+    raw = target_of(request).partition("?")[0]
     if "%" not in raw:
         return raw
     path = unquote(raw, errors="surrogateescape")
@@ -198,7 +192,7 @@ def gather(
 
 def query_string(request: web.Request) -> list[tuple[str, str]]:
     """The parameters of the query string in order. Raises BadRequest for text that cannot be stored."""
-    text = _target(request).partition("?")[2]
+    text = target_of(request).partition("?")[2]
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape") if text else []
     for key, value in pairs:
         check_text(key)
