@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 
 import asyncpg
+import orjson
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import (
@@ -20,6 +21,7 @@ from zstack_mgmt.core.errors import (
     InvalidArgument,
     OneDirectoryOnly,
     OperationError,
+    QuotaExceeded,
     ResourceNotFound,
     TooBusy,
 )
@@ -288,6 +290,8 @@ def translate(error: asyncpg.PostgresError) -> ApiError | None:
         return _broken_reference(str(getattr(error, "detail", "")))
     if isinstance(error, CONFLICTS):
         return TooBusy("other calls are changing the same resources; try again")
+    if error.sqlstate == "ZS003":
+        return QuotaExceeded(str(error.args[0]), **orjson.loads(str(getattr(error, "detail", ""))))
     if isinstance(error, FULL):
         return TooBusy("the database has no room left; nothing was changed, try again later")
     if isinstance(error, asyncpg.exceptions.QueryCanceledError):

@@ -39,6 +39,7 @@ _RIGHTS = frozenset(  # features that change who may do what
 )
 Callers = Mapping[Login, SessionCaller]
 
+_CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE"  # what else the commit would check
 _PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
 _OVERDUE = JobTimedOut("the job ran past its deadline; what it had not finished was undone")
 
@@ -130,7 +131,9 @@ class Executor:
             return await self._apply(job, callers, conn)
         try:
             async with conn.transaction():
-                return await self._apply(job, callers, conn)
+                outcome = await self._apply(job, callers, conn)
+                await conn.execute(_CHECK_NOW)
+                return outcome
         except (*db.UNAVAILABLE, *db.CONFLICTS):
             raise
         except Exception as error:  # noqa: BLE001 (the worker's boundary)
@@ -264,6 +267,7 @@ async def _rehearse(conn: Connection, work: Awaitable[Any]) -> None:
     await savepoint.start()
     try:
         await work
+        await conn.execute(_CHECK_NOW)
     finally:
         await savepoint.rollback()
 
