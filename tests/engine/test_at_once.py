@@ -169,6 +169,8 @@ async def test_jobs_of_the_revoked_one_do_not_hold_it_back(settings: Settings) -
         for _ in range(3):
             body = {"updateUser": {"description": "mine"}}
             assert (await made.user.call("PUT", "/accounts/users/actions", body)).status == 202
+        keys = "SELECT count(*) FROM api_job_keys WHERE key = $1"  # one runs after the other
+        assert await made.service.db.fetchval(keys, made.uuids["user"]) == 3
         await ended(made.owner, "DELETE", f"/accounts/users/{made.uuids['user']}")
         async with running_service(settings, senders=0):
 
