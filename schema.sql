@@ -107,7 +107,7 @@ INSERT INTO quota_defaults (name, value) VALUES
     ('vm.totalNum', 20), ('vm.num', 20), ('vm.cpuNum', 80), ('vm.memorySize', 85899345920),
     ('volume.data.num', 40), ('volume.capacity', 10995116277760), ('image.num', 20), ('image.size', 10995116277760),
     ('snapshot.volume.num', 200), ('securityGroup.num', 20), ('l3.num', 20), ('loadBalancer.num', 20), ('eip.num', 20),
-    ('portForwarding.num', 20), ('vip.num', 20), ('vxlan.num', 8);
+    ('portForwarding.num', 20), ('vip.num', 20), ('vxlan.num', 8), ('text.size', 67108864);
 
 CREATE TABLE quotas (
     uuid           text COLLATE "C" PRIMARY KEY,
@@ -866,8 +866,25 @@ CREATE FUNCTION volume_use(p_type text, p_status text, p_size bigint) RETURNS js
         || CASE WHEN p_type = 'Data' AND p_status <> 'Deleted' THEN '{"volume.data.num": 1}' ELSE '{}'::jsonb END
 $$;
 
+-- Bytes that are kept of what an account's people have written: policies, users, groups, scheduler jobs and triggers, and
+-- the tags of all that it owns.
+CREATE FUNCTION text_use(p_type text, p_uuid text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_size bigint := (SELECT coalesce(sum(octet_length(tag)), 0) FROM tags WHERE resource_uuid = p_uuid);
+BEGIN
+    v_size := v_size + coalesce(CASE p_type
+        WHEN 'PolicyVO' THEN (SELECT octet_length(concat(name, description, statements)) FROM policies WHERE uuid = p_uuid)
+        WHEN 'UserVO' THEN (SELECT octet_length(concat(name, description)) FROM users WHERE uuid = p_uuid)
+        WHEN 'UserGroupVO' THEN (SELECT octet_length(concat(name, description)) FROM user_groups WHERE uuid = p_uuid)
+        WHEN 'SchedulerJobVO' THEN (
+            SELECT octet_length(concat(name, description, parameters)) FROM scheduler_jobs WHERE uuid = p_uuid)
+        WHEN 'SchedulerTriggerVO' THEN (
+            SELECT octet_length(concat(name, description, cron)) FROM scheduler_triggers WHERE uuid = p_uuid) END, 0);
+    RETURN CASE WHEN v_size > 0 THEN jsonb_build_object('text.size', v_size) ELSE '{}' END;
+END $$;
+
 CREATE FUNCTION quota_use(p_type text, p_uuid text) RETURNS jsonb LANGUAGE sql STABLE AS $$
-    SELECT coalesce(CASE p_type
+    SELECT text_use(p_type, p_uuid) || coalesce(CASE p_type
         WHEN 'VmInstanceVO' THEN (SELECT vm_use(state, cpu_num, memory_size) FROM vm_instances WHERE uuid = p_uuid)
         WHEN 'VolumeVO' THEN (SELECT volume_use(type, status, size) FROM volumes WHERE uuid = p_uuid)
         WHEN 'ImageVO' THEN (SELECT jsonb_build_object('image.num', 1, 'image.size', actual_size) FROM images WHERE uuid = p_uuid)
@@ -883,7 +900,8 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER note_use_of_owner BEFORE INSERT ON resource_owners FOR EACH ROW
-    WHEN (NEW.resource_type IN ('VmInstanceVO', 'VolumeVO', 'ImageVO', 'VolumeSnapshotVO', 'L3NetworkVO', 'VipVO', 'EipVO'))
+    WHEN (NEW.resource_type IN ('VmInstanceVO', 'VolumeVO', 'ImageVO', 'VolumeSnapshotVO', 'L3NetworkVO', 'VipVO', 'EipVO',
+                                'PolicyVO', 'UserVO', 'UserGroupVO', 'SchedulerJobVO', 'SchedulerTriggerVO'))
     EXECUTE FUNCTION note_use_of_owner();
 
 CREATE FUNCTION renew_use() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -898,8 +916,27 @@ CREATE TRIGGER renew_use AFTER UPDATE OF type, status, size ON volumes FOR EACH 
     WHEN ((OLD.status = 'Deleted') <> (NEW.status = 'Deleted') OR OLD.type <> NEW.type OR OLD.size <> NEW.size)
     EXECUTE FUNCTION renew_use();
 
+CREATE TRIGGER renew_use AFTER UPDATE OF name, description ON users FOR EACH ROW
+    WHEN ((OLD.name, OLD.description) IS DISTINCT FROM (NEW.name, NEW.description)) EXECUTE FUNCTION renew_use();
+CREATE TRIGGER renew_use AFTER UPDATE OF name, description ON user_groups FOR EACH ROW
+    WHEN ((OLD.name, OLD.description) IS DISTINCT FROM (NEW.name, NEW.description)) EXECUTE FUNCTION renew_use();
+
+CREATE FUNCTION renew_use_of_tags() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM changed) THEN
+        UPDATE resource_owners o SET uses = quota_use(o.resource_type, o.resource_uuid)
+        WHERE o.resource_uuid IN (SELECT resource_uuid FROM changed);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER renew_use_more AFTER INSERT ON tags REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_use_of_tags();
+CREATE TRIGGER renew_use_less AFTER DELETE ON tags REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_use_of_tags();
+
 -- The quotas follow what is owned: in the transaction that makes, changes, gives away or deletes it, in the order of names.
--- Hosts are locked before quotas: charge_host comes before renew_use, as triggers run in the order of their names.
+-- Hosts are locked before quotas: charge_host comes before renew_use, as triggers run in the order of their names. What is
+-- written is charged at the commit, so that jobs of one account that write do not wait for each other's whole transactions.
 CREATE FUNCTION charge_account() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     v_change record;
@@ -909,6 +946,7 @@ BEGIN
             SELECT NEW.account_uuid AS account, key AS name, value::numeric AS amount FROM jsonb_each_text(NEW.uses)
             UNION ALL
             SELECT OLD.account_uuid, key, -value::numeric FROM jsonb_each_text(OLD.uses)) c
+        WHERE (c.name = 'text.size') = (TG_NARGS > 0)
         GROUP BY 1, 2 HAVING sum(c.amount) <> 0 ORDER BY 1, 2
     LOOP
         UPDATE quotas SET used = used + v_change.amount WHERE identity_uuid = v_change.account AND name = v_change.name;
@@ -921,6 +959,30 @@ CREATE TRIGGER charge_account_less AFTER DELETE ON resource_owners FOR EACH ROW
     WHEN (OLD.uses <> '{}') EXECUTE FUNCTION charge_account();
 CREATE TRIGGER charge_account_change AFTER UPDATE OF account_uuid, uses ON resource_owners FOR EACH ROW
     WHEN (OLD.account_uuid <> NEW.account_uuid OR OLD.uses <> NEW.uses) EXECUTE FUNCTION charge_account();
+CREATE CONSTRAINT TRIGGER resource_owners_more_text_trigger AFTER INSERT ON resource_owners DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.uses ? 'text.size') EXECUTE FUNCTION charge_account('text');
+CREATE CONSTRAINT TRIGGER resource_owners_less_text_trigger AFTER DELETE ON resource_owners DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.uses ? 'text.size') EXECUTE FUNCTION charge_account('text');
+CREATE CONSTRAINT TRIGGER resource_owners_text_trigger AFTER UPDATE OF account_uuid, uses ON resource_owners
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (OLD.account_uuid <> NEW.account_uuid OR OLD.uses -> 'text.size' IS DISTINCT FROM NEW.uses -> 'text.size')
+    EXECUTE FUNCTION charge_account('text');
+
+-- Raises ZS003 when an account would have more written than its quota allows; the detail holds what QuotaExceeded tells.
+CREATE FUNCTION check_text() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    v_quota quotas;
+BEGIN
+    SELECT q.* INTO v_quota FROM quotas q JOIN accounts a ON a.uuid = q.identity_uuid AND a.type <> 'SystemAdmin'
+    WHERE q.uuid = NEW.uuid AND q.used > q.value;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the quota text.size is %, and % would be used', v_quota.value, v_quota.used USING ERRCODE = 'ZS003',
+            DETAIL = jsonb_build_object('name', v_quota.name, 'limit', v_quota.value, 'used', OLD.used);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER quotas_text_trigger AFTER UPDATE OF used ON quotas DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.name = 'text.size' AND NEW.used > OLD.used AND NEW.used > NEW.value) EXECUTE FUNCTION check_text();
 
 -- Domains that a host may still run although their VM has no place here any more: its host was deleted or did not
 -- answer. A periodic task has the driver destroy them. The host's address stays with the row, since the host may be gone.
@@ -1657,6 +1719,12 @@ CREATE TABLE scheduler_jobs (
 CREATE INDEX scheduler_jobs_name_idx ON scheduler_jobs (name);
 CREATE INDEX scheduler_jobs_target_idx ON scheduler_jobs (target_resource_uuid);
 SELECT resources_of('scheduler_triggers', 'SchedulerTriggerVO'), resources_of('scheduler_jobs', 'SchedulerJobVO');
+CREATE TRIGGER renew_use AFTER UPDATE OF name, description, parameters ON scheduler_jobs FOR EACH ROW
+    WHEN ((OLD.name, OLD.description, OLD.parameters) IS DISTINCT FROM (NEW.name, NEW.description, NEW.parameters))
+    EXECUTE FUNCTION renew_use();
+CREATE TRIGGER renew_use AFTER UPDATE OF name, description, cron ON scheduler_triggers FOR EACH ROW
+    WHEN ((OLD.name, OLD.description, OLD.cron) IS DISTINCT FROM (NEW.name, NEW.description, NEW.cron))
+    EXECUTE FUNCTION renew_use();
 
 -- A job on a trigger. A worker fires it by moving `next_fire_at` on in the transaction that stores the API job.
 CREATE TABLE scheduler_job_triggers (

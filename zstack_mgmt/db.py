@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 
 import asyncpg
+import orjson
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import (
@@ -20,6 +21,7 @@ from zstack_mgmt.core.errors import (
     InvalidArgument,
     OneDirectoryOnly,
     OperationError,
+    QuotaExceeded,
     ResourceNotFound,
     TooBusy,
 )
@@ -118,8 +120,12 @@ class DatabaseLost(Exception):
     """A connection could not be made, broke, or did not answer in time."""
 
 
+FULL = (asyncpg.exceptions.DiskFullError, asyncpg.exceptions.OutOfMemoryError)
+"""The server has no room for what it was asked; it has undone the transaction."""
+
 UNAVAILABLE = (
     DatabaseLost,
+    *FULL,
     asyncpg.exceptions.PostgresConnectionError,
     asyncpg.exceptions.CannotConnectNowError,
     asyncpg.exceptions.AdminShutdownError,
@@ -291,6 +297,10 @@ def translate(error: asyncpg.PostgresError) -> ApiError | None:
         return _broken_reference(str(getattr(error, "detail", "")))
     if isinstance(error, CONFLICTS):
         return TooBusy("other calls are changing the same resources; try again")
+    if error.sqlstate == "ZS003":
+        return QuotaExceeded(str(error.args[0]), **orjson.loads(str(getattr(error, "detail", ""))))
+    if isinstance(error, FULL):
+        return TooBusy("the database has no room left; nothing was changed, try again later")
     if isinstance(error, asyncpg.exceptions.QueryCanceledError):
         return InternalError("the database took too long; narrow the request down")
     return None

@@ -1,5 +1,6 @@
 """What one call may hold: everything has a bound, and what is beyond it changes nothing."""
 
+import random
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ import pytest
 from app import Client, Service, running_service
 from engine.waiting import until
 from zstack_mgmt.config import Settings
-from zstack_mgmt.core.registry import MAX_ITEMS, MAX_TAGS
+from zstack_mgmt.core.registry import MAX_ITEMS, MAX_TAG_BYTES, MAX_TAGS
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.query.parser import MAX_CONDITIONS, MAX_FIELDS
 
@@ -20,6 +21,16 @@ async def test_tags_of_one_call(service: Service, tags: str) -> None:
         body = {"params": {"name": "z"}, tags: [f"tag::{number}" for number in range(count)]}
         assert (await service.admin.job("POST", "/zones", body)).status == status
     assert await service.db.fetchval("SELECT count(*) FROM zones") == 1
+
+
+@pytest.mark.parametrize("tags", ["userTags", "systemTags"])
+async def test_bytes_of_a_tag(service: Service, tags: str) -> None:
+    chosen = random.Random(7)
+    text = "".join(chr(chosen.randrange(0x4E00, 0x9FA5)) for _ in range(MAX_TAG_BYTES // 3))
+    for tag, status in ((f"{text}ab", 200), (f"{text}abc", 400)):
+        body = {"params": {"name": "z"}, tags: [tag]}
+        assert (await service.admin.job("POST", "/zones", body)).status == status
+    assert await service.db.fetchval("SELECT tag FROM tags") == f"{text}ab"
 
 
 async def test_items_of_a_list(service: Service) -> None:

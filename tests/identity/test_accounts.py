@@ -65,7 +65,7 @@ async def test_new_account_has_its_default_policies(admin: Client, tenant: Tenan
 async def test_ownership_rows_are_those_of_policies_and_quotas(tenant: Tenant) -> None:
     answer = await tenant.client.get("/accounts/resources/refs")
     kinds = sorted(row["resourceType"] for row in answer.body["inventories"])
-    assert kinds == ["PolicyVO"] * 2 + ["QuotaVO"] * 16
+    assert kinds == ["PolicyVO"] * 2 + ["QuotaVO"] * 17
 
 
 async def test_administrators_have_policies_and_no_quotas(new_tenant: Any) -> None:

@@ -31,7 +31,7 @@ async def test_one_of_10_accounts_gets_the_name(service: Service, fresh: Any) ->
     before = await service.db.fetchval("SELECT count(*) FROM quotas")
     answers = await asyncio.gather(*[service.admin.job("POST", "/accounts", body) for _ in range(10)])
     assert sorted(outcomes(answers)) == ["SYS.1007"] * 9 + ["ok"]
-    assert await service.db.fetchval("SELECT count(*) FROM quotas") == before + 16
+    assert await service.db.fetchval("SELECT count(*) FROM quotas") == before + 17
 
 
 async def test_one_of_10_resources_gets_the_uuid(tenant: Tenant) -> None:

@@ -1,4 +1,4 @@
-"""Quotas: the 16 names, their defaults, change and use; reservations beside each other."""
+"""Quotas: the 17 names, their defaults, change and use; reservations beside each other."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from app import ADMIN, Client, Service
-from identity.world import JAVA, UNKNOWN, Tenant, uuids
+from identity.world import JAVA, UNKNOWN, Tenant, allow, uuids
 from zstack_mgmt.core.errors import QuotaExceeded
 from zstack_mgmt.identity.quotas import usage
 
@@ -30,6 +30,7 @@ DEFAULTS = {
     "portForwarding.num": 20,
     "vip.num": 20,
     "vxlan.num": 8,
+    "text.size": 67108864,
 }
 
 
@@ -44,14 +45,14 @@ async def usages(client: Client, account: str) -> dict[str, tuple[int, int]]:
     return {row["name"]: (row["total"], row["used"]) for row in answer.body["usages"]}
 
 
-async def test_new_account_has_the_16_quotas(tenant: Tenant) -> None:
+async def test_new_account_has_the_17_quotas(tenant: Tenant) -> None:
     answer = await tenant.client.get("/accounts/quotas")
     rows = answer.body["inventories"]
     assert {row["name"]: row["value"] for row in rows} == DEFAULTS
     fields = {"uuid", "name", "identityUuid", "identityType", "value", "createDate", "lastOpDate"}
     assert all(set(row) == fields for row in rows)
     assert {(row["identityUuid"], row["identityType"]) for row in rows} == {(tenant.uuid, "AccountVO")}
-    assert answer.body["schema"]["inventories[15]"] == f"{JAVA}.QuotaInventory"
+    assert answer.body["schema"]["inventories[16]"] == f"{JAVA}.QuotaInventory"
 
 
 async def test_new_account_copies_the_present_defaults(
@@ -99,7 +100,8 @@ async def test_quota_cannot_fall_below_the_use(service: Service, admin: Client, 
 
 
 async def test_usage_is_the_accounts_own(admin: Client, tenant: Tenant, stranger: Tenant) -> None:
-    assert await usages(tenant.client, tenant.uuid) == {name: (value, 0) for name, value in DEFAULTS.items()}
+    fresh = {name: (value, 0) for name, value in DEFAULTS.items()}
+    assert await usages(tenant.client, tenant.uuid) | {"text.size": fresh["text.size"]} == fresh
     assert await usages(admin, tenant.uuid) == await usages(tenant.client, tenant.uuid)
     for uuid in (stranger.uuid, UNKNOWN, "x", ADMIN):
         answer = await tenant.client.get(f"/accounts/quota/{uuid}/usages")
@@ -118,7 +120,7 @@ async def test_usage_names_its_classes(tenant: Tenant) -> None:
 
 async def test_users_read_quotas_of_their_account(tenant: Tenant, stranger: Tenant) -> None:
     user = await tenant.user()
-    assert len(await usages(user.client, tenant.uuid)) == 16
+    assert len(await usages(user.client, tenant.uuid)) == 17
     assert (await user.client.get(f"/accounts/quota/{stranger.uuid}/usages")).code == "SYS.1003"
 
 
@@ -217,3 +219,85 @@ async def test_reservation_beyond_the_whole_quota_is_refused(
 ) -> None:
     assert await reserve_and_add(service, tenant.uuid, fresh("reserved"), more=21) == EXCEEDED
     assert await reserve_and_add(service, tenant.uuid, fresh("reserved"), more=20) == "made"
+
+
+async def written(service: Service, account: str) -> int:
+    """The bytes of what is counted as written by an account, counted anew."""
+    return await service.db.fetchval(
+        """
+        SELECT sum(octet_length(t.text)) FROM resource_owners o CROSS JOIN LATERAL (
+            SELECT concat(name, description, statements) AS text FROM policies WHERE uuid = o.resource_uuid
+            UNION ALL SELECT concat(name, description) FROM users WHERE uuid = o.resource_uuid
+            UNION ALL SELECT concat(name, description) FROM user_groups WHERE uuid = o.resource_uuid
+            UNION ALL SELECT concat(name, description, parameters) FROM scheduler_jobs
+                WHERE uuid = o.resource_uuid
+            UNION ALL SELECT concat(name, description, cron) FROM scheduler_triggers
+                WHERE uuid = o.resource_uuid
+            UNION ALL SELECT tag FROM tags WHERE resource_uuid = o.resource_uuid) t
+        WHERE o.account_uuid = $1
+        """,
+        account,
+    )
+
+
+async def text_used(tenant: Tenant) -> int:
+    return (await usages(tenant.client, tenant.uuid))["text.size"][1]
+
+
+async def test_what_is_written_counts_until_it_is_gone(
+    service: Service, tenant: Tenant, stranger: Tenant
+) -> None:
+    before, client = await text_used(tenant), tenant.client
+    assert before == await written(service, tenant.uuid)
+    tags = ["tag", "\u6807" * 20]
+
+    async def made(path: str, **params: Any) -> str:
+        body = {"params": params | {"name": "\u540d"}, "userTags": tags}
+        return (await client.job("POST", path, body)).inventory["uuid"]
+
+    policy = await made("/accounts/policies", statements=[allow("identity:.*")])
+    user = await made("/accounts/users", password="secret", description="of it")
+    group = await made("/accounts/groups")
+    trigger = await made("/scheduler/triggers", schedulerType="simple", schedulerInterval=60, startTime=0)
+    assert await text_used(tenant) == await written(service, tenant.uuid) > before + 4 * 63
+    for kind, uuid in (("user", user), ("userGroup", group)):
+        body = {f"update{kind[0].upper()}{kind[1:]}": {"uuid": uuid, "description": "x" * 1000}}
+        path = "/accounts/users/actions" if kind == "user" else "/accounts/groups/actions"
+        assert (await client.job("PUT", path, body)).status == 200
+    body = {"updateSchedulerTrigger": {"description": "y" * 500}}
+    assert (await client.job("PUT", f"/scheduler/triggers/{trigger}/actions", body)).status == 200
+    assert await text_used(tenant) == await written(service, tenant.uuid) > before + 2700
+    moved = {"params": {"resourceUuid": trigger}}
+    answer = await service.admin.job("POST", f"/account/{stranger.uuid}/resources", moved)
+    assert answer.status == 200, answer
+    for one in (tenant, stranger):
+        assert await text_used(one) == await written(service, one.uuid)
+    for path in (f"/accounts/policies/{policy}", f"/accounts/users/{user}", f"/accounts/groups/{group}"):
+        assert (await client.job("DELETE", path)).status == 200
+    assert await text_used(tenant) == before
+    assert (await stranger.client.job("DELETE", f"/scheduler/triggers/{trigger}")).status == 200
+    assert await text_used(stranger) == await written(service, stranger.uuid)
+
+
+@pytest.mark.provokes("CreatePolicy", "QuotaExceeded")
+async def test_nothing_is_written_beyond_the_quota(service: Service, tenant: Tenant) -> None:
+    used = await text_used(tenant)
+    assert (await update(service.admin, tenant.uuid, "text.size", used + 100)).status == 200
+    body = {"params": {"name": "p", "description": "d" * 100, "statements": [allow("identity:.*")]}}
+    for tags in ([], ["ephemeral::validationOnly"]):
+        refused = await tenant.client.job("POST", "/accounts/policies", body | {"systemTags": tags})
+        assert (refused.status, refused.code) == (503, "ID.1003")
+        assert refused.body["error"]["opaque"] == {"name": "text.size", "limit": used + 100, "used": used}
+    answers = await asyncio.gather(
+        *(
+            tenant.client.job("POST", "/accounts/groups", {"params": {"name": "g" * 28 + str(n)}})
+            for n in range(9)
+        )
+    )
+    assert sorted(answer.status for answer in answers) == [200] * 3 + [503] * 6
+    assert {answer.code for answer in answers if answer.status == 503} == {"ID.1003"}
+    assert await text_used(tenant) == used + 3 * 29
+    assert (await update(service.admin, tenant.uuid, "text.size", used)).code == "SYS.1006"
+    gone = next(answer.inventory["uuid"] for answer in answers if answer.status == 200)
+    assert (await tenant.client.job("DELETE", f"/accounts/groups/{gone}")).status == 200
+    assert (await tenant.client.job("POST", "/accounts/groups", {"params": {"name": "g"}})).status == 200

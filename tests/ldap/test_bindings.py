@@ -16,6 +16,7 @@ from zstack_mgmt.core.callers import AccountCaller
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.ldap.api_bindings import CreateLdapBinding, create_ldap_binding
+from zstack_mgmt.ldap.model import MAX_DN_BYTES
 from zstack_mgmt.process import build_services
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
@@ -260,6 +261,20 @@ async def test_entry_of_an_odd_name_is_bound_and_found_again(ldap, name: str):
         await ldap.admin.job("DELETE", f"/ldap/bindings/{binding['uuid']}")
     ldap.directory.remove(team)
     ldap.directory.remove(dn)
+
+
+async def test_entry_of_a_name_that_is_too_long_is_not_bound(ldap):
+    names, base = [], BASE
+    while len(f"ou=last,{base}".encode()) <= MAX_DN_BYTES:
+        unit = f"{len(names)}" + "\u4e2d" * 60
+        base = ldap.directory.add(entry(f"ou={unit},{base}", "organizationalUnit", ou=unit))
+        names.append(base)
+    names.append(ldap.directory.add(entry(f"ou=last,{base}", "organizationalUnit", ou="last")))
+    await ldap.add(base=base)
+    refused = await ldap.try_bind("ou=last", await tenant(ldap, "long"))
+    assert (refused.status, refused.code) == (503, "SYS.1007")
+    for name in reversed(names):
+        ldap.directory.remove(name)
 
 
 async def test_clean_up_of_an_entry_that_has_left(ldap):

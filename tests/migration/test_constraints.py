@@ -22,7 +22,7 @@ INSERT INTO access_keys (uuid, account_uuid, user_uuid, access_key_id, sealed)
 SELECT md5(uuid), account_uuid, uuid, 'AKID', 's1.' FROM users LIMIT 1;
 """
 """A row for each table that came after the first release and is empty at first."""
-SUFFIXES = {"p": "_pkey", "u": "_key", "f": "_fkey", "c": "_check", "x": "_excl"}
+SUFFIXES = {"p": "_pkey", "u": "_key", "f": "_fkey", "c": "_check", "x": "_excl", "t": "_trigger"}
 
 UNREACHABLE = {
     "written with ON CONFLICT": (

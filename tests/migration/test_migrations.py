@@ -45,7 +45,7 @@ async def test_steps_from_the_first_release_with_data_come_to_the_picture(
     await schema.apply(first)
     assert difference(picture, await catalog(first)) == ""
     after = await counts(first)
-    lost = {table for table, rows in before.items() if table in after and after[table] != rows}
+    lost = {table for table, rows in before.items() if table in after and after[table] < rows}
     assert lost <= {"webhook_receivers"}  # which held the leases of the first release
 
 

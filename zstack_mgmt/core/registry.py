@@ -14,7 +14,7 @@ from functools import cache, cached_property, wraps
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args
 
 import orjson
-from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from zstack_mgmt.config import Settings
@@ -33,7 +33,18 @@ Answer = Literal["body", "job", "accepted", "events"]
 """What a sync API answers with: its value, a job as it stands, that a job is to end, a stream of events."""
 R = TypeVar("R", bound="ApiRequest")
 
-Tag = Annotated[str, StringConstraints(max_length=2048, strip_whitespace=False)]
+MAX_TAG_BYTES: Annotated[int, Doc("bytes of a tag in UTF-8"), Bound("BadRequest")] = 2048
+
+
+def _tag(text: str) -> str:
+    if len(text.encode()) > MAX_TAG_BYTES:
+        raise ValueError(f"a tag has at most {MAX_TAG_BYTES} bytes in UTF-8")
+    return text
+
+
+Tag = Annotated[
+    str, StringConstraints(max_length=MAX_TAG_BYTES, strip_whitespace=False), AfterValidator(_tag)
+]
 
 
 MAX_TAGS: Annotated[int, Doc("tags of one kind in a call"), Bound("BadRequest")] = 100
@@ -64,6 +75,10 @@ class ApiRequest(BaseModel):
     def completed(self, caller: Caller) -> Self:
         """The request with what follows from the caller; most have nothing of the kind."""
         return self
+
+    def takes_rights(self) -> bool:
+        """Whether this call of an API that `revokes` does so."""
+        return True
 
     @classmethod
     def restore(cls, stored: str, secrets: str | None) -> Self:
@@ -210,9 +225,7 @@ class Api:
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
     answer: Answer = "body"
     parser: Callable[[Mapping[str, Any]], Any] | None = None  # in place of validation; for queries
-    revokes: bool = (
-        False  # takes rights away, with a new password if it has one: goes before jobs of the revoked
-    )
+    revokes: bool = False  # takes rights away: goes before jobs of the revoked, and is in force with its 202
 
     @cached_property
     def permissions(self) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def build_app(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[boundary], client_max_size=settings.max_body_bytes)
     app[SETTINGS] = settings
     app[health.FIGURES] = health.Figures()
+    app[health.ROOM] = health.Room()
     app[STREAMS] = Streams(settings)
     app[ROUTES] = Routes(APIS.values())
     app.cleanup_ctx.append(_service(settings))

@@ -16,6 +16,8 @@ from zstack_mgmt.doors.trace import SERVICE
 from zstack_mgmt.engine import store
 from zstack_mgmt.service.parts import Service
 
+_ROOM_S = 1.0
+
 
 async def healthz(_: web.Request) -> web.Response:
     """The process answers."""
@@ -23,16 +25,38 @@ async def healthz(_: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """The database answers and has the schema this version needs: 200, otherwise 503."""
+    """The database answers, has the schema this version needs, and can write: 200, otherwise 503."""
     service = request.app[SERVICE]
     try:
         async with asyncio.timeout(2), service.pool.acquire() as conn:
             lacking = await schema.missing(conn)
+            await request.app[ROOM].check(conn)
+    except db.FULL:
+        return web.json_response({"status": "the database has no room left on its disk"}, status=503)
     except (*db.UNAVAILABLE, asyncpg.PostgresError):
         return web.json_response({"status": "the database is away"}, status=503)
     if lacking:
         return web.json_response({"status": f"the schema lacks {', '.join(lacking)}"}, status=503)
     return web.json_response({"status": "ok"})
+
+
+class Room:
+    """Whether the database's disk has room, tried at most once a second."""
+
+    def __init__(self) -> None:
+        self._found_at = -_ROOM_S
+
+    async def check(self, conn: db.Connection) -> None:
+        """Have the server write a temporary file of about a megabyte. Raises one of db.FULL."""
+        if time.monotonic() - self._found_at < _ROOM_S:
+            return
+        async with conn.transaction():
+            await conn.execute("SET LOCAL work_mem = '64kB'")  # what is larger goes to the disk
+            await conn.execute("SELECT count(*) FROM generate_series(1, 50000)")
+        self._found_at = time.monotonic()
+
+
+ROOM = web.AppKey("room", Room)
 
 
 async def scrape(request: web.Request) -> web.Response:

@@ -17,7 +17,7 @@ import structlog
 
 from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.core.errors import BadRequest, InvalidSession, TooBusy
+from zstack_mgmt.core.errors import ApiError, BadRequest, InvalidSession, TooBusy
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.model import Submission
@@ -30,9 +30,9 @@ _UNCLEAR_S = 5.0  # how long an unclear commit is asked for again before the cal
 _TRIES = 3
 _COUNT_EVERY_S = 1.0
 _COUNT_SHARE = 20  # counting takes one part in so many of the time
-_AWAY = "the job could not be stored; nothing was accepted, try again"
+AWAY = "the job could not be stored; nothing was accepted, try again"
+UNCLEAR = "the database was lost while the job was stored; repeat the call with the same X-Job-UUID"
 USED_SIGNATURE = "wrong accessKey signature: it has been used already, and opens one change"
-_UNCLEAR = "the database was lost while the job was stored; repeat the call with the same X-Job-UUID"
 
 Waiting = tuple[Submission, "asyncio.Future[None]"]
 
@@ -116,7 +116,7 @@ class _Way:
         await future
 
     def close(self) -> None:
-        _fail(self.pending, _AWAY)
+        _fail(self.pending, AWAY)
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -139,7 +139,7 @@ class _Way:
                 # The boundary: whatever goes wrong, these callers get an answer and the next ones their turn.
                 log.error("a batch was dropped", action="accept", jobs=len(batch), exc_info=error)
                 self._hang_up()
-                _fail(batch, _UNCLEAR)
+                _fail(batch, UNCLEAR)
 
     async def _store(self, batch: Sequence[Waiting]) -> None:
         """Store a batch, and answer each of it.
@@ -159,19 +159,19 @@ class _Way:
                     rows = await store.accept(conn, jobs)
             except db.UNAVAILABLE as error:
                 self._hang_up()
-                unclear = unclear or sent
+                unclear = unclear or (sent and not isinstance(error, db.FULL))
                 log.warning("a batch is not stored", action="accept", jobs=len(jobs), error=repr(error))
                 if time.monotonic() >= until or not unclear:
-                    return _fail(batch, _UNCLEAR if unclear else _AWAY)
+                    return _fail(batch, UNCLEAR if unclear else AWAY)
                 await asyncio.sleep(0.2)
             except db.CONFLICTS:
                 tries += 1
                 if tries >= _TRIES:
-                    return _fail(batch, _UNCLEAR if unclear else _AWAY)
+                    return _fail(batch, UNCLEAR if unclear else AWAY)
             except (asyncpg.PostgresError, ValueError) as error:
                 log.error("a batch was refused", action="accept", jobs=len(jobs), error=repr(error))
                 if len(batch) == 1:
-                    return _fail(batch, _AWAY)
+                    return _fail(batch, AWAY)
                 for one in batch:
                     await self._store([one])
                 return None
@@ -184,10 +184,9 @@ class _Way:
             if future.done():
                 continue
             before = known.get(submission.uuid)
-            if before == (None, None):
-                future.set_exception(InvalidSession(USED_SIGNATURE))
-            elif before is not None and before != (submission.account_uuid, submission.fingerprint):
-                future.set_exception(BadRequest(f"X-Job-UUID {submission.uuid} belongs to another call"))
+            error = None if before is None else refusal(submission, *before)
+            if error is not None:
+                future.set_exception(error)
             else:
                 future.set_result(None)
 
@@ -195,6 +194,15 @@ class _Way:
         if self._conn is None or self._conn.is_closed():
             self._conn = await db.connect(self._settings, application="zstack-accept")
         return self._conn
+
+
+def refusal(submission: Submission, account_uuid: str | None, fingerprint: bytes | None) -> ApiError | None:
+    """What is wrong with a submission of whose uuid the database has told this; None: it is a repeat."""
+    if account_uuid is None:
+        return InvalidSession(USED_SIGNATURE)
+    if (account_uuid, fingerprint) != (submission.account_uuid, submission.fingerprint):
+        return BadRequest(f"X-Job-UUID {submission.uuid} belongs to another call")
+    return None
 
 
 def _fail(batch: Sequence[Waiting], why: str) -> None:

@@ -28,7 +28,7 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.lease import CANCELED
-from zstack_mgmt.engine.model import ClaimedJob, Outcome, failure_body
+from zstack_mgmt.engine.model import ClaimedJob, Outcome, Submission, failure_body
 from zstack_mgmt.engine.outside import JobLost, Outside, Turns
 from zstack_mgmt.engine.submission import uuids_in
 
@@ -39,6 +39,7 @@ _RIGHTS = frozenset(  # features that change who may do what
 )
 Callers = Mapping[Login, SessionCaller]
 
+_CHECK_NOW = "SET CONSTRAINTS ALL IMMEDIATE"  # what else the commit would check
 _PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
 _TRIES_TOGETHER = 4
 _OVERDUE = JobTimedOut("the job ran past its deadline; what it had not finished was undone")
@@ -90,7 +91,7 @@ class Executor:
                 if careful or _is_lost(error):
                     return await self._one_by_one(jobs)
                 careful = True
-        self._report(jobs, outcomes, time.perf_counter() - started, hooked=hooked)
+        self.report(jobs, outcomes, time.perf_counter() - started, hooked=hooked)
         return None
 
     async def _one_by_one(self, jobs: Sequence[ClaimedJob]) -> None:
@@ -107,7 +108,7 @@ class Executor:
         self, jobs: Sequence[ClaimedJob], deadline: float, *, careful: bool
     ) -> tuple[list[Outcome], bool]:
         """The outcomes, committed, and whether a webhook is now due."""
-        await self._bell.rights_change(_accounts_of(jobs))
+        await self._bell.rights_change(accounts_of(jobs))
         if len(jobs) > 1:
             async with db.transaction(self._pool) as conn:
                 callers = await _callers(conn, jobs)
@@ -140,7 +141,9 @@ class Executor:
             return await self._apply(job, callers, conn)
         try:
             async with conn.transaction():
-                return await self._apply(job, callers, conn)
+                outcome = await self._apply(job, callers, conn)
+                await conn.execute(_CHECK_NOW)
+                return outcome
         except (*db.UNAVAILABLE, *db.CONFLICTS):
             raise
         except Exception as error:  # noqa: BLE001 (the boundary: it is the job's outcome)
@@ -169,7 +172,7 @@ class Executor:
                     raise
                 log.warning("a job was lost to another worker", action="run", job_uuid=job.uuid)
                 return
-        self._report([job], [outcome], 0.0, hooked=hooked)
+        self.report([job], [outcome], 0.0, hooked=hooked)
 
     def _explained(self, job: ClaimedJob, error: Exception) -> Outcome:
         """The failure that an error means; what nobody foresaw is logged."""
@@ -229,10 +232,19 @@ class Executor:
         finally:
             self._handlers.pop(job.key, None)
 
-    def _report(
+    async def run_within(self, conn: Connection, job: ClaimedJob) -> tuple[Outcome, bool]:
+        """Run a job and end it inside the caller's transaction: its outcome, and whether a webhook is due.
+
+        A failure undoes what the job itself did. `report` is to be called after the commit.
+        """
+        outcome = await self._in_chunk(job, await _callers(conn, [job]), conn, careful=True)
+        return outcome, await self._finish(conn, [job], [outcome])
+
+    def report(
         self, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome], seconds: float, *, hooked: bool
     ) -> None:
-        self._bell.rights_changed(_accounts_of(jobs))
+        """Tell everybody of the ends of jobs, which are committed."""
+        self._bell.rights_changed(accounts_of(jobs))
         self._bell.tell([(job.uuid, hooked) for job in jobs])
         # Noted after the announcement has left: somebody may wait for it.
         asyncio.get_running_loop().call_soon(_note, jobs, outcomes, seconds / len(jobs))
@@ -265,11 +277,12 @@ async def _rehearse(conn: Connection, work: Awaitable[Any]) -> None:
     await savepoint.start()
     try:
         await work
+        await conn.execute(_CHECK_NOW)
     finally:
         await savepoint.rollback()
 
 
-def _accounts_of(jobs: Sequence[ClaimedJob]) -> set[str]:
+def accounts_of(jobs: Sequence[ClaimedJob | Submission]) -> set[str]:
     """The accounts in which these jobs may change who may do what."""
     found: set[str] = set()
     for job in jobs:

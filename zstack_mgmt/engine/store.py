@@ -111,6 +111,40 @@ async def claim(conn: Connection, owner: str, wish: Wish) -> tuple[list[ClaimedJ
     return jobs, bool(rows and rows[0]["more"])
 
 
+async def begin(conn: Connection, uuid: str) -> ClaimedJob | None:
+    """Claim a revocation in the transaction that has stored it and is to end it.
+
+    None when an earlier job of somebody else holds it back.
+    """
+    row = await conn.fetchrow(
+        """
+        UPDATE api_jobs j SET state = 'running', epoch = 1, claims = 1, started_at = now()
+        WHERE j.uuid = $1 AND NOT EXISTS (
+            SELECT FROM api_job_keys mine
+            JOIN api_job_keys before ON before.key = mine.key AND before.seq < mine.seq
+                                        AND NOT (before.shared AND mine.shared)
+                                        AND before.submitter IS DISTINCT FROM mine.key
+            WHERE mine.seq = j.seq)
+        RETURNING uuid, epoch, api, request, secrets, account_uuid, user_uuid, is_admin, request_id, outside,
+                  with_schema, keyed, claims, accepted_at, lane,
+                  extract(epoch FROM deadline_at - now())::float8 AS remaining_s
+        """,
+        uuid,
+    )
+    return None if row is None else ClaimedJob(**dict(row))
+
+
+async def end_sessions(conn: Connection, uuid: str) -> None:
+    """End the sessions of those accounts and users whom the job changes; a new login opens others."""
+    await conn.execute(
+        """
+        DELETE FROM sessions s USING api_job_keys k
+        WHERE k.job_uuid = $1 AND NOT k.shared AND k.key IN (s.user_uuid, s.account_uuid)
+        """,
+        uuid,
+    )
+
+
 async def finish(
     conn: Connection, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome], retention_s: float
 ) -> bool:

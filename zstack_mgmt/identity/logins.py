@@ -23,6 +23,9 @@ class UpdateLogin(ApiRequest):
     password: Password | None = None
     old_password: ClearPassword | None = None
 
+    def takes_rights(self) -> bool:
+        return self.password is not None
+
 
 async def old_password_fits(call: Call, conn: Connection, uuid: str, request: UpdateLogin) -> bool:
     """Whether the request has the present password, or none to compare."""

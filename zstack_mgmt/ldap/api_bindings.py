@@ -25,7 +25,7 @@ from zstack_mgmt.identity.accounts.model import Account
 from zstack_mgmt.ldap import questions, store
 from zstack_mgmt.ldap.access import configured, reaching
 from zstack_mgmt.ldap.api_servers import JAVA, SOURCE
-from zstack_mgmt.ldap.model import LdapBinding, LdapServer, dn_key, full_dn
+from zstack_mgmt.ldap.model import MAX_DN_BYTES, LdapBinding, LdapServer, dn_key, full_dn
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.tags import tag
@@ -90,6 +90,8 @@ async def create_ldap_binding(call: Call, work: Outside, request: CreateLdapBind
         dn = await ask(questions.look_up, full_dn(request.ldap_uid, server.target.base))
     if dn is None:
         raise EntryNotFound(f"the LDAP server has no entry {request.ldap_uid!r} below {server.target.base!r}")
+    if len(dn.encode()) > MAX_DN_BYTES:
+        raise InvalidArgument(f"the name of the entry has more than {MAX_DN_BYTES} bytes")
     if VALIDATION_ONLY in request.system_tags:
         return None
     uuid = request.resource_uuid or work.token

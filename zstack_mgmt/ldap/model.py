@@ -6,13 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.core.inventory import Inventory, inventory
+from zstack_mgmt.doc import Bound, Doc
 
 Encryption = Literal["None", "TLS"]
+MAX_DN_BYTES: Annotated[
+    int, Doc("bytes of the distinguished name of a bound entry, in UTF-8"), Bound("InvalidArgument")
+] = 2048
 
 SERVER_TYPE = "ldapServerType::"
 LOGIN_NAME = "ldapUseAsLoginName::"

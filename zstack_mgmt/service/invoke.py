@@ -92,7 +92,7 @@ async def _accept(
     uuid, until = submission.uuid, time.monotonic() + options.wait_s
     # Listening begins before the job can run, so that even the quickest end is heard.
     with service.watcher.expecting(uuid) if options.wait_s > 0 else nullcontext() as change:
-        await service.acceptor.submit(submission)
+        await (service.at_once if submission.revokes else service.acceptor).submit(submission)
         metrics.ACCEPTED.labels(declared.name).inc()
         if change is None:
             return Accepted(uuid)

@@ -14,7 +14,9 @@ from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import Services
 from zstack_mgmt.db import Pool
 from zstack_mgmt.engine.accept import Acceptor
+from zstack_mgmt.engine.at_once import AtOnce
 from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.execute import Executor
 from zstack_mgmt.engine.watch import Watcher
 from zstack_mgmt.identity.audit.trail import AuditTrail
 from zstack_mgmt.process import build_services, open_pool
@@ -32,6 +34,7 @@ class Service:
     sessions: Sessions
     keys: Keys
     acceptor: Acceptor
+    at_once: AtOnce
     watcher: Watcher
     bell: Bell
     trail: AuditTrail
@@ -55,12 +58,15 @@ async def running(settings: Settings) -> AsyncGenerator[Service]:
         reader=Reader(pool, settings.time_zone),
         forget_session=sessions.forget,
     )
+    at_once = AtOnce(pool, Executor(pool, settings, services, bell), bell)
     acceptor, trail = Acceptor(settings, bell), AuditTrail(pool)
     rights = RightsListener(settings, trust)
     parts = (bell, acceptor, watcher, trail, rights)
     tasks = [task for part in parts for task in part.start()]
     try:
-        yield Service(settings, pool, services, sessions, keys, acceptor, watcher, bell, trail, tasks)
+        yield Service(
+            settings, pool, services, sessions, keys, acceptor, at_once, watcher, bell, trail, tasks
+        )
     finally:
         await rights.stop()
         await watcher.stop()

@@ -60,8 +60,11 @@ class UpdateDomain(ScopedRequest):
     uuid: str
     changes: dict[str, Any]
 
+    def takes_rights(self) -> bool:
+        return self.changes.get("enabled") is False
 
-@change(UpdateDomain, exclusive=("uuid",))
+
+@change(UpdateDomain, exclusive=("uuid",), revokes=True)
 async def update_domain(call: Call, conn: Connection, request: UpdateDomain) -> None:
     domain = await _domain(call, conn, request, request.uuid)
     new = {**domain, **request.changes}
@@ -83,7 +86,7 @@ class DeleteDomain(ScopedRequest):
     uuid: str
 
 
-@change(DeleteDomain, exclusive=("uuid",))
+@change(DeleteDomain, exclusive=("uuid",), revokes=True)
 async def delete_domain(call: Call, conn: Connection, request: DeleteDomain) -> None:
     domain = await _domain(call, conn, request, request.uuid)
     if domain["enabled"] or request.uuid in (ADMIN_UUID, call.account_uuid):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.auth.policy import MAX_RULES, check_rules
 from zstack_mgmt.auth.standing import caller_of
-from zstack_mgmt.core.errors import InvalidArgument, OperationError
+from zstack_mgmt.core.errors import InvalidArgument, OperationError, QuotaExceeded
 from zstack_mgmt.core.registry import APIS, Api, ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest
 from zstack_mgmt.core.values import ExistingUuid
@@ -65,7 +65,7 @@ async def checked_statements(call: Call, conn: Connection, request: CreatePolicy
     return {"statements": statements}
 
 
-policies.create(CreatePolicy, values=checked_statements, raises=(InvalidArgument,))
+policies.create(CreatePolicy, values=checked_statements, raises=(InvalidArgument, QuotaExceeded))
 policies.delete("Delete a policy with its bindings. One that is gone already is no error.", revokes=True)
 
 

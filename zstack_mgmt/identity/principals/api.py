@@ -84,8 +84,11 @@ class UpdateDomainUser(ScopedRequest):
     strength: Strength | None = None
     changes: dict[str, Any]
 
+    def takes_rights(self) -> bool:
+        return self.password is not None or self.changes.get("enabled") is False
 
-@change(UpdateDomainUser, exclusive=("uuid",))
+
+@change(UpdateDomainUser, exclusive=("uuid",), revokes=True)
 async def update_domain_user(call: Call, conn: Connection, request: UpdateDomainUser) -> None:
     login = await _managed_login(call, conn, request, request.uuid)
     changes = request.changes
@@ -123,7 +126,7 @@ class DeleteDomainUser(ScopedRequest):
     uuid: str
 
 
-@change(DeleteDomainUser, exclusive=("uuid",))
+@change(DeleteDomainUser, exclusive=("uuid",), revokes=True)
 async def delete_domain_user(call: Call, conn: Connection, request: DeleteDomainUser) -> None:
     login = await _managed_login(call, conn, request, request.uuid)
     if login["uuid"] == login["account_uuid"]:
@@ -183,7 +186,7 @@ class DeleteDomainGroup(ScopedRequest):
     uuid: str
 
 
-@change(DeleteDomainGroup, exclusive=("uuid",))
+@change(DeleteDomainGroup, exclusive=("uuid",), revokes=True)
 async def delete_domain_group(call: Call, conn: Connection, request: DeleteDomainGroup) -> None:
     await _managed_group(call, conn, request, request.uuid)
     await rows.delete(conn, UserGroup, request.uuid)
@@ -219,7 +222,7 @@ class RemoveDomainGroupMember(DomainMembership):
     """
 
 
-@change(RemoveDomainGroupMember, exclusive=("uuid",))
+@change(RemoveDomainGroupMember, exclusive=("uuid",), revokes=True)
 async def remove_domain_group_member(call: Call, conn: Connection, request: RemoveDomainGroupMember) -> None:
     await _managed_group(call, conn, request, request.uuid)
     if not await store.is_member(conn, request.uuid, request.user_uuid):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field
 
+from zstack_mgmt.core.callers import Caller, UserCaller
 from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest, DeleteRequest
@@ -88,6 +89,12 @@ class UpdateUser(UpdateLogin):
     """
 
     uuid: ExistingUuid | None = None
+
+    def completed(self, caller: Caller) -> Self:
+        """A user session means its own user, whose changes take effect in order."""
+        if self.uuid is not None or not isinstance(caller, UserCaller):
+            return self
+        return self.model_copy(update={"uuid": caller.user_uuid})
 
 
 @users.action(
