@@ -196,3 +196,58 @@ async def test_a_domains_admin_manages_its_domain(world: dict[str, Any]) -> None
     assert (await person.call("GET", f"domain_quotas/{mine}")).status == 200
     quota = {"domain": {"region": "RegionOne", "instances": 1000}}
     assert (await person.call("PATCH", f"domain_quotas/{mine}", quota)).status == 403
+
+
+async def test_a_parent_in_another_domain_is_told_like_none(world: dict[str, Any], admin: Person) -> None:
+    person, mine, theirs = world["people"]["admin"], world["mine"], world["theirs"]
+    foreign, nothing = world["ids"]["projects"], "0123456789ab4cde8123456789abcdef"
+    for domain in ({}, {"domain_id": mine}, {"domain_id": theirs}):
+        answers: list[Any] = []
+        for parent in (foreign, theirs, nothing):
+            body = {"project": {"name": "below", "parent_id": parent, **domain}}
+            answer = await person.call("POST", "projects", body)
+            answers.append((answer.status, str(answer.body).replace(parent, "ID")))
+        same = (
+            answers[0::2] if domain == {"domain_id": theirs} else answers
+        )  # which would name one thing twice
+        assert same == [same[0]] * len(same), domain
+        assert [status for status, _ in answers] == [404] * 3
+    body = {"project": {"name": "between", "parent_id": foreign, "domain_id": mine}}
+    assert (await admin.call("POST", "projects", body)).status == 400
+
+
+async def test_a_move_to_another_domain_is_told_like_one_to_nowhere(world: dict[str, Any]) -> None:
+    person, ids = world["people"]["admin"], world["ids"]
+    project = await person.make("project", domain_id=world["mine"])
+    for name, foreign in (("parent_id", ids["projects"]), ("domain_id", world["theirs"])):
+        answers: list[Any] = []
+        for there in (foreign, "0123456789ab4cde8123456789abcdef"):
+            answer = await person.call("PATCH", f"projects/{project['id']}", {"project": {name: there}})
+            answers.append((answer.status, answer.body))
+        assert answers[0] == answers[1]
+        assert answers[0][0] == 400
+
+
+async def test_a_users_projects_in_other_domains_are_its_own_to_see(
+    world: dict[str, Any], admin: Person, keystone: Keystone
+) -> None:
+    mine, foreign = world["mine"], world["ids"]["projects"]
+    user = await admin.make("user", domain_id=mine, password="secret")
+    inside = await admin.make("project", domain_id=mine)
+    for project in (foreign, inside["id"]):
+        await admin.grant("member", user["id"], f"projects/{project}")
+    itself = await keystone.log_in(user["name"], "secret", UNSCOPED, mine)
+    for person, expected in (
+        (world["people"]["admin"], {inside["id"]}),
+        (world["people"]["reader"], {inside["id"]}),
+        (itself, {inside["id"], foreign}),
+        (admin, {inside["id"], foreign}),
+    ):
+        found = (await person.get(f"users/{user['id']}/projects"))["projects"]
+        assert {one["id"] for one in found} == expected
+
+
+async def test_roles_in_a_place_that_is_not_there_are_not_found(admin: Person) -> None:
+    for place in ("projects", "domains"):
+        path = f"{place}/0123456789ab4cde8123456789abcdef/users/{admin.id}/roles"
+        assert (await admin.call("GET", path)).status == 404

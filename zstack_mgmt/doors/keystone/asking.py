@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -176,19 +177,31 @@ class Ask:
             raise BadRequest("limit must be a whole number, not less than 0")
         return self.text("marker") or "", min(int(text), MAX_LIMIT)
 
-    def listed(self, plural: str, rows: Sequence[Any], limit: int | None = None, **more: Any) -> web.Response:
-        """A list, or one page of it when there are more rows than the limit."""
-        cut = limit is not None and len(rows) > limit
-        shown = list(rows[:limit]) if cut else list(rows)
+    def listed(
+        self,
+        plural: str,
+        rows: Sequence[Any],
+        limit: int = MAX_LIMIT,
+        marker_of: Callable[[Any], str] = itemgetter("id"),
+    ) -> web.Response:
+        """A list, or one page of it when there are more rows than the limit: the next follows the last."""
+        cut = len(rows) > limit
+        shown = list(rows[:limit])
         path = self.request.rel_url.raw_path
         origin = self.base.removesuffix("/v3")
         next_link = None
-        if cut and "id" in shown[-1]:
-            query = [pair for pair in self.query if pair[0] != "marker"] + [("marker", shown[-1]["id"])]
+        if cut:
+            query = [pair for pair in self.query if pair[0] != "marker"] + [("marker", marker_of(shown[-1]))]
             next_link = f"{origin}{path}?{urlencode(query)}"
         this = f"{origin}{self.request.rel_url.raw_path_qs}"
-        body = {plural: shown, "links": {"next": next_link, "self": this, "previous": None}, **more}
+        body = {plural: shown, "links": {"next": next_link, "self": this, "previous": None}}
         return json_reply(body | ({"truncated": True} if cut else {}))
+
+    def listed_from(self, plural: str, everything: Iterable[Any]) -> web.Response:
+        """The page of a list that is known as a whole."""
+        after, limit = self.page()
+        rows = sorted((one for one in everything if one["id"] > after), key=itemgetter("id"))
+        return self.listed(plural, rows, limit)
 
     def object(self, name: str) -> dict[str, Any]:
         """The object under this key of the body. Raises BadRequest."""

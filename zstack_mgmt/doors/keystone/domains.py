@@ -14,7 +14,7 @@ from zstack_mgmt.doors.keystone.replies import Refusal, json_reply
 from zstack_mgmt.identity.domains import store
 
 
-async def list_domains(ask: Ask) -> web.Response:
+async def list_domains(ask: Ask, *, as_projects: bool = False) -> web.Response:
     readable = ask.authority.readable
     after, limit = ask.page()
     name = ask.text("name")
@@ -27,8 +27,10 @@ async def list_domains(ask: Ask) -> web.Response:
             after=shapes.account_of(after),
             limit=limit + 1,
         )
-    shown = [shapes.domain(row, ask.base) for row in rows]
-    return ask.listed("domains", [one for one in shown if name in (None, one["name"])], limit)
+    shape = shapes.domain_as_project if as_projects else shapes.domain
+    shown = [shape(row, ask.base) for row in rows]
+    named = [one for one in shown if name in (None, one["name"])]
+    return ask.listed("projects" if as_projects else "domains", named, limit)
 
 
 async def show_domain(ask: Ask) -> web.Response:

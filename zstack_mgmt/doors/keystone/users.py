@@ -170,14 +170,23 @@ async def change_password(ask: Ask) -> web.Response:
 
 
 async def list_user_projects(ask: Ask) -> web.Response:
+    """Where the user has a role; of another's projects only those of the domains that the token may read."""
     row = await _visible(ask, ask.ids[0])
+    after, limit = ask.page()
     async with ask.connection() as conn:
-        rows = await list_projects(conn, uuids=await projects_of(conn, row["uuid"]))
-    return ask.listed("projects", [shapes.project(one, ask.base) for one in rows])
+        rows = await list_projects(
+            conn,
+            uuids=await projects_of(conn, row["uuid"]),
+            account_uuid=None if row["uuid"] == ask.token.user_uuid else ask.authority.readable,
+            after=after,
+            limit=limit + 1,
+        )
+    return ask.listed("projects", [shapes.project(one, ask.base) for one in rows], limit)
 
 
 async def list_user_groups(ask: Ask) -> web.Response:
     row = await _visible(ask, ask.ids[0])
+    after, limit = ask.page()
     async with ask.connection() as conn:
-        rows = await store.list_groups(conn, member_uuid=row["uuid"])
-    return ask.listed("groups", [shapes.group(one, ask.base) for one in rows])
+        rows = await store.list_groups(conn, member_uuid=row["uuid"], after=after, limit=limit + 1)
+    return ask.listed("groups", [shapes.group(one, ask.base) for one in rows], limit)

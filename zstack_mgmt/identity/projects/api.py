@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from zstack_mgmt.core.errors import OperationError, existing
+from zstack_mgmt.core.errors import OperationError
 from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.projects import store
@@ -39,8 +39,11 @@ async def create_project(call: Call, conn: Connection, request: CreateProject) -
     known = await conn.fetchval("SELECT uuid FROM accounts WHERE uuid = $1", request.account_uuid)
     authority.require_manager_of(known, "domain", request.account_uuid)
     if request.parent_uuid is not None:
-        parent = existing(await store.find_project(conn, request.parent_uuid), "project", request.parent_uuid)
-        if parent["account_uuid"] != request.account_uuid:
+        parent = await store.find_project(conn, request.parent_uuid)
+        above = authority.require_manager_of(
+            parent and parent["account_uuid"], "project", request.parent_uuid
+        )
+        if above != request.account_uuid:
             raise OperationError("the parent is in another domain")
     values = {**NEW, **request.values}
     await store.insert_project(conn, request.resource_uuid, request.account_uuid, request.parent_uuid, values)
