@@ -31,6 +31,12 @@ class Options:
     wait_s: float = 0.0  # how long the caller waits for the end
 
 
+def check_job_uuid(text: str) -> None:
+    """Refuse what cannot name a job. Raises BadRequest."""
+    if not is_job_uuid(text):
+        raise BadRequest("X-Job-UUID must be 32 lower-case hex digits of a version 4 uuid")
+
+
 async def prepare(
     declared: Api, call: Call, request: ApiRequest, values: Mapping[str, Any], options: Options
 ) -> Submission:
@@ -43,8 +49,8 @@ async def prepare(
     Raises:
         BadRequest: the uuid or the timeout cannot be used; nothing was stored.
     """
-    if options.job_uuid is not None and not is_job_uuid(options.job_uuid):
-        raise BadRequest("X-Job-UUID must be 32 lower-case hex digits of a version 4 uuid")
+    if options.job_uuid is not None:
+        check_job_uuid(options.job_uuid)
     timeout_s = options.timeout_s or call.services.settings.job_timeout_s
     if not 0 < timeout_s <= MAX_TIMEOUT_S:
         raise BadRequest(f"the timeout must be a number of seconds from 1 to {MAX_TIMEOUT_S}")

@@ -18,11 +18,11 @@ from zstack_mgmt.core.callers import ANONYMOUS
 from zstack_mgmt.core.errors import BadRequest, InvalidSession, ResourceNotFound, TooBusy
 from zstack_mgmt.core.registry import UNROUTED
 from zstack_mgmt.core.values import is_uuid, new_uuid
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import BORROWER, Connection
 from zstack_mgmt.doors.keystone.replies import Refusal, json_reply
 from zstack_mgmt.doors.trace import TRACE
 from zstack_mgmt.doors.wire import origin_of
-from zstack_mgmt.engine.submission import Options
+from zstack_mgmt.engine.submission import Options, check_job_uuid
 from zstack_mgmt.identity.roles.model import Authority
 from zstack_mgmt.identity.tokens.model import Token
 from zstack_mgmt.identity.tokens.store import read_token
@@ -100,9 +100,10 @@ class Ask:
                 raise BadRequest(f"{name}: the operator must be one of {', '.join(sorted(_OPERATORS))}")
             try:
                 moment = datetime.fromisoformat(at)
-            except ValueError:
+                moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+            except (ValueError, OverflowError):  # the zone may lead out of the calendar
                 raise BadRequest(f"{name}: {at[:40]!r} is not a time") from None
-            found.append((operator, moment.replace(tzinfo=moment.tzinfo or UTC)))
+            found.append((operator, moment))
         return found
 
     async def read_bearer(self) -> None:
@@ -116,6 +117,7 @@ class Ask:
                 self.bearer = await read_token(conn, self.hashed(self.secret))
         if self.bearer is not None:
             self.request[TRACE].account_uuid = self.bearer.account_uuid
+            BORROWER.set(self.bearer.account_uuid)
 
     async def call(self, name: str, parameters: dict[str, Any], *, public: bool = False) -> Any:
         """Call a declared API that answers at once."""
@@ -161,10 +163,14 @@ class Ask:
         raise Refusal(str(error.get("code", "")), str(error.get("details", "")))
 
     def new_id(self) -> str:
-        """The uuid of a resource that is to be made; the same for the repeats of one X-Job-UUID."""
+        """The uuid of a resource that is to be made; the same for the repeats of one X-Job-UUID.
+
+        Raises BadRequest.
+        """
         job_uuid = self.request.headers.get("X-Job-UUID")
         if job_uuid is None:
             return new_uuid()
+        check_job_uuid(job_uuid)
         digest = self.service.services.sealer.keyed_hash(job_uuid.encode(), "made by a job").hex()
         return f"{digest[:12]}4{digest[13:16]}a{digest[17:32]}"
 

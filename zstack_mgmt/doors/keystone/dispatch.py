@@ -23,7 +23,7 @@ from zstack_mgmt.doors.keystone import (
 from zstack_mgmt.doors.keystone.asking import Ask
 from zstack_mgmt.doors.keystone.replies import Refusal, refusal_reply
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE
-from zstack_mgmt.doors.wire import client_address
+from zstack_mgmt.doors.wire import client_address, target_of
 
 Handler = Callable[[Ask], Awaitable[web.Response]]
 _PLACES = ("projects/{}", "domains/{}", "system")
@@ -115,7 +115,7 @@ def _find(segments: Sequence[str]) -> tuple[dict[str, Handler], tuple[str, ...]]
 
 async def dispatch(request: web.Request) -> web.Response:
     """Answer a request of `/v3…`. Errors leave as ApiError; the boundary shapes them."""
-    raw, _, text = request.raw_path.partition("?")
+    raw, _, text = target_of(request).partition("?")
     path = unquote(raw, errors="surrogateescape")
     query = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
     for piece in (path, *(part for pair in query for part in pair)):

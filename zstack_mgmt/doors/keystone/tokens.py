@@ -71,7 +71,7 @@ async def list_auth_system(ask: Ask) -> web.Response:
 
 def _subject(ask: Ask) -> str:
     secret = ask.request.headers.get("X-Subject-Token", "").strip()
-    if not 0 < len(secret) <= 64:
+    if not 0 < len(secret) <= 64 or not secret.isascii():
         raise ResourceNotFound("no such token")
     return secret
 

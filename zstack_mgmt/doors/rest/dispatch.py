@@ -24,7 +24,7 @@ from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_re
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.rest.streams import send_events, send_text
 from zstack_mgmt.doors.trace import SERVICE, TRACE
-from zstack_mgmt.doors.wire import client_address
+from zstack_mgmt.doors.wire import client_address, target_of
 from zstack_mgmt.engine.submission import MAX_TIMEOUT_S, Options
 from zstack_mgmt.service.invoke import Accepted, invoke
 from zstack_mgmt.service.parts import Service
@@ -165,15 +165,9 @@ def preferred_wait(request: web.Request) -> float:
     return 0.0
 
 
-def _target(request: web.Request) -> str:
-    """The path and query, also of a target that names the server (RFC 9112, 3.2.2)."""
-    raw = request.raw_path
-    return raw if raw.startswith("/") else request.rel_url.raw_path_qs
-
-
 def unquote_path(request: web.Request) -> str:
     """The path with its escapes resolved. Raises BadRequest for text that cannot be stored."""
-    raw = _target(request).partition("?")[0]
+    raw = target_of(request).partition("?")[0]
     if "%" not in raw:
         return raw
     path = unquote(raw, errors="surrogateescape")
@@ -197,7 +191,7 @@ def gather(
 
 def query_string(request: web.Request) -> list[tuple[str, str]]:
     """The parameters of the query string in order. Raises BadRequest for text that cannot be stored."""
-    text = _target(request).partition("?")[2]
+    text = target_of(request).partition("?")[2]
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape") if text else []
     for key, value in pairs:
         check_text(key)
