@@ -1,11 +1,14 @@
 """Domains, projects, groups and roles: what can be done with them, and what is refused."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from app import Service
 from keystone.talking import Keystone, Person
+from zstack_mgmt.identity.extras import MAX_EXTRA_BYTES, MAX_EXTRAS
+from zstack_mgmt.identity.projects.model import MAX_PROJECT_TAGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -159,6 +162,27 @@ async def test_methods_and_paths_that_are_not_served(admin: Person) -> None:
         assert (await admin.call("GET", path)).status == 404
 
 
+async def test_tags_that_are_changed_at_once_lose_nothing(admin: Person, service: Service) -> None:
+    project = await admin.make("project", tags=["old-0", "old-1"])
+    path = f"projects/{project['id']}/tags"
+    calls = [("PUT", f"{path}/new-{number}") for number in range(8)]
+    calls += [("DELETE", f"{path}/old-{number}") for number in range(2)]
+    answers = await asyncio.gather(*(admin.call(method, one) for method, one in calls))
+    assert {answer.status for answer in answers} == {201, 204}
+    assert sorted((await admin.get(path))["tags"]) == [f"new-{number}" for number in range(8)]
+    lines = await service.db.fetch(
+        "SELECT api, job_uuid FROM audits WHERE target = $1 AND api LIKE '%Tag'", project["id"]
+    )
+    assert len({line["job_uuid"] for line in lines}) == len(lines) == len(calls)
+
+
+async def test_a_project_has_so_many_tags(admin: Person) -> None:
+    project = await admin.make("project", tags=[str(number) for number in range(MAX_PROJECT_TAGS)])
+    path = f"projects/{project['id']}/tags"
+    assert (await admin.call("PUT", f"{path}/1")).status == 201
+    assert (await admin.call("PUT", f"{path}/another")).status == 400
+
+
 async def test_tags_of_a_project(admin: Person) -> None:
     path = f"projects/{(await admin.make('project'))['id']}/tags"
     assert (await admin.call("PUT", f"{path}/a b")).status == 201
@@ -171,3 +195,35 @@ async def test_tags_of_a_project(admin: Person) -> None:
     assert (await admin.call("DELETE", f"{path}/x")).status == 404
     assert (await admin.call("DELETE", path)).status == 204
     assert (await admin.get(path))["tags"] == []
+
+
+@pytest.mark.parametrize("noun", ["user", "project", "role"])
+async def test_unknown_attributes_are_kept_within_bounds(admin: Person, noun: str) -> None:
+    for many in ({f"x{number}": 1 for number in range(MAX_EXTRAS + 1)}, {"x": "y" * MAX_EXTRA_BYTES}):
+        assert (await admin.call("POST", f"{noun}s", {noun: {"name": "many", **many}})).status == 400
+        made = await admin.make(noun, colour="red")
+        path = f"{noun}s/{made['id']}"
+        assert (await admin.call("PATCH", path, {noun: many})).status == 400
+        name, value = next(iter(many.items()))
+        half = {name: value[: MAX_EXTRA_BYTES // 2] if isinstance(value, str) else value}
+        for number in range(MAX_EXTRAS - 2 if value == 1 else 0):
+            half[f"y{number}"] = 1
+        assert (await admin.call("PATCH", path, {noun: half})).status == 200
+        again = {"z": "z" * (MAX_EXTRA_BYTES // 2), "v": 1}
+        assert (await admin.call("PATCH", path, {noun: again})).status == 400
+        shown = (await admin.get(path))[noun]
+        assert (shown["colour"], shown[name], "z" in shown) == ("red", half[name], False)
+
+
+async def test_changes_at_once_do_not_pass_the_bound_together(admin: Person) -> None:
+    user = await admin.make("user")
+    answers = await asyncio.gather(
+        *(
+            admin.call("PATCH", f"users/{user['id']}", {"user": {f"x{number}": "y" * 5000}})
+            for number in range(6)
+        )
+    )
+    shown = (await admin.get(f"users/{user['id']}"))["user"]
+    assert sum(name in shown for name in (f"x{number}" for number in range(6))) == 3
+    assert sorted(answer.status for answer in answers)[:3] == [200] * 3
+    assert {answer.status for answer in answers} <= {200, 400, 403}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
+import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -19,6 +20,8 @@ from pydantic import (
 from zstack_mgmt.auth.passwords import digest
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
+from zstack_mgmt.identity.extras import excess_of
+from zstack_mgmt.identity.projects.model import MAX_PROJECT_TAGS
 
 MAX_PASSWORD = 255
 _FLAGS = (
@@ -51,7 +54,7 @@ def _unique(value: Any) -> Any:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-Tags = Annotated[list[Tag], Field(max_length=80), BeforeValidator(_unique)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_PROJECT_TAGS), BeforeValidator(_unique)]
 
 
 class Form(BaseModel):
@@ -71,6 +74,11 @@ class Form(BaseModel):
     def extras(self) -> dict[str, Any]:
         """What only clients give a meaning to."""
         return dict(self.__pydantic_extra__ or {})
+
+    def check_extras(self, stored: str = "{}") -> None:
+        """Raises BadRequest when, with those that are stored, they are too much to be kept."""
+        if excess := excess_of({**orjson.loads(stored), **self.extras}):
+            raise BadRequest(excess)
 
 
 class UserForm(Form):
@@ -122,7 +130,7 @@ class GroupForm(Form):
     description: Text | None = None
 
 
-F = TypeVar("F", bound=BaseModel)
+F = TypeVar("F", bound=Form)
 
 
 def read(kind: type[F], values: dict[str, Any], *, required: tuple[str, ...] = ()) -> F:
@@ -131,11 +139,13 @@ def read(kind: type[F], values: dict[str, Any], *, required: tuple[str, ...] = (
         if values.get(name) is None:
             raise BadRequest(f"the attribute {name!r} is required")
     try:
-        return kind.model_validate(values)
+        form = kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadRequest(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    form.check_extras()
+    return form
 
 
 def checked_options(values: dict[str, Any] | None) -> dict[str, bool | None]:

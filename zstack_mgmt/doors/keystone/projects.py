@@ -129,6 +129,7 @@ async def update_project(ask: Ask) -> web.Response:
     for name in ("domain_id", "parent_id"):
         if form.given(name).get(name, shown[name]) != shown[name]:
             raise BadRequest(f"{name}: it cannot be changed")
+    form.check_extras(row["extra"])
     await ask.change("UpdateProject", uuid=uuid, changes={**changes, "extra": form.extras})
     return await _reply(ask, uuid, 200)
 

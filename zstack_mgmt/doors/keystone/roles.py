@@ -61,6 +61,7 @@ async def update_role(ask: Ask) -> web.Response:
     changes = form.given("name", "description")
     if changes.get("name", "") is None:
         raise BadRequest("name must not be null")
+    form.check_extras((await _role(ask, uuid))["extra"])
     await ask.change("UpdateRole", uuid=uuid, changes={**changes, "extra": form.extras})
     return json_reply({"role": shapes.role(await _role(ask, uuid), ask.base)})
 

@@ -138,6 +138,7 @@ async def update_user(ask: Ask) -> web.Response:
     if form.options is not None:
         changes["options"] = checked_options(form.options)
     if form.extras:
+        form.check_extras((await _visible(ask, uuid))["extra"])
         changes["extra"] = form.extras
     await ask.change("UpdateDomainUser", uuid=uuid, changes=changes, **_password(ask, form, by_rule=False))
     async with ask.connection() as conn:

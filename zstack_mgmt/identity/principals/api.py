@@ -13,6 +13,7 @@ from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.core.values import Password
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.domains.store import find_domain
+from zstack_mgmt.identity.extras import extended
 from zstack_mgmt.identity.groups.model import UserGroup
 from zstack_mgmt.identity.logins import end_sessions, password_was_set, retire_password, set_password
 from zstack_mgmt.identity.policies.model import DEFAULT_POLICIES
@@ -98,7 +99,7 @@ async def update_domain_user(call: Call, conn: Connection, request: UpdateDomain
         **dict(login),
         **changes,
         "options": {name: value for name, value in options.items() if value is not None},
-        "extra": orjson.loads(login["extra"]) | changes.get("extra", {}),
+        "extra": extended(login["extra"], changes.get("extra", {})),
     }
     await store.update_login(conn, request.uuid, values)
     if changes.get("enabled") is True:

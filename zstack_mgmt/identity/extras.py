@@ -1,0 +1,35 @@
+"""Attributes that only clients give a meaning to: kept beside users, projects and roles, within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import orjson
+
+from zstack_mgmt.core.errors import OperationError
+from zstack_mgmt.doc import Bound, Doc
+
+MAX_EXTRAS: Annotated[
+    int,
+    Doc("attributes of a user, project or role on `/v3` that this service does not know"),
+    Bound("BadRequest"),
+] = 64
+MAX_EXTRA_BYTES: Annotated[int, Doc("bytes of these together, as JSON"), Bound("BadRequest")] = 16 * 1024
+
+
+def excess_of(extra: Mapping[str, Any]) -> str:
+    """What is too much about the attributes; empty: nothing."""
+    if len(extra) > MAX_EXTRAS:
+        return f"at most {MAX_EXTRAS} unknown attributes are kept"
+    if len(orjson.dumps(extra)) > MAX_EXTRA_BYTES:
+        return f"unknown attributes may have {MAX_EXTRA_BYTES} bytes together"
+    return ""
+
+
+def extended(stored: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored attributes with those given in a change. Raises OperationError when they are too much."""
+    extra = {**orjson.loads(stored), **given}
+    if excess := excess_of(extra):
+        raise OperationError(excess)
+    return extra
