@@ -64,6 +64,10 @@ class ApiRequest(BaseModel):
         """The request with what follows from the caller; most have nothing of the kind."""
         return self
 
+    def takes_rights(self) -> bool:
+        """Whether this call of an API that `revokes` takes rights away; of a login, a new password does."""
+        return getattr(self, "password", "given") is not None
+
     @classmethod
     def restore(cls, stored: str, secrets: str | None) -> Self:
         """The request that was stored as this JSON. It was valid then, and is not validated again."""
@@ -209,9 +213,7 @@ class Api:
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
     answer: Answer = "body"
     parser: Callable[[Mapping[str, Any]], Any] | None = None  # in place of validation; for queries
-    revokes: bool = (
-        False  # takes rights away, with a new password if it has one: goes before jobs of the revoked
-    )
+    revokes: bool = False  # it can take rights away, as its request says: goes before jobs of the revoked
 
     @cached_property
     def permissions(self) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ async def prepare(
 
 def _revokes(declared: Api, call: Call, request: ApiRequest) -> bool:
     """Whether the call takes rights away from somebody other than its caller."""
-    if not declared.revokes or getattr(request, "password", "given") is None:
+    if not declared.revokes or not request.takes_rights():
         return False
     return isinstance(call.caller, AccountCaller) or call.user_uuid not in uuids_in(
         request, declared.exclusive

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from zstack_mgmt.auth.passwords import NEVER_FITS
-from zstack_mgmt.core.errors import OperationError, existing
+from zstack_mgmt.core.errors import InvalidArgument, OperationError, existing
 from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.db import Connection
@@ -60,13 +60,18 @@ class UpdateDomain(ScopedRequest):
     uuid: str
     changes: dict[str, Any]
 
+    def takes_rights(self) -> bool:
+        return self.changes.get("enabled") is False
 
-@change(UpdateDomain, exclusive=("uuid",))
+
+@change(UpdateDomain, exclusive=("uuid",), revokes=True)
 async def update_domain(call: Call, conn: Connection, request: UpdateDomain) -> None:
     domain = await _domain(call, conn, request, request.uuid)
     new = {**domain, **request.changes}
     if request.uuid == ADMIN_UUID and (new["name"] != domain["name"] or not new["enabled"]):
         raise OperationError("the built-in domain can be neither renamed nor disabled")
+    if new["name"] != domain["name"] and await store.has_user_named(conn, request.uuid, new["name"]):
+        raise InvalidArgument("a user of the domain has this name")
     await store.update_domain(
         conn, request.uuid, new["name"], new["description"], enabled=bool(new["enabled"])
     )
@@ -83,7 +88,7 @@ class DeleteDomain(ScopedRequest):
     uuid: str
 
 
-@change(DeleteDomain, exclusive=("uuid",))
+@change(DeleteDomain, exclusive=("uuid",), revokes=True)
 async def delete_domain(call: Call, conn: Connection, request: DeleteDomain) -> None:
     domain = await _domain(call, conn, request, request.uuid)
     if domain["enabled"] or request.uuid in (ADMIN_UUID, call.account_uuid):

@@ -18,6 +18,13 @@ async def domain_named(conn: Connection, name: str) -> str | None:
     return await conn.fetchval("SELECT uuid FROM accounts WHERE name = $1", name)
 
 
+async def has_user_named(conn: Connection, uuid: str, name: str) -> bool:
+    """Whether a user of the account has this name, which its own login may then not take."""
+    return bool(
+        await conn.fetchval("SELECT true FROM users WHERE account_uuid = $1 AND name = $2", uuid, name)
+    )
+
+
 async def list_domains(
     conn: Connection,
     *,

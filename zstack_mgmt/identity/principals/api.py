@@ -54,10 +54,9 @@ class CreateDomainUser(ScopedRequest):
 
 @change(CreateDomainUser, exclusive=("account_uuid",))
 async def create_domain_user(call: Call, conn: Connection, request: CreateDomainUser) -> None:
-    domain = await _managed_domain(call, conn, request, request.account_uuid)
+    await _managed_domain(call, conn, request, request.account_uuid)
     values = {**NEW, **request.values}
-    if values["name"] == domain["name"]:
-        raise InvalidArgument("the domain's own login has this name")
+    await _check_name(conn, request.account_uuid, values["name"])
     row = {
         "uuid": request.resource_uuid,
         "account_uuid": request.account_uuid,
@@ -85,15 +84,19 @@ class UpdateDomainUser(ScopedRequest):
     strength: Strength | None = None
     changes: dict[str, Any]
 
+    def takes_rights(self) -> bool:
+        return self.password is not None or self.changes.get("enabled") is False
 
-@change(UpdateDomainUser, exclusive=("uuid",))
+
+@change(UpdateDomainUser, exclusive=("uuid",), revokes=True)
 async def update_domain_user(call: Call, conn: Connection, request: UpdateDomainUser) -> None:
     login = await _managed_login(call, conn, request, request.uuid)
     changes = request.changes
-    if login["uuid"] == login["account_uuid"] and (
-        changes.get("enabled") is False or changes.get("name", login["name"]) != login["name"]
-    ):
+    renames = changes.get("name", login["name"]) != login["name"]
+    if login["uuid"] == login["account_uuid"] and (changes.get("enabled") is False or renames):
         raise OperationError("the domain's own login is renamed and disabled with its domain")
+    if renames:
+        await _check_name(conn, login["account_uuid"], changes["name"])
     options = orjson.loads(login["options"]) | changes.get("options", {})
     values = {
         **dict(login),
@@ -124,7 +127,7 @@ class DeleteDomainUser(ScopedRequest):
     uuid: str
 
 
-@change(DeleteDomainUser, exclusive=("uuid",))
+@change(DeleteDomainUser, exclusive=("uuid",), revokes=True)
 async def delete_domain_user(call: Call, conn: Connection, request: DeleteDomainUser) -> None:
     login = await _managed_login(call, conn, request, request.uuid)
     if login["uuid"] == login["account_uuid"]:
@@ -184,7 +187,7 @@ class DeleteDomainGroup(ScopedRequest):
     uuid: str
 
 
-@change(DeleteDomainGroup, exclusive=("uuid",))
+@change(DeleteDomainGroup, exclusive=("uuid",), revokes=True)
 async def delete_domain_group(call: Call, conn: Connection, request: DeleteDomainGroup) -> None:
     await _managed_group(call, conn, request, request.uuid)
     await rows.delete(conn, UserGroup, request.uuid)
@@ -220,12 +223,19 @@ class RemoveDomainGroupMember(DomainMembership):
     """
 
 
-@change(RemoveDomainGroupMember, exclusive=("uuid",))
+@change(RemoveDomainGroupMember, exclusive=("uuid", "user_uuid"), revokes=True)
 async def remove_domain_group_member(call: Call, conn: Connection, request: RemoveDomainGroupMember) -> None:
     await _managed_group(call, conn, request, request.uuid)
     if not await store.is_member(conn, request.uuid, request.user_uuid):
         raise ResourceNotFound(f"the user {request.user_uuid} is not in the group")
     await rows.unlink(conn, UserGroup, "user", request.uuid, [request.user_uuid])
+
+
+async def _check_name(conn: Connection, account_uuid: str, name: str) -> None:
+    """Raises InvalidArgument when the domain's own login has the name: one name is one login."""
+    domain = await find_domain(conn, account_uuid)
+    if domain is not None and domain["name"] == name:
+        raise InvalidArgument("the domain's own login has this name")
 
 
 async def _managed_domain(call: Call, conn: Connection, request: ScopedRequest, uuid: str) -> Any:

@@ -58,8 +58,11 @@ class UpdateProject(ScopedRequest):
     uuid: str
     changes: dict[str, Any]
 
+    def takes_rights(self) -> bool:
+        return self.changes.get("enabled") is False
 
-@change(UpdateProject, exclusive=("uuid",))
+
+@change(UpdateProject, exclusive=("uuid",), revokes=True)
 async def update_project(call: Call, conn: Connection, request: UpdateProject) -> None:
     project = await _managed(call, conn, request, request.uuid)
     values = {name: project[name] for name in ("name", "description", "enabled", "tags")}
@@ -78,7 +81,7 @@ class DeleteProject(ScopedRequest):
     uuid: str
 
 
-@change(DeleteProject, exclusive=("uuid",))
+@change(DeleteProject, exclusive=("uuid",), revokes=True)
 async def delete_project(call: Call, conn: Connection, request: DeleteProject) -> None:
     project = await _managed(call, conn, request, request.uuid)
     if project["is_first"]:

@@ -65,7 +65,7 @@ class DeleteRole(ScopedRequest):
     uuid: str
 
 
-@change(DeleteRole, exclusive=("uuid",))
+@change(DeleteRole, exclusive=("uuid",), revokes=True)
 async def delete_role(call: Call, conn: Connection, request: DeleteRole) -> None:
     await _own_role(call, conn, request, request.uuid)
     await store.delete_role(conn, request.uuid)
@@ -109,7 +109,7 @@ class UnassignRole(Assignment):
     """
 
 
-@change(UnassignRole, exclusive=("uuid",))
+@change(UnassignRole, exclusive=("uuid",), revokes=True)
 async def unassign_role(call: Call, conn: Connection, request: UnassignRole) -> None:
     await check_assignment(conn, await store.authority_of(conn, call, request), request)
     if request.uuid == ADMIN_UUID and request.role_uuid == ADMIN_ROLE:
