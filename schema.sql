@@ -251,8 +251,42 @@ CREATE FUNCTION can_use(p_resource text, p_account text) RETURNS boolean LANGUAG
             WHERE s.resource_uuid = p_resource AND (s.to_public OR s.receiver_account_uuid = p_account))))
 $$;
 
+-- A key acts for its login. `sealed` is its secret, bound to this row.
+CREATE TABLE access_keys (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    account_uuid   text COLLATE "C" NOT NULL CONSTRAINT access_keys_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
+    user_uuid      text COLLATE "C" NOT NULL CONSTRAINT access_keys_user_fkey REFERENCES resources (uuid) ON DELETE CASCADE,  -- or the account
+    access_key_id  text COLLATE "C" NOT NULL CONSTRAINT access_keys_id_key UNIQUE,
+    sealed         text NOT NULL,
+    state          text NOT NULL DEFAULT 'Enabled' CONSTRAINT access_keys_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    description    text,
+    create_date    timestamptz NOT NULL DEFAULT now(),
+    last_op_date   timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX access_keys_account_idx ON access_keys (account_uuid);
+CREATE INDEX access_keys_user_idx ON access_keys (user_uuid);
+
+-- Signatures that have opened a change, until they are too old to be shown again.
+CREATE TABLE access_key_uses (
+    signature  bytea CONSTRAINT access_key_uses_pkey PRIMARY KEY,  -- keyed hash
+    remote     text NOT NULL,
+    used_at    timestamptz NOT NULL DEFAULT now(),
+    ends_at    timestamptz NOT NULL
+);
+CREATE INDEX access_key_uses_ends_idx ON access_key_uses (ends_at);
+
+-- Whether a signature opens this change. A client that makes several in one second signs them alike, so those that come
+-- from one address within two seconds pass; whoever has caught the signature comes later, or from elsewhere.
+CREATE FUNCTION use_signature(p_signature bytea, p_remote text, p_ends_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO access_key_uses (signature, remote, ends_at) VALUES (p_signature, p_remote, p_ends_at) ON CONFLICT DO NOTHING;
+    RETURN FOUND OR EXISTS (SELECT FROM access_key_uses u WHERE u.signature = p_signature AND u.remote = p_remote
+                            AND u.used_at > clock_timestamp() - interval '2 s');
+END $$;
+
 SELECT resources_of('accounts', 'AccountVO'), resources_of('users', 'UserVO'), resources_of('user_groups', 'UserGroupVO'),
-       resources_of('policies', 'PolicyVO'), resources_of('quotas', 'QuotaVO');
+       resources_of('policies', 'PolicyVO'), resources_of('quotas', 'QuotaVO'), resources_of('access_keys', 'AccessKeyVO');
 
 ------------------------------------------------------------------------------------------------------------------------
 -- What the Keystone door knows besides: projects, roles, and more about logins
@@ -1080,7 +1114,8 @@ CREATE TABLE api_jobs (
     result        text,
     revokes       boolean NOT NULL DEFAULT false,  -- it takes rights away, and does not wait behind jobs of whom it takes them from
     lane          text COLLATE "C" NOT NULL GENERATED ALWAYS AS
-                  (CASE WHEN revokes THEN '!' || account_uuid ELSE account_uuid END) STORED  -- what takes turns
+                  (CASE WHEN revokes THEN '!' || account_uuid ELSE account_uuid END) STORED,  -- what takes turns
+    access_key_uuid  text COLLATE "C"  -- by which it was called, if not by a session
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
 -- Walked by lane: the jobs of one account that act outside the database, or those that do not.
@@ -1106,7 +1141,8 @@ CREATE TABLE audits (
     request_id    text COLLATE "C",
     remote        text,
     outcome       text NOT NULL,
-    error_code    text
+    error_code    text,
+    access_key_uuid  text COLLATE "C"  -- by which it was called, if not by a session
 );
 CREATE INDEX audits_date_idx ON audits (create_date);
 CREATE INDEX audits_account_idx ON audits (account_uuid, id);
@@ -1134,18 +1170,27 @@ CREATE FUNCTION own_keys(p_keys text, p_account text, p_admin boolean) RETURNS t
 $$;
 
 -- Stores a batch of jobs in one transaction. The keys of one job are joined by spaces; a shared one starts with '~'.
--- Returns the rows that were there before under one of the uuids, for the caller to compare.
+-- Returns the rows that were there before under one of the uuids, for the caller to compare, and the uuids of jobs that are
+-- not stored because the signature that they came with has opened another change.
 -- The lock per key makes the order of seq the order of commit: whoever sees a job sees all earlier jobs on its keys.
 CREATE FUNCTION accept_jobs(
     p_uuids text[], p_accounts text[], p_users text[], p_admins boolean[], p_apis text[], p_fingerprints bytea[],
     p_requests text[], p_secrets text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[],
-    p_hooks text[], p_timeouts_s int[], p_remotes text[], p_targets text[], p_revokes boolean[]
+    p_hooks text[], p_timeouts_s int[], p_remotes text[], p_targets text[], p_revokes boolean[], p_access_keys text[], p_signatures bytea[],
+    p_ends timestamptz[]
 ) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_made bigint[];
     v_keyed boolean := array_remove(p_keys, NULL) <> '{}';
+    v_refused text[] := '{}';
 BEGIN
+    IF array_remove(p_signatures, NULL) <> '{}' THEN
+        v_refused := ARRAY(SELECT n.uuid FROM (
+            SELECT s.* FROM unnest(p_uuids, p_signatures, p_remotes, p_ends) AS s (uuid, signature, remote, ends_at)
+            WHERE s.signature IS NOT NULL ORDER BY s.signature) n  -- in one order, so that two batches do not wait for each other
+            WHERE NOT use_signature(n.signature, n.remote, n.ends_at));
+    END IF;
     IF v_keyed THEN
         p_keys := ARRAY(SELECT own_keys(n.keys, n.account, n.is_admin)
                         FROM unnest(p_keys, p_accounts, p_admins) WITH ORDINALITY AS n (keys, account, is_admin, i) ORDER BY n.i);
@@ -1157,15 +1202,16 @@ BEGIN
     END IF;
     WITH made AS (
         INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, secrets, request_id,
-                              keyed, outside, with_schema, web_hook, deadline_at, remote, target, revokes)
+                              keyed, outside, with_schema, web_hook, deadline_at, remote, target, revokes, access_key_uuid)
         SELECT n.uuid, n.account, n.usr, n.is_admin, n.api, n.fingerprint, n.request, n.secrets, n.request_id,
                n.keys IS NOT NULL, n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target,
-               n.revokes
+               n.revokes, n.access_key
         FROM unnest(p_uuids, p_accounts, p_users, p_admins, p_apis, p_fingerprints, p_requests, p_secrets,
                     p_request_ids, p_keys, p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets,
-                    p_revokes)
+                    p_revokes, p_access_keys)
              AS n (uuid, account, usr, is_admin, api, fingerprint, request, secrets, request_id, keys, outside,
-                   with_schema, hook, timeout_s, remote, target, revokes)
+                   with_schema, hook, timeout_s, remote, target, revokes, access_key)
+        WHERE n.uuid <> ALL (v_refused)
         ON CONFLICT DO NOTHING
         RETURNING seq
     )
@@ -1179,6 +1225,8 @@ BEGIN
     END IF;
     IF coalesce(cardinality(v_made), 0) < cardinality(p_uuids) THEN
         RETURN QUERY SELECT j.uuid, j.account_uuid, j.fingerprint FROM api_jobs j WHERE j.uuid = ANY (p_uuids);
+        RETURN QUERY SELECT r.uuid, NULL::text, NULL::bytea FROM unnest(v_refused) AS r (uuid)
+                     WHERE NOT EXISTS (SELECT FROM api_jobs j WHERE j.uuid = r.uuid);
     END IF;
 END $$;
 
@@ -1327,8 +1375,9 @@ BEGIN
           AND NOT (j.cancel_asked AND NOT j.outside AND e.state = 'succeeded')
         RETURNING j.*
     ), noted AS (
-        INSERT INTO audits (account_uuid, user_uuid, api, target, job_uuid, request_id, remote, outcome, error_code)
-        SELECT j.account_uuid, j.user_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
+        INSERT INTO audits (account_uuid, user_uuid, access_key_uuid, api, target, job_uuid, request_id, remote, outcome,
+                            error_code)
+        SELECT j.account_uuid, j.user_uuid, j.access_key_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
                CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
         FROM ended j
     )

@@ -191,8 +191,9 @@ BEGIN
           AND NOT (j.cancel_asked AND NOT j.outside AND e.state = 'succeeded')
         RETURNING j.*
     ), noted AS (
-        INSERT INTO audits (account_uuid, user_uuid, api, target, job_uuid, request_id, remote, outcome, error_code)
-        SELECT j.account_uuid, j.user_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
+        INSERT INTO audits (account_uuid, user_uuid, access_key_uuid, api, target, job_uuid, request_id, remote, outcome,
+                            error_code)
+        SELECT j.account_uuid, j.user_uuid, j.access_key_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
                CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
         FROM ended j
     )

@@ -11,6 +11,7 @@ from zstack_mgmt.compute.vms import reconcile
 from zstack_mgmt.core.registry import Services
 from zstack_mgmt.engine import store as jobs
 from zstack_mgmt.engine.periodic import Task
+from zstack_mgmt.identity.access_keys import store as access_keys
 from zstack_mgmt.identity.audit import trail as audit
 from zstack_mgmt.identity.sessions import store as sessions
 from zstack_mgmt.scheduler import due
@@ -37,9 +38,11 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
             await outbox.purge(conn, float(settings.tombstone_retention_s), _BATCH)
 
     async def expire_sessions() -> None:
-        """Drop expired sessions."""
+        """Drop expired sessions, and signatures that are too old to be shown again."""
         async with pool.acquire() as conn:
             await sessions.delete_expired(conn, _BATCH)
+            while await access_keys.forget_uses(conn, _BATCH) >= _BATCH:
+                continue
 
     async def expire_trails() -> None:
         """Drop audit lines past their time, and failure counters that no longer count."""

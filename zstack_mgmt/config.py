@@ -136,6 +136,9 @@ class Settings:
     login_forget_s: int = 3600
     login_lockout_failures: Annotated[int, Doc("failures from anywhere that lock a name; 0: never")] = 0
     login_lockout_s: int = 900
+    access_key_tolerance_s: Annotated[
+        Count, Doc("how far the Date of a signed request may be off"), Bound("InvalidSession")
+    ] = 900
     token_timeout_s: Annotated[Count, Doc("of Keystone tokens; they cannot be renewed")] = 3600
     password_expires_days: Annotated[int, Doc("after which a password must be changed; 0: never")] = 0
     password_history: Annotated[

@@ -86,6 +86,7 @@ CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
     "users_account_name_key": (InvalidArgument, "another user of the account has this name"),
     "projects_account_name_key": (InvalidArgument, "another project of the domain has this name"),
     "roles_name_key": (InvalidArgument, "another role has this name"),
+    "access_keys_id_key": (InvalidArgument, "another access key has this id"),
     "user_groups_account_name_key": (InvalidArgument, "another group of the account has this name"),
     "resource_owners_resource_key": (DuplicateResource, "another resource has this uuid"),
     "hosts_management_ip_key": (InvalidArgument, "another host has this managementIp"),

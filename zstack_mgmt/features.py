@@ -12,6 +12,7 @@ PACKAGES = (
     "identity.quotas",
     "identity.sharing",
     "identity.sessions",
+    "identity.access_keys",
     "identity.audit",
     "compute.zones",
     "compute.hosts",

@@ -29,14 +29,14 @@ WHO = {
     """,
     "user": """
         AddImage AddSchedulerJobToSchedulerTrigger AttachDataVolumeToVm AttachEip AttachL3NetworkToVm
-        CalculateAccountSpending ChangeEipState ChangeImageState ChangeInstanceOffering ChangeSchedulerState
-        ChangeVipState ChangeVolumeState CheckApiPermission CreateDataVolume CreateEip CreateSchedulerJob
-        CreateSchedulerTrigger CreateVip CreateVmInstance CreateVolumeSnapshot DeleteDataVolume DeleteEip
+        CalculateAccountSpending ChangeAccessKeyState ChangeEipState ChangeImageState ChangeInstanceOffering ChangeSchedulerState
+        ChangeVipState ChangeVolumeState CheckApiPermission CreateAccessKey CreateDataVolume CreateEip CreateSchedulerJob
+        CreateSchedulerTrigger CreateVip CreateVmInstance CreateVolumeSnapshot DeleteAccessKey DeleteDataVolume DeleteEip
         DeleteImage DeleteSchedulerJob DeleteSchedulerTrigger DeleteVip DeleteVolumeSnapshot
         DestroyVmInstance DetachDataVolumeFromVm DetachEip DetachL3NetworkFromVm ExpungeDataVolume
         ExpungeVmInstance GetAccountQuotaUsage GetNoTriggerSchedulerJobs GetQueryMetadata GetResourceNames
         GetSchedulerExecutions GetVmConsoleAddress GetWebhookDeliveries PauseVmInstance
-        QueryAccountResourceRef QueryCluster QueryDiskOffering QueryEip QueryHost QueryImage
+        QueryAccessKey QueryAccountResourceRef QueryCluster QueryDiskOffering QueryEip QueryHost QueryImage
         QueryInstanceOffering QueryIpRange QueryL2Network QueryL2VlanNetwork QueryL3Network QueryPolicy
         QueryQuota QueryResourcePrice QuerySchedulerJob QuerySchedulerTrigger QueryUser QueryUserGroup
         QueryVip QueryVmInstance QueryVmNic QueryVolume QueryVolumeSnapshot QueryZone RebootVmInstance
@@ -65,7 +65,7 @@ WHO = {
         UpdateInstanceOffering UpdateIpRange UpdateL2Network UpdateL3Network UpdateLdapServer UpdateQuota
         UpdateZone
     """,
-    "session": "CancelApiJob FollowApiJob ListApiJobs PollApiJob",
+    "session": "CancelApiJob FollowApiJob ListApiJobs PollApiJob",  # a job of an access key needs none
 }
 PLACE = "of WHO in tests/identity/test_authorisation.py"
 TABLE = {name: who for who, names in WHO.items() for name in names.split()}

@@ -18,6 +18,8 @@ SELECT u.uuid, r.uuid, p.uuid FROM users u, roles r, projects p LIMIT 1;
 INSERT INTO role_assignments (actor_uuid, role_uuid, domain_uuid)
 SELECT u.uuid, r.uuid, u.account_uuid FROM users u, roles r LIMIT 1;
 INSERT INTO domain_quotas SELECT uuid, 'router', 1 FROM accounts LIMIT 1;
+INSERT INTO access_keys (uuid, account_uuid, user_uuid, access_key_id, sealed)
+SELECT md5(uuid), account_uuid, uuid, 'AKID', 's1.' FROM users LIMIT 1;
 """
 """A row for each table that came after the first release and is empty at first."""
 SUFFIXES = {"p": "_pkey", "u": "_key", "f": "_fkey", "c": "_check", "x": "_excl"}
@@ -30,7 +32,7 @@ UNREACHABLE = {
         "stray_domains_pkey scheduler_executions_due_key usages_open_key "
         "webhook_attempts_pkey webhook_breakers_pkey webhook_receivers_pkey webhook_deliveries_pkey "
         "workers_pkey periodic_tasks_pkey webhook_secrets_current_key quota_defaults_pkey "
-        "schema_steps_pkey installation_pkey role_assignments_key domain_quotas_pkey "
+        "schema_steps_pkey installation_pkey access_key_uses_pkey role_assignments_key domain_quotas_pkey "
         "login_details_pkey"
     ),
     "checked before, under a lock": (

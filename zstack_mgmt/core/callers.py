@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 
@@ -13,12 +14,22 @@ class Policies(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUse:
+    """One signature of an access key, which opens one change."""
+
+    key_uuid: str
+    signature: bytes  # its keyed hash
+    ends_at: datetime  # when it is too old to be shown again
+
+
+@dataclass(frozen=True, slots=True)
 class Anonymous:
     """Nobody in particular: the call needs no login."""
 
     account_uuid: str = field(default="", init=False)
     user_uuid: str = field(default="", init=False)
     is_admin: bool = field(default=False, init=False)
+    key: None = field(default=None, init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,7 @@ class AccountCaller:
 
     account_uuid: str
     is_admin: bool  # it is of type SystemAdmin: that alone makes an administrator
+    key: KeyUse | None = None  # by which it calls, if not by a session
 
     @property
     def user_uuid(self) -> str:
@@ -42,6 +54,7 @@ class UserCaller:
     user_uuid: str
     is_admin: bool  # its account is of type SystemAdmin
     policies: Policies
+    key: KeyUse | None = None
 
 
 Caller = Anonymous | AccountCaller | UserCaller

@@ -26,9 +26,7 @@ from typing import (
 )
 from zoneinfo import ZoneInfo
 
-from pydantic.alias_generators import to_camel
-
-from zstack_mgmt.core.values import format_date
+from zstack_mgmt.core.values import format_date, wire_name
 from zstack_mgmt.doc import doc_of
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "list", "object"]
@@ -232,4 +230,4 @@ def _field(attribute: str, hint: Any, *, queryable: bool) -> Field:
     part = next(iter(get_args(hint)), None) if kind == "list" else hint
     item = part if isinstance(part, type) and issubclass(part, Inventory) else None
     queryable = queryable and kind not in ("list", "object")
-    return Field(to_camel(attribute), attribute, kind, nullable, choices, queryable, item, doc)
+    return Field(wire_name(attribute), attribute, kind, nullable, choices, queryable, item, doc)

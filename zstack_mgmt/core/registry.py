@@ -13,14 +13,13 @@ from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
-from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.callers import AccountCaller, Caller
 from zstack_mgmt.core.errors import ApiError, BadRequest, ResourceNotFound
 from zstack_mgmt.core.inventory import Inventory
-from zstack_mgmt.core.values import NamesResource, is_uuid
+from zstack_mgmt.core.values import NamesResource, is_uuid, wire_name
 from zstack_mgmt.doc import Bound, Doc
 
 Mode = Literal["sync", "job"]
@@ -48,7 +47,7 @@ class ApiRequest(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel,
+        alias_generator=wire_name,
         validate_by_name=True,
         validate_by_alias=True,
         extra="ignore",
@@ -243,13 +242,13 @@ class Api:
     @cached_property
     def _attributes(self) -> dict[str, str]:
         """The attributes of the request by the parameters' names on the wire."""
-        return {to_camel(name): name for name in self.request.model_fields}
+        return {wire_name(name): name for name in self.request.model_fields}
 
     @cached_property
     def _numbers(self) -> tuple[str, ...]:
         """Wire names of the numeric parameters."""
         fields = self.request.model_fields.items()
-        return tuple(to_camel(n) for n, f in fields if re.search(r"\b(int|float)\b", str(f.annotation)))
+        return tuple(wire_name(n) for n, f in fields if re.search(r"\b(int|float)\b", str(f.annotation)))
 
     def parse(self, values: Mapping[str, Any]) -> ApiRequest:
         """The validated request; BadRequest names the first parameter that is wrong."""
@@ -315,7 +314,7 @@ def api(
         method, _, path = http.partition(" ")
         label = name or request.__name__
         in_path = tuple(dict.fromkeys(PATH_VARIABLE.findall(" ".join((path, *also)))))
-        wires = {to_camel(f): f for f in request.model_fields}
+        wires = {wire_name(f): f for f in request.model_fields}
         unknown = [v for v in in_path if v not in wires and query is None]
         if unknown or label in APIS or label in UNROUTED:
             raise TypeError(f"{label}: declared twice, or its request lacks the path variables {unknown}")
@@ -403,6 +402,6 @@ def _body_key(method: str, name: str) -> str:
 def bad_request(error: ValidationError) -> BadRequest:
     """The client's sentence for a failed validation: which parameter, what is wrong, never its value."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(to_camel(str(part)) if isinstance(part, str) else str(part) for part in first["loc"])
+    where = ".".join(wire_name(str(part)) if isinstance(part, str) else str(part) for part in first["loc"])
     what = first["msg"].removeprefix("Value error, ")
     return BadRequest(f"parameter {where!r}: {what}" if where else what)

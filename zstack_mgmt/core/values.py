@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from zstack_mgmt.doc import Doc
 
@@ -20,6 +21,7 @@ ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 UUID_PATTERN = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
 _JOB_UUID_PATTERN = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
 _EMPTY_DIGEST = sha512(b"").hexdigest()  # how clients send an empty password
+_ODD_NAMES = {"access_key_id": "AccessKeyID", "access_key_secret": "AccessKeySecret"}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -37,6 +39,15 @@ class Secret:
 @dataclass(frozen=True, slots=True)
 class NamesResource:
     """Marks a field that names resources: a text that is no uuid names none, and no handler sees it."""
+
+
+def wire_name(attribute: str) -> str:
+    """The name of an attribute on the wire: camelCase, but for the few that ZStack writes otherwise.
+
+    >>> wire_name("zone_uuid"), wire_name("access_key_id")
+    ('zoneUuid', 'AccessKeyID')
+    """
+    return _ODD_NAMES.get(attribute) or to_camel(attribute)
 
 
 def new_uuid() -> str:

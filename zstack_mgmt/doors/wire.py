@@ -13,12 +13,6 @@ _HOST = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 _FORWARDED = re.compile(r"""\s*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))\s*(?:;|$)""")
 
 
-def target_of(request: web.Request) -> str:
-    """The path and query, also of a target that names the server (RFC 9112, 3.2.2)."""
-    raw = request.raw_path
-    return raw if raw.startswith("/") else request.rel_url.raw_path_qs
-
-
 def is_trusted(settings: Settings, request: web.Request) -> bool:
     """Whether the peer is a proxy whose forwarding headers are believed."""
     return bool(request.remote) and _is_proxy(settings, request.remote or "")
@@ -100,3 +94,9 @@ def _address(text: str) -> str:
         return str(ip_address(text))
     except ValueError:
         return ""
+
+
+def target_of(request: web.Request) -> str:
+    """The path and query as they were sent, also of a target that names the server (RFC 9112, 3.2.2)."""
+    raw = request.raw_path
+    return raw if raw.startswith("/") else request.rel_url.raw_path_qs

@@ -17,7 +17,7 @@ import structlog
 
 from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
-from zstack_mgmt.core.errors import BadRequest, TooBusy
+from zstack_mgmt.core.errors import BadRequest, InvalidSession, TooBusy
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.model import Submission
@@ -31,6 +31,7 @@ _TRIES = 3
 _COUNT_EVERY_S = 1.0
 _COUNT_SHARE = 20  # counting takes one part in so many of the time
 _AWAY = "the job could not be stored; nothing was accepted, try again"
+USED_SIGNATURE = "wrong accessKey signature: it has been used already, and opens one change"
 _UNCLEAR = "the database was lost while the job was stored; repeat the call with the same X-Job-UUID"
 
 Waiting = tuple[Submission, "asyncio.Future[None]"]
@@ -174,13 +175,15 @@ class _Way:
             else:
                 return self._answer(batch, {row[0]: row[1:] for row in rows})
 
-    def _answer(self, batch: Sequence[Waiting], known: dict[str, tuple[str, bytes]]) -> None:
+    def _answer(self, batch: Sequence[Waiting], known: dict[str, tuple[str | None, bytes | None]]) -> None:
         self._bell.ring("jobs")
         for submission, future in batch:
             if future.done():
                 continue
             before = known.get(submission.uuid)
-            if before is not None and before != (submission.account_uuid, submission.fingerprint):
+            if before == (None, None):
+                future.set_exception(InvalidSession(USED_SIGNATURE))
+            elif before is not None and before != (submission.account_uuid, submission.fingerprint):
                 future.set_exception(BadRequest(f"X-Job-UUID {submission.uuid} belongs to another call"))
             else:
                 future.set_result(None)

@@ -18,7 +18,7 @@ import structlog
 
 from zstack_mgmt import db, metrics, tasks
 from zstack_mgmt.auth.permissions import may_call
-from zstack_mgmt.auth.sessions import EVERYBODY
+from zstack_mgmt.auth.recent import EVERYBODY
 from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now, only_shared
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import body_of, schema_of
@@ -35,7 +35,7 @@ from zstack_mgmt.engine.submission import uuids_in
 log = structlog.get_logger()
 
 _RIGHTS = frozenset(  # features that change who may do what
-    {"accounts", "users", "groups", "policies", "principals", "domains", "projects"}
+    {"accounts", "users", "groups", "policies", "access_keys", "principals", "domains", "projects"}
 )
 Callers = Mapping[Login, SessionCaller]
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
+from zstack_mgmt.core.callers import KeyUse
 from zstack_mgmt.core.errors import ApiError
 
 State = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
@@ -36,6 +37,7 @@ class Submission:
     target: str | None  # uuid of the resource that the call names or makes
     secrets: str | None = None  # JSON: what is kept of the request's secret fields
     revokes: bool = False  # it takes rights away: it waits behind no job of whom it takes them from
+    key: KeyUse | None = None  # by which it was called, if not by a session
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class JobView:
     uuid: str
     account_uuid: str
     user_uuid: str
+    access_key_uuid: str | None  # by which it was called, if not by a session
     api: str
     state: State
     epoch: int

@@ -10,23 +10,25 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.model import ClaimedJob, JobView, Outcome, Submission, Wish
 
 _ACCEPT: LiteralString = """
-SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                          $18, $19, $20)
 """
 _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _FINISH: LiteralString = "SELECT finish_jobs('running', $1, $2, $3, $4, $5)"
 _SWEEP: LiteralString = "SELECT * FROM sweep_jobs($1, $2, $3, $4, $5, $6)"
 _LEAVE: LiteralString = "SELECT * FROM leave_workers(ARRAY[$1::text], false, 0, '', $2, $3)"
 _VIEW: LiteralString = """
-SELECT uuid, account_uuid, user_uuid, api, state, epoch, accepted_at, started_at, finished_at, result,
-       extract(epoch FROM now() - accepted_at)::float8 AS age_s
+SELECT uuid, account_uuid, user_uuid, access_key_uuid, api, state, epoch, accepted_at, started_at,
+       finished_at, result, extract(epoch FROM now() - accepted_at)::float8 AS age_s
 FROM api_jobs WHERE uuid = $1
 """
 
 
-async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[str, str, bytes]]:
+async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[str, str | None, bytes | None]]:
     """Store the batch in one transaction.
 
-    Returns (uuid, account, fingerprint) of the uuids some of which existed.
+    Returns (uuid, account, fingerprint) of the uuids some of which existed; account None: not stored, since
+    the signature has opened another change.
     """
     columns = zip(
         *(
@@ -52,6 +54,7 @@ async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[st
                     s.target,
                     s.revokes,
                 ),
+                *(s.key and s.key.key_uuid, s.key and s.key.signature, s.key and s.key.ends_at),
             )
             for s in batch
         ),

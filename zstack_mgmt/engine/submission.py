@@ -77,6 +77,7 @@ async def prepare(
         remote=call.remote,
         target=declared.target_of(request),
         revokes=_revokes(declared, call, request),
+        key=call.caller.key,
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from zstack_mgmt.core.callers import AccountCaller
-from zstack_mgmt.core.errors import JobCanceled, JobFinal, JobNotFound
+from zstack_mgmt.core.errors import InvalidSession, JobCanceled, JobFinal, JobNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import Reference
 from zstack_mgmt.db import Connection
@@ -29,7 +29,8 @@ class PollApiJob(ApiRequest):
     """Read how a job stands: 202 while it runs, then its result, 200 or 503.
 
     With `Prefer: wait=N` the answer comes when the job ends, after N ≤ 30 seconds at the latest. A job shows
-    itself to its account and to system administrators; to others it does not exist. 404: never existed
+    itself to its account and to system administrators; to others it does not exist. One that an access key
+    has made shows itself to whoever knows its uuid: clients with a key poll without one. 404: never existed
     (`opaque.reason`: `neverExisted`), or its result is not kept (`expired`).
 
     Source: manual, "Overview".
@@ -45,12 +46,12 @@ class PollApiJob(ApiRequest):
     PollApiJob,
     http="GET /v1/api-jobs/{uuid}",
     mode="sync",
-    access="session",
+    access="public",
     java=JAVA,
     is_read=True,
     outside=True,
     answer="job",
-    raises=(JobNotFound,),
+    raises=(JobNotFound, InvalidSession),
 )
 async def poll_job(call: Call, means: Direct, request: PollApiJob) -> JobView:
     job = await job_after(means, call, request.uuid, request.wait)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from zstack_mgmt.core.callers import AccountCaller
-from zstack_mgmt.core.errors import JobNotFound
+from zstack_mgmt.core.callers import AccountCaller, Anonymous
+from zstack_mgmt.core.errors import InvalidSession, JobNotFound
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.core.values import is_uuid
 from zstack_mgmt.engine import store
@@ -27,12 +27,20 @@ class JobEvent:
 
 
 async def visible_job(means: Direct, call: Call, uuid: str) -> JobView:
-    """The job as it stands. Raises JobNotFound, also for one that the caller may not see."""
+    """The job as it stands.
+
+    Nobody in particular sees those that an access key has made: whoever knows the uuid of one was told.
+
+    Raises: JobNotFound, also for one that the caller may not see; InvalidSession when nobody asks for it.
+    """
     job: JobView | None = None
     if is_uuid(uuid):
         async with means.connection() as conn:
             job = await store.view(conn, uuid)
-    if job is None or not may_see(call, job.account_uuid, job.user_uuid):
+    if isinstance(call.caller, Anonymous):
+        if job is None or job.access_key_uuid is None:
+            raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
+    elif job is None or not may_see(call, job.account_uuid, job.user_uuid):
         raise JobNotFound("no such job", reason="neverExisted")
     return job
 

@@ -137,7 +137,11 @@ class Resource(Generic[T]):
         )(self._named(update, declared.__name__))
 
     def change_state(
-        self, summary: str, *, then: Callable[[Call, Connection, T], Awaitable[None]] | None = None
+        self,
+        summary: str,
+        *,
+        then: Callable[[Call, Connection, T], Awaitable[None]] | None = None,
+        revokes: bool = False,
     ) -> None:
         """Declare that it can be enabled and disabled.
 
@@ -154,7 +158,8 @@ class Resource(Generic[T]):
             return changed
 
         change(self.kind.meta, ("state",), scoped=False)
-        self.action(declared, f"PUT {self.path}/{{uuid}}/actions", raises=(ResourceNotFound,))(
+        path = f"PUT {self.path}/{{uuid}}/actions"
+        self.action(declared, path, raises=(ResourceNotFound,), revokes=revokes)(
             self._named(change_state, declared.__name__)
         )
 

@@ -13,9 +13,12 @@ from zstack_mgmt.auth.permissions import authorise
 from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import ApiError, InvalidSession
 from zstack_mgmt.core.registry import Api, ApiRequest, Call
+from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.accept import USED_SIGNATURE
 from zstack_mgmt.engine.model import JobView
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.engine.submission import Options, prepare
+from zstack_mgmt.identity.access_keys.store import note_use
 from zstack_mgmt.identity.audit.trail import AuditLine
 from zstack_mgmt.jobs.reading import job_after
 from zstack_mgmt.service.parts import Service
@@ -99,16 +102,27 @@ async def _accept(
 async def _answer(service: Service, declared: Api, call: Call, request: ApiRequest) -> Any:
     """Run a sync API: a read on a connection, a change in a transaction, an `outside` one with both."""
     if declared.outside:
+        if declared.changes and call.caller.key is not None:
+            async with db.transaction(service.pool) as conn:
+                await _use_key(conn, call)
         value = await declared.handler(call, Direct(service.pool), request)
     elif not declared.changes:
         async with service.pool.acquire() as conn:
             return await declared.handler(call, conn, request)
     else:
         async with db.transaction(service.pool) as conn:
+            await _use_key(conn, call)
             value = await declared.handler(call, conn, request)
     if declared.changes:
         service.trail.add(_line(declared, call, declared.target_of(request), "succeeded", None, value))
     return value
+
+
+async def _use_key(conn: Connection, call: Call) -> None:
+    """Raise InvalidSession for a change under a signature that has opened another one."""
+    key = call.caller.key
+    if key is not None and not await note_use(conn, key.signature, call.remote, key.ends_at):
+        raise InvalidSession(USED_SIGNATURE)
 
 
 def _target(declared: Api, parameters: Mapping[str, Any]) -> str | None:
@@ -137,4 +151,5 @@ def _line(
         remote=call.remote,
         outcome=outcome,
         error_code=error_code,
+        access_key_uuid=call.caller.key and call.caller.key.key_uuid,
     )

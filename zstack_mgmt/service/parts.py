@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
+from zstack_mgmt.auth.keys import Keys
+from zstack_mgmt.auth.recent import Trust
 from zstack_mgmt.auth.sessions import Sessions
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import Services
@@ -28,6 +30,7 @@ class Service:
     pool: Pool
     services: Services
     sessions: Sessions
+    keys: Keys
     acceptor: Acceptor
     watcher: Watcher
     bell: Bell
@@ -39,7 +42,9 @@ async def running(settings: Settings) -> AsyncGenerator[Service]:
     """The parts, connected and at work until the block ends. Raises TimeoutError without a database."""
     pool = await open_pool(settings, application="zstack-api")
     services = build_services(settings)
-    sessions = Sessions(pool, services.sealer, settings.session_cache_s)
+    trust = Trust(settings.session_cache_s)
+    sessions = Sessions(pool, services.sealer, trust)
+    keys = Keys(pool, services.sealer, settings, trust)
     bell = Bell(settings)
     watcher = Watcher(settings, pool)
     services = replace(
@@ -50,12 +55,12 @@ async def running(settings: Settings) -> AsyncGenerator[Service]:
         forget_session=sessions.forget,
     )
     acceptor, trail = Acceptor(settings, bell), AuditTrail(pool)
-    rights = RightsListener(settings, sessions)
+    rights = RightsListener(settings, trust)
     parts = (bell, acceptor, watcher, trail, rights)
     for part in parts:
         part.start()
     try:
-        yield Service(settings, pool, services, sessions, acceptor, watcher, bell, trail)
+        yield Service(settings, pool, services, sessions, keys, acceptor, watcher, bell, trail)
     finally:
         await rights.stop()
         await watcher.stop()

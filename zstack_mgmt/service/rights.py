@@ -9,7 +9,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from zstack_mgmt import tasks
-from zstack_mgmt.auth.sessions import EVERYBODY, Sessions
+from zstack_mgmt.auth.recent import EVERYBODY, Trust
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine.bell import heard, rights_channel
 
@@ -19,11 +19,11 @@ _RETRY_S = 0.5
 
 
 class RightsListener:
-    """Keeps the sessions of one process from being trusted while their rights change."""
+    """Keeps what one process knows of callers from being trusted while their rights change."""
 
-    def __init__(self, settings: Settings, sessions: Sessions) -> None:
+    def __init__(self, settings: Settings, trust: Trust) -> None:
         self._settings = settings
-        self._sessions = sessions
+        self._trust = trust
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -45,10 +45,10 @@ class RightsListener:
 
     def _take(self, message: str) -> None:
         if not message:  # the listening has begun: what was said before is unknown
-            self._sessions.changed(EVERYBODY)
+            self._trust.changed(EVERYBODY)
             return
         for said in message.split(","):
             if said[0] == "+":
-                self._sessions.changing(said[1:])
+                self._trust.changing(said[1:])
             else:
-                self._sessions.changed(said[1:])
+                self._trust.changed(said[1:])

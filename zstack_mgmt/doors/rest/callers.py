@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from zstack_mgmt.auth.signatures import Signed
 from zstack_mgmt.core.callers import ANONYMOUS, Caller
 from zstack_mgmt.core.errors import InvalidSession
 from zstack_mgmt.core.registry import Api
+from zstack_mgmt.doors.wire import client_address, target_of
 from zstack_mgmt.service.parts import Service
 
 
@@ -16,9 +18,30 @@ async def caller_of(request: web.Request, service: Service, served: Api) -> Call
     """The caller behind the Authorization header; nobody for a public API. Raises InvalidSession."""
     if served.access == "public":
         return ANONYMOUS
+    signed = _signed(request)
+    if signed is not None:
+        return await service.keys.find(signed, client_address(service.settings, request))
     token = bearer_token(request)
     if not token:
         raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
+    return service.sessions.cached(token) or await service.sessions.find(token)
+
+
+async def poller_of(request: web.Request, service: Service) -> Caller:
+    """The caller of a poll, or nobody: clients with an access key send no credentials that are of use.
+
+    ZStack's come with the signature of the call that made the job, with the token `null` or `None`, or with
+    nothing. Raises InvalidSession for a token that opens nothing.
+    """
+    signed = _signed(request)
+    if signed is not None:
+        try:
+            return await service.keys.find(signed, client_address(service.settings, request), lenient=True)
+        except InvalidSession:
+            return ANONYMOUS
+    token = bearer_token(request)
+    if token in ("", "null", "None"):
+        return ANONYMOUS
     return service.sessions.cached(token) or await service.sessions.find(token)
 
 
@@ -40,3 +63,13 @@ def bearer_token(request: web.Request) -> str:
     if scheme.lower() == "oauth":
         return token.strip()
     return request.headers.get("OAuth", "").strip() if not scheme else ""
+
+
+def _signed(request: web.Request) -> Signed | None:
+    """What `Authorization: ZStack <key id>:<signature>` says; None without it."""
+    scheme, _, value = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() != "zstack":
+        return None
+    key_id, _, signature = value.strip().partition(":")
+    path = target_of(request).partition("?")[0].removeprefix("/zstack")
+    return Signed(key_id, signature, request.headers.get("Date", "").strip(), request.method, path)

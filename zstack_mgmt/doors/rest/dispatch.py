@@ -18,7 +18,7 @@ from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.core.registry import Api
 from zstack_mgmt.core.values import is_job_uuid
 from zstack_mgmt.doors.bodies import check_text, read_body
-from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path
+from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path, poller_of
 from zstack_mgmt.doors.rest.parameters import choose_api, from_body, from_query
 from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
 from zstack_mgmt.doors.rest.routes import Routes
@@ -69,7 +69,7 @@ async def _poll(request: web.Request, service: Service, declared: Api, uuid: str
     while True:
         try:
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
-                caller = await caller_of(request, service, declared)
+                caller = await poller_of(request, service)
                 return await _call(request, service, declared, caller, parameters)
         except (TimeoutError, *db.UNAVAILABLE):
             if time.monotonic() + 0.2 >= until:

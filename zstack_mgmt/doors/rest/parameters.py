@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_origin
 
-from pydantic.alias_generators import to_camel
-
 from zstack_mgmt.core.errors import BadRequest
 from zstack_mgmt.core.registry import Api
+from zstack_mgmt.core.values import wire_name
 
 _TAGS = ("systemTags", "userTags")
 
@@ -57,7 +56,7 @@ def from_query(declared: Api, pairs: list[tuple[str, str]], body: Mapping[str, A
     A body may add to them.
     """
     lists = {
-        to_camel(name)
+        wire_name(name)
         for name, info in declared.request.model_fields.items()
         if get_origin(info.annotation) is list or "list[" in str(info.annotation)
     }

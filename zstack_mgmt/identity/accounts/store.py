@@ -7,7 +7,7 @@ from zstack_mgmt.db import Connection
 
 
 async def delete_account(conn: Connection, uuid: str) -> None:
-    """Delete the account with its users, groups, policies, quotas, sessions and shares.
+    """Delete the account with its users, groups, policies, keys, quotas, sessions and shares.
 
     What else it owned passes to the built-in admin.
     """
@@ -24,6 +24,7 @@ async def delete_account(conn: Connection, uuid: str) -> None:
     await conn.execute("DELETE FROM users WHERE account_uuid = $1", uuid)
     await conn.execute("DELETE FROM user_groups WHERE account_uuid = $1", uuid)
     await conn.execute("DELETE FROM policies WHERE account_uuid = $1", uuid)
+    await conn.execute("DELETE FROM access_keys WHERE account_uuid = $1", uuid)
     await conn.execute("DELETE FROM quotas WHERE identity_uuid = $1", uuid)
     await conn.execute(
         "UPDATE resource_owners SET account_uuid = $2, last_op_date = now() WHERE account_uuid = $1",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from zstack_mgmt.core.inventory import Inventory, inventory
+from zstack_mgmt.doc import Doc
 
 
 @inventory("org.zstack.header.audit.AuditInventory", table="audits", primary_key="id")
@@ -18,6 +20,7 @@ class Audit(Inventory):
     create_date: datetime
     account_uuid: str | None
     user_uuid: str | None
+    access_key_uuid: Annotated[str | None, Doc("by which it was called, if not by a session")]
     api: str
     target: str | None
     job_uuid: str | None

@@ -32,6 +32,7 @@ class AuditLine:
     remote: str
     outcome: str
     error_code: str | None
+    access_key_uuid: str | None = None
 
 
 class AuditTrail:
@@ -108,8 +109,9 @@ class AuditTrail:
             await conn.executemany(
                 """
                 INSERT INTO audits
-                    (account_uuid, user_uuid, api, target, request_id, remote, outcome, error_code)
-                VALUES (nullif($1, ''), nullif($2, ''), $3, $4, $5, $6, $7, $8)
+                    (account_uuid, user_uuid, api, target, request_id, remote, outcome, error_code,
+                     access_key_uuid)
+                VALUES (nullif($1, ''), nullif($2, ''), $3, $4, $5, $6, $7, $8, $9)
                 """,
                 [astuple(line) for line in lines],
             )

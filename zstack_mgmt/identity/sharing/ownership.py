@@ -38,10 +38,11 @@ async def follow(conn: Connection, kind: str, uuid: str, account_uuid: str) -> l
 
 @on_new_owner("UserVO")
 async def move_user(conn: Connection, uuid: str, account_uuid: str) -> list[str]:
-    """The user becomes one of the new account: its bindings, memberships and sessions end."""
+    """The user becomes one of the new account: its bindings, memberships, sessions and keys end."""
     await conn.execute("DELETE FROM user_policies WHERE user_uuid = $1", uuid)
     await conn.execute("DELETE FROM group_members WHERE user_uuid = $1", uuid)
     await conn.execute("DELETE FROM sessions WHERE user_uuid = $1", uuid)
+    await conn.execute("DELETE FROM access_keys WHERE user_uuid = $1", uuid)
     await conn.execute(
         "UPDATE users SET account_uuid = $2, last_op_date = now() WHERE uuid = $1", uuid, account_uuid
     )
@@ -66,6 +67,12 @@ async def move_policy(conn: Connection, uuid: str, account_uuid: str) -> list[st
     await conn.execute("DELETE FROM group_policies WHERE policy_uuid = $1", uuid)
     await conn.execute("UPDATE policies SET account_uuid = $2 WHERE uuid = $1", uuid, account_uuid)
     return []
+
+
+@on_new_owner("AccessKeyVO")
+async def refuse_key(_conn: Connection, _uuid: str, _account_uuid: str) -> list[str]:
+    """A key acts for its login for good."""
+    raise OperationError("an access key cannot change its owner")
 
 
 @on_new_owner("QuotaVO")

@@ -1,0 +1,1 @@
+"""Access keys, with which programs sign their requests instead of logging in."""
