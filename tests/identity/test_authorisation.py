@@ -29,9 +29,10 @@ WHO = {
     """,
     "user": """
         AddImage AddSchedulerJobToSchedulerTrigger AttachDataVolumeToVm AttachEip AttachL3NetworkToVm
-        CalculateAccountSpending ChangeAccessKeyState ChangeEipState ChangeImageState ChangeInstanceOffering ChangeSchedulerState
-        ChangeVipState ChangeVolumeState CheckApiPermission CreateAccessKey CreateDataVolume CreateEip CreateSchedulerJob
-        CreateSchedulerTrigger CreateVip CreateVmInstance CreateVolumeSnapshot DeleteAccessKey DeleteDataVolume DeleteEip
+        CalculateAccountSpending ChangeAccessKeyState ChangeEipState ChangeImageState ChangeInstanceOffering
+        ChangeSchedulerState ChangeVipState ChangeVolumeState CheckApiPermission CreateAccessKey
+        CreateDataVolume CreateEip CreateSchedulerJob CreateSchedulerTrigger CreateVip CreateVmInstance
+        CreateVolumeSnapshot DeleteAccessKey DeleteDataVolume DeleteEip
         DeleteImage DeleteSchedulerJob DeleteSchedulerTrigger DeleteVip DeleteVolumeSnapshot
         DestroyVmInstance DetachDataVolumeFromVm DetachEip DetachL3NetworkFromVm ExpungeDataVolume
         ExpungeVmInstance GetAccountQuotaUsage GetNoTriggerSchedulerJobs GetQueryMetadata GetResourceNames

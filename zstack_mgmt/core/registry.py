@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -131,7 +132,7 @@ class Doorbell(Protocol):
 
     def announce(self, uuids: list[str]) -> None: ...
 
-    async def rights_change(self, accounts: Iterable[str]) -> None: ...
+    def changing_rights(self, accounts: Collection[str]) -> AbstractAsyncContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,12 @@ class Executor:
         self, jobs: Sequence[ClaimedJob], deadline: float, *, careful: bool
     ) -> tuple[list[Outcome], bool]:
         """The outcomes, committed, and whether a webhook is now due."""
-        await self._bell.rights_change(_accounts_of(jobs))
+        async with self._bell.changing_rights(_accounts_of(jobs)):
+            return await self._tried(jobs, deadline, careful=careful)
+
+    async def _tried(
+        self, jobs: Sequence[ClaimedJob], deadline: float, *, careful: bool
+    ) -> tuple[list[Outcome], bool]:
         if len(jobs) > 1:
             async with db.transaction(self._pool) as conn:
                 callers = await _callers(conn, jobs)
@@ -222,7 +227,6 @@ class Executor:
     def _report(
         self, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome], seconds: float, *, hooked: bool
     ) -> None:
-        self._bell.rights_changed(_accounts_of(jobs))
         self._bell.tell([(job.uuid, hooked) for job in jobs])
         # Noted after the announcement has left: somebody may wait for it.
         asyncio.get_running_loop().call_soon(_note, jobs, outcomes, seconds / len(jobs))
