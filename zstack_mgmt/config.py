@@ -84,6 +84,12 @@ class Settings:
         Doc("open connections of one address, trusted proxies excepted; further ones are closed"),
         Bound(),
     ] = 4096
+    max_account_streams: Annotated[
+        Count, Doc("event streams of one account at one API process"), Bound("TooBusy")
+    ] = 100
+    max_streams_per_address: Annotated[
+        Count, Doc("event streams of one address at one API process"), Bound("TooBusy")
+    ] = 200
     request_timeout_s: Annotated[
         Count, Doc("seconds for the whole of a request to arrive"), Bound("RequestTimedOut")
     ] = 30

@@ -1,11 +1,16 @@
 """What one call may hold: everything has a bound, and what is beyond it changes nothing."""
 
+from dataclasses import replace
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from app import Service
+from app import Client, Service, running_service
+from engine.waiting import until
+from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import MAX_ITEMS, MAX_TAGS
+from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.query.parser import MAX_CONDITIONS, MAX_FIELDS
 
 
@@ -39,3 +44,38 @@ async def test_bytes_of_a_policy(service: Service) -> None:
         "POST", "/accounts/policies", {"params": {"name": "p", "statements": [statement]}}
     )
     assert (answer.status, answer.code) == (503, "SYS.1007")
+
+
+@pytest.mark.parametrize(
+    ("limit", "others"), [("max_account_streams", 200), ("max_streams_per_address", 503)]
+)
+async def test_event_streams_of_one_account_and_of_one_address(
+    settings: Settings, limit: str, others: int
+) -> None:
+    async with running_service(replace(settings, **{limit: 2}), workers=0, senders=0) as service:
+        await service.db.execute(
+            """
+            INSERT INTO accounts (uuid, name, type, password_hash)
+            SELECT $1, 'tenant', 'SystemAdmin', password_hash FROM accounts
+            """,
+            new_uuid(),
+        )
+        tenant = await service.anonymous.log_in("tenant", "password")
+        accepted = await service.admin.call("POST", "/zones", {"params": {"name": "z"}})
+        events = f"{accepted.body['location']}/events"
+
+        def follow(client: Client) -> Any:
+            return service.http.get(events, headers={"Authorization": f"OAuth {client.token}"})
+
+        async with follow(tenant), follow(tenant):
+            async with follow(tenant) as third:
+                assert (third.status, (await third.json())["error"]["code"]) == (503, "SYS.1010")
+                assert int(third.headers["Retry-After"]) > 0
+            async with follow(service.admin) as other:
+                assert other.status == others
+
+        async def has_room() -> bool:
+            async with follow(tenant) as another:
+                return another.status == 200
+
+        await until(has_room)

@@ -24,7 +24,7 @@ async def test_connections_are_lent_in_the_order_in_which_they_are_asked_for(set
         async with pool.acquire(), pool.acquire():
             pass  # both are open now: opening one takes its own time
         await asyncio.gather(*(ask(number) for number in range(10)))
-    # When hardly anybody waits, one who asks may run in the same turn of the loop as one just lent to.
+    # When hardly anybody waits, one who asks may run in the same turn as one who was lent to.
     assert max(abs(lent.index(who) - place) for place, who in enumerate(asked)) <= 1
 
 

@@ -32,19 +32,19 @@ WHO = {
         CalculateAccountSpending ChangeAccessKeyState ChangeEipState ChangeImageState ChangeInstanceOffering
         ChangeSchedulerState ChangeVipState ChangeVolumeState CheckApiPermission CreateAccessKey
         CreateDataVolume CreateEip CreateSchedulerJob CreateSchedulerTrigger CreateVip CreateVmInstance
-        CreateVolumeSnapshot DeleteAccessKey DeleteDataVolume DeleteEip
-        DeleteImage DeleteSchedulerJob DeleteSchedulerTrigger DeleteVip DeleteVolumeSnapshot
-        DestroyVmInstance DetachDataVolumeFromVm DetachEip DetachL3NetworkFromVm ExpungeDataVolume
-        ExpungeVmInstance GetAccountQuotaUsage GetNoTriggerSchedulerJobs GetQueryMetadata GetResourceNames
-        GetSchedulerExecutions GetVmConsoleAddress GetWebhookDeliveries PauseVmInstance
-        QueryAccessKey QueryAccountResourceRef QueryCluster QueryDiskOffering QueryEip QueryHost QueryImage
-        QueryInstanceOffering QueryIpRange QueryL2Network QueryL2VlanNetwork QueryL3Network QueryPolicy
-        QueryQuota QueryResourcePrice QuerySchedulerJob QuerySchedulerTrigger QueryUser QueryUserGroup
-        QueryVip QueryVmInstance QueryVmNic QueryVolume QueryVolumeSnapshot QueryZone RebootVmInstance
-        RecoverDataVolume RecoverVmInstance RedeliverWebhook RemoveSchedulerJobFromSchedulerTrigger
-        RenewSession ResumeVmInstance RevokeResourceSharing ShareResource StartVmInstance StopVmInstance
-        UpdateEip UpdateImage UpdateSchedulerJob UpdateSchedulerTrigger UpdateUser UpdateVip
-        UpdateVmInstance UpdateVolume UpdateVolumeSnapshot
+        CreateVolumeSnapshot DeleteAccessKey DeleteDataVolume DeleteEip DeleteImage DeleteSchedulerJob
+        DeleteSchedulerTrigger DeleteVip DeleteVolumeSnapshot DestroyVmInstance DetachDataVolumeFromVm
+        DetachEip DetachL3NetworkFromVm ExpungeDataVolume ExpungeVmInstance GetAccountQuotaUsage
+        GetNoTriggerSchedulerJobs GetQueryMetadata GetResourceNames GetSchedulerExecutions
+        GetVmConsoleAddress GetWebhookDeliveries PauseVmInstance QueryAccessKey QueryAccountResourceRef
+        QueryCluster QueryDiskOffering QueryEip QueryHost QueryImage QueryInstanceOffering QueryIpRange
+        QueryL2Network QueryL2VlanNetwork QueryL3Network QueryPolicy QueryQuota QueryResourcePrice
+        QuerySchedulerJob QuerySchedulerTrigger QueryUser QueryUserGroup QueryVip QueryVmInstance QueryVmNic
+        QueryVolume QueryVolumeSnapshot QueryZone RebootVmInstance RecoverDataVolume RecoverVmInstance
+        RedeliverWebhook RemoveSchedulerJobFromSchedulerTrigger RenewSession ResumeVmInstance
+        RevokeResourceSharing ShareResource StartVmInstance StopVmInstance UpdateEip UpdateImage
+        UpdateSchedulerJob UpdateSchedulerTrigger UpdateUser UpdateVip UpdateVmInstance UpdateVolume
+        UpdateVolumeSnapshot
     """,
     "account": """
         AddUserToGroup AttachPoliciesToUser AttachPolicyToUser AttachPolicyToUserGroup CreatePolicy

@@ -4,10 +4,13 @@ import asyncio
 import hashlib
 from typing import Any
 
+import orjson
 import pytest
+from aiohttp import web
 
 from app import Answer, Client, Service
 from identity.world import JAVA, UNKNOWN, Tenant, allow
+from receivers import receiver
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -174,8 +177,49 @@ async def test_renewal_counts_from_now(
     service: Service, tenant: Tenant, params: dict[str, Any], seconds: int
 ) -> None:
     session = (await renew(tenant.client, tenant.client.token, **params)).inventory
-    assert set(session) == {"accountUuid", "userUuid", "expiredDate", "createDate"}
+    assert session["uuid"] == tenant.client.token
     assert seconds - 5 < await seconds_left(service, tenant.uuid) <= seconds
+
+
+async def test_renewal_shows_the_token_to_whoever_asked_and_stores_it_sealed(
+    service: Service, tenant: Tenant, admin: Client
+) -> None:
+    user = await tenant.user(RENEW)
+
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    async with receiver(echo) as sink:
+        path, body = f"/accounts/sessions/{user.client.token}/renew", {"renewSession": {}}
+        accepted = await user.client.call("PUT", path, body, headers={"X-Web-Hook": sink.url})
+        location = accepted.body["location"]
+        assert (await user.client.result(location)).inventory["uuid"] == user.client.token
+        events = (await user.client.get(f"{location}/events")).body.decode()
+        assert user.client.token in events
+        for other in (tenant.client, admin):
+            told = await other.get(location)
+            assert set(told.inventory) == {"accountUuid", "userUuid", "expiredDate", "createDate"}
+            for path in (f"{location}/events", f"{location}/deliveries", "/api-jobs"):
+                assert user.client.token not in str((await other.get(path)).body)
+        await sink.wait_for(1)
+        assert orjson.loads(sink.requests[0].body)["inventory"]["uuid"] == user.client.token
+        async with asyncio.timeout(10):
+            while not await service.db.fetchval("SELECT count(*) FROM webhook_attempts"):
+                await asyncio.sleep(0.02)
+    rows = await service.db.fetch(
+        """
+        SELECT j::text AS row FROM api_jobs j UNION ALL SELECT d::text FROM webhook_deliveries d
+        UNION ALL SELECT a::text FROM audits a UNION ALL SELECT s::text FROM sessions s
+        UNION ALL SELECT convert_from(reply, 'UTF8') FROM webhook_attempts
+        """
+    )
+    assert not [row for row in rows if user.client.token in row["row"]]
+
+
+async def test_a_name_that_looks_sealed_stays_what_it_is(service: Service, tenant: Tenant) -> None:
+    name = "sealed:s1." + "A" * 80
+    made = await tenant.client.create("/accounts/groups", name=name)
+    assert made["name"] == name
 
 
 async def test_only_own_sessions_are_renewed(tenant: Tenant, stranger: Tenant, admin: Client) -> None:

@@ -157,6 +157,21 @@ async def test_killed_directory_and_its_return(ldap, tmp_path: Path):
         assert (await ldap.log_in("Alice", "alice-secret")).token
 
 
+@pytest.mark.parametrize("between", [" ", ",", ", "])
+async def test_another_address_serves_when_the_first_one_is_gone(ldap, tmp_path: Path, between: str):
+    with running_directory(tmp_path) as mortal:
+        await ldap.add(url=f"{mortal.url}{between}{ldap.directory.url}")
+        await ldap.bound("cn=Alice,ou=people")
+        mortal.kill()
+        assert (await ldap.log_in("Alice", "alice-secret")).token
+
+
+async def test_addresses_that_all_fail_are_told_like_one(ldap):
+    answer = await ldap.try_add(url="ldap://127.0.0.1:1 ldap://127.0.0.1:2")
+    assert (answer.code, answer.body["error"]["opaque"]) == ("LDAP.1006", {"reason": "unreachable"})
+    assert (await ldap.try_add(url=f"{ldap.directory.url},http://b")).status == 400
+
+
 async def test_turns_are_few_and_pass_on(directory):
     settings, most, now = Settings(ldap_concurrency=3), 0, 0
 

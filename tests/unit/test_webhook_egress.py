@@ -40,6 +40,11 @@ def rule_of(url: str, settings: Settings = LOCKED) -> str | None:
         ("http://93.184.216.34/x", "http://93.184.216.34/x"),
         ("http://[2606:2800:220::1]:9/x", "http://[2606:2800:220::1]:9/x"),
         ("http://1password.example/", "http://1password.example/"),
+        ("http://example.com/%7e/[1]?a={%2F}+%20", "http://example.com/%7e/%5B1%5D?a=%7B%2F%7D+%20"),
+        ("http://example.com/%C3%A9/é/%c3%a9/中", "http://example.com/%C3%A9/%C3%A9/%c3%a9/%E4%B8%AD"),
+        ("http://example.com/100%/%zz?q=%", "http://example.com/100%25/%25zz?q=%25"),
+        ("http://example.com/a/../b?c=|^`", "http://example.com/a/../b?c=%7C%5E%60"),
+        ("http://example.com?x=[", "http://example.com/?x=%5B"),
         ("http://example.com/@path:1", "http://example.com/@path:1"),
     ],
 )

@@ -59,6 +59,30 @@ async def test_a_jobs_result_arrives_signed_with_the_secret_that_a_rotation_hand
         assert poll.status == 200
 
 
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("/%2F/%20/%C3%A9/a+b?x=%2f&y=%5B", "/%2F/%20/%C3%A9/a+b?x=%2f&y=%5B"),
+        ("/%7e/../[1]?a={%2F}+%20", "/%7e/../%5B1%5D?a=%7B%2F%7D+%20"),
+        ("/\u4e2d/%2F?q=\u4e2d+%2B", "/%E4%B8%AD/%2F?q=%E4%B8%AD+%2B"),
+    ],
+)
+async def test_the_receiver_sees_the_target_as_it_was_given_but_for_what_is_illegal(service, given, seen):
+    heads: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.put_nowait(await reader.readuntil(b"\r\n"))
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        hook = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{given}"
+        body = {"params": {"name": "z"}}
+        assert (await service.admin.job("POST", "/zones", body, headers={"X-Web-Hook": hook})).status == 200
+        async with asyncio.timeout(10):
+            assert await heads.get() == f"POST {seen} HTTP/1.1\r\n".encode()
+
+
 async def _raw(service: Service, path: str) -> bytes:
     headers = {"Authorization": f"OAuth {service.admin.token}"}
     async with service.http.get(f"{service.admin.base}{path}", headers=headers) as reply:

@@ -154,5 +154,11 @@ SessionToken = Annotated[
     Secret("token"),
     Doc("The uuid of a session, which is its bearer token."),
 ]
+SealedToken = Annotated[
+    str,
+    StringConstraints(max_length=128),
+    Secret("sealed"),
+    Doc("The uuid of a session, which is its bearer token."),
+]
 DeleteMode = Annotated[Literal["Permissive", "Enforcing", ""], Field()]
 StateEvent = Literal["enable", "disable"]

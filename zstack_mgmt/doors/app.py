@@ -33,6 +33,7 @@ from zstack_mgmt.doors.page import index
 from zstack_mgmt.doors.rest.dispatch import ROUTES, dispatch
 from zstack_mgmt.doors.rest.replies import error_reply as rest_error_reply
 from zstack_mgmt.doors.rest.routes import Routes
+from zstack_mgmt.doors.rest.streams import STREAMS, Streams
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE, Trace
 from zstack_mgmt.features import load
 from zstack_mgmt.service.parts import running
@@ -49,6 +50,7 @@ def build_app(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[boundary], client_max_size=settings.max_body_bytes)
     app[SETTINGS] = settings
     app[health.FIGURES] = health.Figures()
+    app[STREAMS] = Streams(settings)
     app[ROUTES] = Routes(APIS.values())
     app.cleanup_ctx.append(_service(settings))
     for prefix in ("/zstack/v1", "/v1"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
+from zstack_mgmt.auth.results import shown, withheld
 from zstack_mgmt.core.callers import AccountCaller, Anonymous
 from zstack_mgmt.core.errors import InvalidSession, JobNotFound
 from zstack_mgmt.core.registry import Call
@@ -27,7 +28,7 @@ class JobEvent:
 
 
 async def visible_job(means: Direct, call: Call, uuid: str) -> JobView:
-    """The job as it stands.
+    """The job as it stands. Secrets in its result are for the login that submitted it.
 
     Nobody in particular sees those that an access key has made: whoever knows the uuid of one was told.
 
@@ -37,12 +38,17 @@ async def visible_job(means: Direct, call: Call, uuid: str) -> JobView:
     if is_uuid(uuid):
         async with means.connection() as conn:
             job = await store.view(conn, uuid)
-    if isinstance(call.caller, Anonymous):
+    mine = isinstance(call.caller, Anonymous)
+    if mine:
         if job is None or job.access_key_uuid is None:
             raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
     elif job is None or not may_see(call, job.account_uuid, job.user_uuid):
         raise JobNotFound("no such job", reason="neverExisted")
-    return job
+    if job.result is None:
+        return job
+    mine = mine or (job.account_uuid, job.user_uuid) == (call.account_uuid, call.user_uuid)
+    result = shown(call.services.sealer, uuid, job.result) if mine else withheld(job.result)
+    return replace(job, result=result)
 
 
 def may_see(call: Call, account_uuid: str, user_uuid: str) -> bool:

@@ -15,7 +15,7 @@ from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.ldap import store
 from zstack_mgmt.ldap.access import prove, sealed_for, target_of
 from zstack_mgmt.ldap.directory import BadFilter, check_filter
-from zstack_mgmt.ldap.model import PATTERNS, Encryption, LdapServer, Target, options_of, parse_url
+from zstack_mgmt.ldap.model import PATTERNS, Encryption, LdapServer, Target, options_of, parse_urls
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.tags import tag
@@ -25,7 +25,7 @@ SOURCE = 'manual, "AD/LDAP > {api}"'
 
 
 def _url(text: str) -> str:
-    parse_url(text)
+    parse_urls(text)
     return text
 
 
@@ -45,7 +45,8 @@ servers = Resource(LdapServer, "/v1/ldap/servers", java=JAVA, category="ldap", a
 class AddLdapServer(CreateRequest):
     """Add the directory. It is tried first: the host, TLS, the user name with its password, and the base.
 
-    There can be one. System tags: `ldapServerType::OpenLdap` or `ldapServerType::WindowsAD`,
+    There can be one. Its URL may be several of replicas, with commas or spaces between them: each connection
+    is made to the first that takes it. System tags: `ldapServerType::OpenLdap` or `::WindowsAD`,
     `ldapUseAsLoginName::<attribute>` (cn without it), `ldapCleanBindingFilter::<filter>`. With
     `ephemeral::validationOnly` it is only tried.
 

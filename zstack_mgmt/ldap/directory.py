@@ -26,7 +26,7 @@ from ldap3.utils.conv import escape_filter_chars
 from pyasn1.codec.ber.encoder import encode  # pyright: ignore[reportUnknownVariableType]
 from pyasn1.error import PyAsn1Error
 
-from zstack_mgmt.ldap.model import Target
+from zstack_mgmt.ldap.model import Endpoint, Target
 
 _PAGE_SIZES = (1000, 200, 50, 0)  # that are tried in turn; 0: without pages
 _PAGED = "1.2.840.113556.1.4.319"
@@ -93,6 +93,7 @@ class DirectoryConnection:
         self._cut = False
         self._tls_failure = ""
         self._connection: Any = None
+        self._address = target.addresses[0]
         self._bound_as: str | None = None  # the user name of the settings while it is bound
 
     def log_in(self) -> None:
@@ -195,7 +196,7 @@ class DirectoryConnection:
         except OSError as error:
             self._tls_failure = f"LDAP_CA_FILE {file} cannot be used: {error.strerror or error}"
             raise
-        host = self.target.address.host
+        host = self._address.host
         try:
             wrapped = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
             self._keep(wrapped)
@@ -207,7 +208,18 @@ class DirectoryConnection:
         return wrapped
 
     def _open(self) -> None:
-        address = self.target.address
+        """Connect to the first of the directory's addresses that takes the connection."""
+        *others, last = self.target.addresses
+        for address in others:
+            try:
+                return self._connect(address)
+            except (LDAPException, OSError):
+                if self._cut or self._tls_failure:
+                    raise
+        return self._connect(last)
+
+    def _connect(self, address: Endpoint) -> None:
+        self._address = address
         tls: Any = _VerifiedTls(self)
         server = ldap3.Server(address.host, address.port, use_ssl=address.tls, tls=tls, get_info=ldap3.NONE)
         connection: Any = ldap3.Connection(
@@ -226,8 +238,9 @@ class DirectoryConnection:
         """Connect to one address, in place of ldap3's own way, which leaves the socket open when it fails."""
         dialled = self._socket = socket.socket(*address[:3])
         try:
-            dialled.settimeout(self._limits.timeout_s)
+            dialled.settimeout(self._limits.timeout_s / len(self.target.addresses))
             dialled.connect(address[4])
+            dialled.settimeout(self._limits.timeout_s)
             self._keep(dialled)
             self._connection.socket = self.wrap(dialled) if use_ssl else dialled
         except (OSError, ValueError):

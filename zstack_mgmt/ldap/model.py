@@ -22,6 +22,7 @@ PATTERNS = (SERVER_TYPE, LOGIN_NAME, CLEAN_FILTER)
 
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}|[0-9]+(\.[0-9]+){1,30}")
 _SPACES = re.compile(r"\s*([,=+])\s*")
+_BETWEEN_URLS = re.compile(r"\s*,\s*|\s+")
 
 
 @inventory(
@@ -82,8 +83,8 @@ class Target:
     encryption: Encryption
 
     @property
-    def address(self) -> Endpoint:
-        return parse_url(self.url)
+    def addresses(self) -> list[Endpoint]:
+        return parse_urls(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +96,26 @@ class Options:
     clean_filter: str = ""
 
 
+def parse_urls(urls: str) -> list[Endpoint]:
+    """The addresses of one directory, in the order in which they are tried. Raises ValueError.
+
+    >>> [one.host for one in parse_urls("ldap://a, ldaps://b ldap://c")]
+    ['a', 'b', 'c']
+    """
+    return [parse_url(url) for url in _BETWEEN_URLS.split(urls.strip())]
+
+
 def parse_url(url: str) -> Endpoint:
     """The address in `ldap://host[:port]` or `ldaps://host[:port]`. Raises ValueError.
 
     >>> parse_url("ldap://ds.example.com"), parse_url("LDAPS://[::1]:1636/")
     (Endpoint(host='ds.example.com', port=389, tls=False), Endpoint(host='::1', port=1636, tls=True))
     """
-    parts = urlsplit(url.strip())
+    parts = urlsplit(url)
     port = parts.port  # raises ValueError beyond 65535
     if parts.scheme not in ("ldap", "ldaps") or not parts.hostname or port == 0:
         raise ValueError("must be ldap://host[:port] or ldaps://host[:port]")
-    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc or " " in url:
+    if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must hold nothing but the host and its port")
     tls = parts.scheme == "ldaps"
     return Endpoint(parts.hostname, port or (636 if tls else 389), tls)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import yarl
 from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
@@ -41,7 +41,7 @@ _RESOLVER_THREADS = 64
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _DOTTED_QUAD = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
-_PLAIN = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
+_ILLEGAL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]+")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)")
 
 
@@ -132,8 +132,8 @@ def check_url(url: str, settings: Settings) -> yarl.URL:
     _check_host(host, bracketed=parts[2].startswith("["), port=port, settings=settings)
     if not 0 < port < 65536 or (settings.webhook_ports and port not in settings.webhook_ports):
         _refuse("port", f"port {port} is not one that the operator allows (WEBHOOK_PORTS)")
-    # What is plain already stays as it is, byte for byte: it may hold a token.
-    target = parts[3] if _PLAIN.fullmatch(parts[3]) else parsed.raw_path_qs
+    # What is legal stays as it is, byte for byte, other escapes included: it may hold a token.
+    target = _ILLEGAL.sub(lambda found: quote(found[0], safe=""), parts[3])
     shown_port = "" if parsed.is_default_port() else f":{port}"
     slash = "" if target.startswith("/") else "/"
     normal = f"{parsed.scheme}://{parsed.host_subcomponent}{shown_port}{slash}{target}"

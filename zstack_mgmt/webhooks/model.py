@@ -57,7 +57,7 @@ class WebhookAttempt(Inventory):
     ]
     status: int | None
     address: Annotated[str | None, Doc("the address and port that was dialled")]
-    reply: Annotated[str | None, Doc("its first 4 KiB")]
+    reply: Annotated[str | None, Doc("its first 4 KiB; none for a body with a secret")]
 
 
 @inventory("org.zstack.webhook.WebhookDeliveryInventory", table="")

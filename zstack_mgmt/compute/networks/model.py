@@ -148,8 +148,25 @@ def address(text: str, name: str) -> IPv4Address:
         raise InvalidArgument(f"{name}: {text!r} is not an IPv4 address") from None
 
 
+_UNUSABLE = (
+    ("0.0.0.0/8", "addresses of this network"),
+    ("127.0.0.0/8", "loopback addresses"),
+    ("169.254.0.0/16", "link-local addresses"),
+    ("224.0.0.0/4", "multicast addresses"),
+    ("240.0.0.0/4", "reserved addresses"),
+)
+
+
+def _check_usable(start: IPv4Address, end: IPv4Address, gateway: IPv4Address) -> None:
+    """Refuse what no guest can have. Raises InvalidArgument."""
+    for text, what in _UNUSABLE:
+        network = IPv4Network(text)
+        if (start <= network.broadcast_address and end >= network.network_address) or gateway in network:
+            raise InvalidArgument(f"{what} ({text}) cannot be given out")
+
+
 def parse_range(start_ip: str, end_ip: str, netmask: str, gateway: str) -> RangeText:
-    """Check a range: one subnet, in order, without the gateway and the subnet's own addresses.
+    """Check a range: one subnet, in order, without the gateway, the subnet's own and unusable addresses.
 
     Raises:
         InvalidArgument: SYS.1007; says which rule is broken.
@@ -160,7 +177,7 @@ def parse_range(start_ip: str, end_ip: str, netmask: str, gateway: str) -> Range
         network = IPv4Network(f"{start}/{mask}", strict=False)
     except ValueError:
         raise InvalidArgument(f"netmask: {netmask!r} is no netmask") from None
-    if str(network.netmask) != str(mask):
+    if str(network.netmask) != str(mask) or network.prefixlen == 0:
         raise InvalidArgument(f"netmask: {netmask!r} is no netmask")
     if network.prefixlen > 30:
         raise InvalidArgument("netmask: the subnet has no room for a gateway and a guest")
@@ -173,6 +190,7 @@ def parse_range(start_ip: str, end_ip: str, netmask: str, gateway: str) -> Range
     for ip, name in ((start, "startIp"), (end, "endIp")):
         if ip in (network.network_address, network.broadcast_address):
             raise InvalidArgument(f"{name}: {ip} is the subnet's network or broadcast address")
+    _check_usable(start, end, gate)
     return RangeText(start, end, mask, gate, network)
 
 
@@ -185,4 +203,5 @@ def range_of_cidr(cidr: str) -> RangeText:
     if not isinstance(network, IPv4Network) or network.prefixlen > 30:
         raise InvalidArgument("networkCidr must be an IPv4 subnet of at least four addresses")
     first = network.network_address + 1
+    _check_usable(first + 1, network.broadcast_address - 1, first)
     return RangeText(first + 1, network.broadcast_address - 1, network.netmask, first, network)

@@ -22,7 +22,7 @@ from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_pat
 from zstack_mgmt.doors.rest.parameters import choose_api, from_body, from_query
 from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
 from zstack_mgmt.doors.rest.routes import Routes
-from zstack_mgmt.doors.rest.streams import send_events, send_text
+from zstack_mgmt.doors.rest.streams import STREAMS, send_events, send_text
 from zstack_mgmt.doors.trace import SERVICE, TRACE
 from zstack_mgmt.doors.wire import client_address, target_of
 from zstack_mgmt.engine.submission import MAX_TIMEOUT_S, Options
@@ -112,7 +112,8 @@ async def _call(
             return web.Response(content_type="text/event-stream")
         case "events":
             token = bearer_token(request)
-            return await send_events(request, value, lambda: service.sessions.find(token))
+            with request.app[STREAMS].one(caller.account_uuid, trace.remote):
+                return await send_events(request, value, lambda: service.sessions.find(token))
         case "body" if isinstance(value, JsonText) and request.method == "HEAD":
             await value.rest.aclose()
             return web.Response(content_type="application/json")

@@ -4,19 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 
 from aiohttp import web
 
 from zstack_mgmt import db
+from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import JsonText
+from zstack_mgmt.core.errors import TooBusy
 from zstack_mgmt.doors.trace import TRACE
 from zstack_mgmt.jobs.reading import JobEvent
 
 _PIECE_S = 5.0  # the longest that a reader may take none of a piece
 _PAGE_S = 60.0  # and the longest that it may take for a whole page
 _HEARTBEAT_S = 15.0
+_RETRY_S = 5
+
+
+class Streams:
+    """Counts the event streams of each account and of each address in one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits = settings.max_account_streams, settings.max_streams_per_address
+        self._open: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def one(self, account_uuid: str, address: str) -> Generator[None]:
+        """Be one of them for the time of a block. Raises TooBusy when there are too many."""
+        mine = ("account", account_uuid), ("address", address)
+        for who, limit in zip(mine, self._limits, strict=True):
+            if self._open[who] >= limit:
+                raise TooBusy(f"the {who[0]} follows {limit} jobs already", retry_after_s=_RETRY_S)
+        self._open.update(mine)
+        try:
+            yield
+        finally:
+            self._open -= Counter(mine)  # keeps none that are at 0
+
+
+STREAMS = web.AppKey("streams", Streams)
 
 
 @asynccontextmanager
@@ -51,6 +79,8 @@ async def send_events(
     async with _body(request, headers) as reply:
         beat = time.monotonic()
         async for event in events:
+            if request.transport is None:
+                raise ConnectionResetError("the reader has left")
             if event is not None:
                 await _write(reply, f"id: {event.id}\nevent: {event.name}\ndata: {event.data}\n\n".encode())
             elif time.monotonic() - beat >= _HEARTBEAT_S:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import StringConstraints, model_validator
 
 from zstack_mgmt.auth.keys import seal_context
+from zstack_mgmt.auth.results import kept
 from zstack_mgmt.core.errors import (
     DuplicateResource,
     InvalidArgument,
@@ -45,8 +46,8 @@ access_keys = Resource(
 class CreateAccessKey(ApiRequest):
     """Make a key of the calling account or user, or an account's for one of its users.
 
-    The secret is in the result of this call and nowhere else. Without one, or without an id, the service
-    chooses them. A system administrator may make keys for any account.
+    The secret is in the result of this call, for whoever made it and its webhook, and nowhere else. Without
+    one, or without an id, the service chooses them. A system administrator may make keys for any account.
 
     Source: ZStack's API of access keys, CreateAccessKey.
     """
@@ -104,7 +105,7 @@ async def create_access_key(call: Call, conn: Connection, request: CreateAccessK
     await own(conn, account_uuid, uuid)
     await tag(conn, uuid, request)
     shown = {field.attribute: getattr(made, field.attribute) for field in made.meta.fields}
-    return NewAccessKey(access_key_secret=secret, **shown)
+    return NewAccessKey(access_key_secret=kept(call.services.sealer, call.job_uuid, secret), **shown)
 
 
 def _login_of(call: Call, request: CreateAccessKey) -> tuple[str, str]:

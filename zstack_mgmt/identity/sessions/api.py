@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
+from zstack_mgmt.auth.results import kept
 from zstack_mgmt.auth.sessions import token_hash
 from zstack_mgmt.auth.throttle import subject_of
 from zstack_mgmt.core.errors import (
@@ -17,7 +18,7 @@ from zstack_mgmt.core.errors import (
     TooManySessions,
 )
 from zstack_mgmt.core.registry import ApiRequest, Call
-from zstack_mgmt.core.values import SessionToken
+from zstack_mgmt.core.values import SealedToken, SessionToken
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.identity.resource import identity_resource
@@ -127,12 +128,12 @@ class RenewSession(ApiRequest):
 
     Without it, after the configured session time.
 
-    The token is not repeated in the result: results are stored and pushed to webhooks.
+    The result shows the token to whoever made the call and to its webhook, and is stored with it sealed.
 
     Source: manual, "Identity > RenewSession".
     """
 
-    session_uuid: SessionToken
+    session_uuid: SealedToken
     duration: Annotated[int, Field(ge=60, le=31536000)] | None = None
 
 
@@ -144,7 +145,9 @@ class RenewSession(ApiRequest):
     exclusive=(),
 )
 async def renew_session(call: Call, conn: Connection, request: RenewSession) -> Session:
-    stored = bytes.fromhex(request.session_uuid)
+    sealer = call.services.sealer
+    token = sealer.open(request.session_uuid, "session_uuid")
+    stored = token_hash(sealer, token)
     found = await store.find_session(conn, stored)
     if found is None or (found["account_uuid"] != call.account_uuid and not call.is_admin):
         raise ResourceNotFound("no such session")
@@ -155,7 +158,8 @@ async def renew_session(call: Call, conn: Connection, request: RenewSession) -> 
     if not found["renewable"]:
         raise OperationError("the session ends at a fixed time and cannot be renewed")
     duration_s = request.duration or call.services.settings.session_timeout_s
-    return Session(uuid=None, **dict(await store.renew_session(conn, stored, duration_s)))
+    uuid = kept(sealer, call.job_uuid, token)
+    return Session(uuid=uuid, **dict(await store.renew_session(conn, stored, duration_s)))
 
 
 class LogOut(ApiRequest):

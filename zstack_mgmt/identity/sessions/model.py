@@ -11,7 +11,9 @@ from zstack_mgmt.core.inventory import Inventory, inventory
 class Session(Inventory):
     """A login.
 
-    `uuid` is the bearer token; only the login shows it. Source: manual, "Identity > LogInByAccount".
+    `uuid` is the bearer token; only the login and the renewal show it, each to whoever made the call.
+
+    Source: manual, "Identity > LogInByAccount".
     """
 
     uuid: str | None
