@@ -120,6 +120,18 @@ async def test_the_openstack_command(service: Service) -> None:
     await openstack("role remove --user ann --user-domain dom --project proj --project-domain dom member")
     for noun in ("project", "domain", "role", "service", "endpoint", "region", "group"):
         await openstack(f"{noun} list")
+    await openstack("registered limit create --service keystone --default-limit 5 cores")
+    assert "cores" in await openstack("registered limit list")
+    create = "limit create --service keystone --project proj --resource-limit 3 cores -f value -c id"
+    limit = (await openstack(create)).strip()
+    await openstack(f"limit set --resource-limit 4 --description d {limit}")
+    assert "4" in await openstack(f"limit show {limit} -f value -c resource_limit")
+    assert limit in await openstack("limit list --resource-name cores")
+    await openstack(f"limit delete {limit}")
+    found = (await openstack("registered limit list -f value -c ID")).strip()
+    await openstack(f"registered limit set --default-limit 6 {found}")
+    await openstack(f"registered limit show {found}")
+    await openstack(f"registered limit delete {found}")
     await openstack("user delete --domain dom ann")
     await openstack("project delete --domain dom proj")
     await openstack("domain set --disable dom")

@@ -14,7 +14,7 @@ from zstack_mgmt.doors.keystone.dispatch import ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 UNPAGED = {"auth/system", "projects/{}/tags"}  # one entry; names without ids
-NO_LISTS = {"", "auth/tokens", "auth/catalog", "domain_usage"}
+NO_LISTS = {"", "auth/tokens", "auth/catalog", "domain_usage", "limits/model"}
 LISTS = sorted(
     {path for method, path, _ in ROUTES if method == "GET" and not path.endswith("/{}")} - UNPAGED - NO_LISTS
 )
@@ -38,6 +38,14 @@ async def ids(admin: Person) -> dict[str, str]:
             for actor in (f"users/{user['id']}", f"groups/{group['id']}"):
                 assert (await admin.call("PUT", f"{place}/{actor}/roles/{role['id']}")).status == 204
         made |= {"groups": group["id"], "projects": project["id"]}
+    service = (await admin.get("services"))["services"][0]["id"]
+    names = ("instances", "cores", "ram")
+    resources = [{"service_id": service, "resource_name": name} for name in names]
+    registered = [{**one, "default_limit": 1} for one in resources]
+    body: Any = {"registered_limits": registered}
+    assert (await admin.call("POST", "registered_limits", body)).status == 201
+    body = {"limits": [{**one, "resource_limit": 1, "project_id": made["projects"]} for one in resources]}
+    assert (await admin.call("POST", "limits", body)).status == 201
     for user in (await admin.get(f"users?domain_id={domain['id']}&name__startswith=user"))["users"][:3]:
         assert (await admin.call("PUT", f"groups/{made['groups']}/users/{user['id']}")).status == 204
     for role in (await admin.get("roles"))["roles"][:3]:

@@ -12,6 +12,7 @@ from zstack_mgmt.doors.keystone.dispatch import ROUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PUBLIC = {("GET", ""), ("POST", "auth/tokens"), ("POST", "users/{}/password")}
+COMMON = {("GET", "registered_limits"), ("GET", "registered_limits/{}"), ("GET", "limits/model")}
 ANYBODY = {"auth/projects", "auth/domains", "auth/system", "auth/catalog", "auth/tokens", "regions"}
 
 
@@ -36,7 +37,13 @@ async def world(admin: Person, service: Service, keystone: Keystone) -> dict[str
     role = await admin.make("role")
     target = await admin.make("user", domain_id=theirs, password="secret")
     await admin.grant("member", target["id"], f"projects/{project['id']}")
+    resource = {"service_id": (await admin.get("services"))["services"][0]["id"], "resource_name": "cores"}
+    registered = {"registered_limits": [{**resource, "default_limit": 1}]}
+    made = await admin.call("POST", "registered_limits", registered)
+    limit = {"limits": [{**resource, "resource_limit": 1, "project_id": project["id"]}]}
     ids = {
+        "registered_limits": made.body["registered_limits"][0]["id"],
+        "limits": (await admin.call("POST", "limits", limit)).body["limits"][0]["id"],
         "domains": theirs,
         "projects": project["id"],
         "groups": group["id"],
@@ -88,7 +95,7 @@ async def test_nobody_reaches_into_another_domain(world: dict[str, Any], service
     wrong: list[Any] = []
     for role, person in world["people"].items():
         for method, path, _ in ROUTES:
-            if (method, path) in PUBLIC or path.split("/{}")[0] in ANYBODY:
+            if (method, path) in PUBLIC | COMMON or path.split("/{}")[0] in ANYBODY:
                 continue
             answer = await person.call(
                 method, fill(path, world["ids"]), body_of(method, path, world["theirs"])
@@ -106,7 +113,8 @@ async def test_nobody_reaches_into_another_domain(world: dict[str, Any], service
 async def test_another_domains_thing_is_told_like_none(world: dict[str, Any]) -> None:
     """The same status and words, but for the id that the client has sent itself."""
     nothing = dict.fromkeys(world["ids"], "0123456789ab4cde8123456789abcdef")
-    nothing["roles"] = world["ids"]["roles"]
+    for common in ("roles", "registered_limits"):
+        nothing[common] = world["ids"][common]
     for person in (world["people"]["admin"], world["people"]["reader"], world["people"]["unscoped"]):
         for method, path, _ in ROUTES:
             fixed = path.startswith(("services", "endpoints", "regions"))

@@ -162,8 +162,11 @@ class Ask:
         error = orjson.loads(job.result).get("error", {})
         raise Refusal(str(error.get("code", "")), str(error.get("details", "")))
 
-    def new_id(self) -> str:
+    def new_id(self, number: int = 0) -> str:
         """The uuid of a resource that is to be made; the same for the repeats of one X-Job-UUID.
+
+        Args:
+            number: of the resource, where the call makes several.
 
         Raises BadRequest.
         """
@@ -171,7 +174,8 @@ class Ask:
         if job_uuid is None:
             return new_uuid()
         check_job_uuid(job_uuid)
-        digest = self.service.services.sealer.keyed_hash(job_uuid.encode(), "made by a job").hex()
+        said = f"{job_uuid} {number}" if number else job_uuid
+        digest = self.service.services.sealer.keyed_hash(said.encode(), "made by a job").hex()
         return f"{digest[:12]}4{digest[13:16]}a{digest[17:32]}"
 
     def page(self) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    StrictInt,
     StrictStr,
     StringConstraints,
     ValidationError,
@@ -45,6 +46,7 @@ ShortName = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64),
 LongName = Annotated[StrictStr, StringConstraints(min_length=1, max_length=255), BeforeValidator(_not_blank)]
 Text = Annotated[StrictStr, StringConstraints(max_length=2048)]
 Id = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
+Limit = Annotated[StrictInt, Field(ge=-1, le=2**31 - 1)]  # -1: any number
 Tag = Annotated[StrictStr, StringConstraints(min_length=1, max_length=255, pattern=r"^[^,/]+$")]
 
 
@@ -79,6 +81,16 @@ class Form(BaseModel):
         """Raises BadRequest when, with those that are stored, they are too much to be kept."""
         if excess := excess_of({**orjson.loads(stored), **self.extras}):
             raise BadRequest(excess)
+
+
+class StrictForm(BaseModel):
+    """Attributes of a resource that has no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def given(self) -> dict[str, Any]:
+        """The attributes that the client has sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class UserForm(Form):
@@ -130,7 +142,30 @@ class GroupForm(Form):
     description: Text | None = None
 
 
-F = TypeVar("F", bound=Form)
+class RegisteredLimitForm(StrictForm):
+    service_id: Id | None = None
+    region_id: LongName | None = None
+    resource_name: LongName | None = None
+    default_limit: Limit | None = None
+    description: Text | None = None
+
+
+class LimitForm(StrictForm):
+    service_id: Id
+    region_id: LongName | None = None
+    resource_name: LongName
+    resource_limit: Limit
+    project_id: Id | None = None
+    domain_id: Id | None = None
+    description: Text | None = None
+
+
+class LimitChangeForm(StrictForm):
+    resource_limit: Limit | None = None
+    description: Text | None = None
+
+
+F = TypeVar("F", bound=Form | StrictForm)
 
 
 def read(kind: type[F], values: dict[str, Any], *, required: tuple[str, ...] = ()) -> F:
@@ -144,7 +179,8 @@ def read(kind: type[F], values: dict[str, Any], *, required: tuple[str, ...] = (
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadRequest(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
-    form.check_extras()
+    if isinstance(form, Form):
+        form.check_extras()
     return form
 
 

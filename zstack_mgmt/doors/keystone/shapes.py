@@ -149,6 +149,34 @@ def changed_user(row: Row, base: str) -> dict[str, Any]:
     return shown | {"extra": extra | {key: shown[key] for key in ("email", "description") if key in shown}}
 
 
+def registered_limit(row: Row, base: str) -> dict[str, Any]:
+    """A registered limit."""
+    return {
+        "id": row["uuid"],
+        "service_id": row["service_id"],
+        "region_id": row["region_id"],
+        "resource_name": row["resource_name"],
+        "default_limit": row["default_limit"],
+        "description": row["description"],
+        "links": _self(base, "registered_limits", row["uuid"]),
+    }
+
+
+def limit(row: Row, base: str) -> dict[str, Any]:
+    """The limit of a project or a domain."""
+    return {
+        "id": row["uuid"],
+        "service_id": row["service_id"],
+        "region_id": row["region_id"],
+        "resource_name": row["resource_name"],
+        "resource_limit": row["value"],
+        "project_id": row["project_uuid"],
+        "domain_id": None if row["domain_uuid"] is None else domain_id(row["domain_uuid"]),
+        "description": row["description"],
+        "links": _self(base, "limits", row["uuid"]),
+    }
+
+
 def assignment(row: Row, base: str, *, with_names: bool) -> dict[str, Any]:
     """A role assignment."""
     actor_domain = domain_ref(row["actor_domain"] or "", row["actor_domain_name"] or "")

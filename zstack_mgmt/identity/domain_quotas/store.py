@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from zstack_mgmt.core.errors import OperationError
 from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.domain_quotas.handed import NOTHING, handed_on
 from zstack_mgmt.identity.domain_quotas.model import ITEMS, NO_LIMIT
 from zstack_mgmt.identity.quotas import store as quotas
 
@@ -43,17 +44,20 @@ async def set_levels(
 ) -> None:
     """Set items of a domain, all or none. The quotas stay locked, so nothing is taken of them meanwhile.
 
-    Raises OperationError for a value below the use or above the ceiling; nothing was written then.
+    Raises OperationError for a value above the ceiling, below the use, or below what is handed on to
+    projects; nothing was written then.
     """
     names = sorted(quota for name in wanted for quota in ITEMS[name].quotas)
     known = await quotas.lock(conn, account_uuid, names)
     present = await levels(conn, account_uuid)
+    handed = await handed_on(conn, account_uuid, list(wanted))
     for name, value in wanted.items():
         item, ceiling = ITEMS[name], ceilings.get(name, Decimal(-1))
         if ceiling >= 0 and not 0 <= value <= ceiling:
             raise OperationError(f"{name}: {value} was asked for, and the limit is {ceiling}")
         if 0 <= value < present[name].used:
             raise OperationError(f"{name}: {value} was asked for, and {present[name].used} are in use")
+        handed.get(name, NOTHING).check(name, value)
         for quota in item.quotas:
             if quota in known:
                 amount = NO_LIMIT if value < 0 else int(value * item.unit)
