@@ -1140,7 +1140,8 @@ CREATE TABLE api_jobs (
     revokes       boolean NOT NULL DEFAULT false,  -- it takes rights away, and does not wait behind jobs of whom it takes them from
     lane          text COLLATE "C" NOT NULL GENERATED ALWAYS AS
                   (CASE WHEN revokes THEN '!' || account_uuid ELSE account_uuid END) STORED,  -- what takes turns
-    access_key_uuid  text COLLATE "C"  -- by which it was called, if not by a session
+    access_key_uuid  text COLLATE "C",  -- by which it was called, if not by a session
+    changes       jsonb  -- old and new values, for the audit line, where the handler tells them
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
 -- Walked by lane: the jobs of one account that act outside the database, or those that do not.
@@ -1167,7 +1168,8 @@ CREATE TABLE audits (
     remote        text,
     outcome       text NOT NULL,
     error_code    text,
-    access_key_uuid  text COLLATE "C"  -- by which it was called, if not by a session
+    access_key_uuid  text COLLATE "C",  -- by which it was called, if not by a session
+    changes       jsonb  -- old and new values by name, of quotas and limits
 );
 CREATE INDEX audits_date_idx ON audits (create_date);
 CREATE INDEX audits_account_idx ON audits (account_uuid, id);
@@ -1401,9 +1403,9 @@ BEGIN
         RETURNING j.*
     ), noted AS (
         INSERT INTO audits (account_uuid, user_uuid, access_key_uuid, api, target, job_uuid, request_id, remote, outcome,
-                            error_code)
+                            error_code, changes)
         SELECT j.account_uuid, j.user_uuid, j.access_key_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
-               CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
+               CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END, j.changes
         FROM ended j
     )
     SELECT count(*), array_agg(j.seq) FILTER (WHERE j.keyed), coalesce(bool_or(j.web_hook IS NOT NULL), false)

@@ -9,8 +9,9 @@ from typing import Any
 from zstack_mgmt.core.errors import OperationError, existing
 from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.store import note_changes
 from zstack_mgmt.identity.domain_quotas.handed import NOTHING, handed_on
-from zstack_mgmt.identity.domain_quotas.model import ITEMS, ceilings_of
+from zstack_mgmt.identity.domain_quotas.model import ITEMS
 from zstack_mgmt.identity.domain_quotas.store import levels, set_levels
 from zstack_mgmt.identity.limits import store
 from zstack_mgmt.identity.projects.store import find_project
@@ -38,6 +39,7 @@ async def create_registered_limits(call: Call, conn: Connection, request: Create
     (await authority_of(conn, call, request)).require_platform_admin()
     for values in request.limits:
         await store.insert_registered(conn, values)
+        await note_changes(conn, call.job_uuid, {values["resource_name"]: (None, values["default_limit"])})
 
 
 class UpdateRegisteredLimit(ScopedRequest):
@@ -53,7 +55,10 @@ class UpdateRegisteredLimit(ScopedRequest):
 @change(UpdateRegisteredLimit, exclusive=("uuid",))
 async def update_registered_limit(call: Call, conn: Connection, request: UpdateRegisteredLimit) -> None:
     registered = await _not_overridden(call, conn, request, request.uuid)
-    await store.update_registered(conn, request.uuid, {**dict(registered), **request.changes})
+    new = {**dict(registered), **request.changes}
+    await store.update_registered(conn, request.uuid, new)
+    limits = (registered["default_limit"], new["default_limit"])
+    await note_changes(conn, call.job_uuid, {new["resource_name"]: limits})
 
 
 class DeleteRegisteredLimit(ScopedRequest):
@@ -67,8 +72,10 @@ class DeleteRegisteredLimit(ScopedRequest):
 
 @change(DeleteRegisteredLimit, exclusive=("uuid",))
 async def delete_registered_limit(call: Call, conn: Connection, request: DeleteRegisteredLimit) -> None:
-    await _not_overridden(call, conn, request, request.uuid)
+    registered = await _not_overridden(call, conn, request, request.uuid)
     await store.delete_registered(conn, request.uuid)
+    changes = {registered["resource_name"]: (registered["default_limit"], None)}
+    await note_changes(conn, call.job_uuid, changes)
 
 
 async def _not_overridden(call: Call, conn: Connection, request: ScopedRequest, uuid: str) -> Any:
@@ -105,6 +112,7 @@ async def create_limits(call: Call, conn: Connection, request: CreateLimits) -> 
                 "account_uuid"
             ]
         await store.insert_limit(conn, {**values, "registered_uuid": registered["registered_uuid"]})
+        await _note(call, conn, values, None, values["value"])
         await _settle(call, conn, registered, account_uuid, values["value"], of_domain=values["domain_uuid"])
 
 
@@ -125,6 +133,7 @@ async def update_limit(call: Call, conn: Connection, request: UpdateLimit) -> No
     new = {"value": limit["value"], "description": limit["description"], **request.changes}
     await store.update_limit(conn, request.uuid, new["value"], new["description"])
     if "value" in request.changes:
+        await _note(call, conn, limit, limit["value"], new["value"])
         await _settle(call, conn, limit, limit["account_uuid"], new["value"], of_domain=limit["domain_uuid"])
 
 
@@ -142,6 +151,7 @@ class DeleteLimit(ScopedRequest):
 async def delete_limit(call: Call, conn: Connection, request: DeleteLimit) -> None:
     limit = await _limit(call, conn, request, request.uuid)
     await store.delete_limit(conn, request.uuid)
+    await _note(call, conn, limit, limit["value"], None)
     if limit["domain_uuid"] is not None:
         default = limit["default_limit"]
         await _settle(call, conn, limit, limit["account_uuid"], default, of_domain=limit["domain_uuid"])
@@ -150,6 +160,12 @@ async def delete_limit(call: Call, conn: Connection, request: DeleteLimit) -> No
 async def _limit(call: Call, conn: Connection, request: ScopedRequest, uuid: str) -> Any:
     (await authority_of(conn, call, request)).require_platform_admin()
     return existing(await store.find_limit(conn, uuid), "limit", uuid)
+
+
+async def _note(call: Call, conn: Connection, limit: Any, old: int | None, new: int | None) -> None:
+    """Tell the audit line what became of the limit; None: it was not there, or is there no more."""
+    whose = limit["project_uuid"] or limit["domain_uuid"]
+    await note_changes(conn, call.job_uuid, {f"{limit['resource_name']} of {whose}": (old, new)})
 
 
 async def _settle(
@@ -162,8 +178,7 @@ async def _settle(
     name = registered["resource_name"]
     item = ITEMS.get(name)
     if of_domain is not None and item is not None:
-        ceilings = ceilings_of(call.services.settings)
-        return await set_levels(conn, account_uuid, {name: Decimal(value)}, ceilings)
+        return await set_levels(call, conn, account_uuid, {name: Decimal(value)})
     if item is not None:
         await quotas.lock(conn, account_uuid, item.quotas)
         quota = (await levels(conn, account_uuid))[name].quota

@@ -11,6 +11,7 @@ from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.requests import UuidRequest
 from zstack_mgmt.core.values import ExistingUuid, ResourceName
 from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.store import note_changes
 from zstack_mgmt.identity.accounts.model import Account
 from zstack_mgmt.identity.domain_quotas.handed import NOTHING, handed_on
 from zstack_mgmt.identity.domain_quotas.model import shown_by
@@ -46,11 +47,12 @@ async def update_quota(call: Call, conn: Connection, request: UpdateQuota) -> Qu
     known = await store.lock(conn, account.uuid, [request.name])
     if request.name not in known:
         raise InvalidArgument(f"the account has no quota called {request.name!r}")
-    _, used = known[request.name]
+    old, used = known[request.name]
     if request.value < used:
         raise OperationError(f"{used} are in use; the quota {request.name} cannot be {request.value}")
     for item, quota in shown_by(request.name, request.value).items():
         (await handed_on(conn, account.uuid, [item])).get(item, NOTHING).check(item, quota)
+    await note_changes(conn, call.job_uuid, {request.name: (old, request.value)})
     return await store.set_quota(conn, account.uuid, request.name, request.value)
 
 
