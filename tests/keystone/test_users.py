@@ -113,7 +113,8 @@ async def test_a_change_answers_with_the_extras_twice(admin: Person, domain: str
     changed = answer.body["user"]
     assert (changed["user_role"], changed["extra"]) == ("r", {"user_role": "r"})
     assert (changed["name"], changed["default_project_id"]) == ("renamed", "abc")
-    assert "email" not in changed
+    assert changed["email"] is None
+    assert "email" not in (await admin.get(f"users/{user['id']}"))["user"]
 
 
 @pytest.mark.parametrize(

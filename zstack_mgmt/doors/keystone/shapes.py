@@ -13,6 +13,7 @@ from zstack_mgmt.identity.tokens.model import Token
 
 Row = Mapping[str, Any]
 DEFAULT_ID, DEFAULT_NAME = "default", "Default"
+_MAY_LACK = {"default_project_id": "default_project_uuid", "email": "email"}
 
 
 def domain_id(uuid: str) -> str:
@@ -118,6 +119,7 @@ def user(row: Row, base: str) -> dict[str, Any]:
         "id": row["uuid"],
         "name": row["name"],
         "domain_id": domain_id(row["account_uuid"]),
+        "description": row["description"] or "",
         "enabled": row["enabled"],
         "password_expires_at": time_of(row["password_expires_at"]),
         "options": orjson.loads(row["options"]),
@@ -126,11 +128,7 @@ def user(row: Row, base: str) -> dict[str, Any]:
         "federated": [],
         "links": _self(base, "users", row["uuid"]),
     }
-    for key, column in (
-        ("default_project_id", "default_project_uuid"),
-        ("email", "email"),
-        ("description", "description"),
-    ):
+    for key, column in _MAY_LACK.items():
         if row[column] is not None:
             shown[key] = row[column]
     return shown
@@ -143,10 +141,11 @@ def user_detail(row: Row, base: str) -> dict[str, Any]:
 
 
 def changed_user(row: Row, base: str) -> dict[str, Any]:
-    """A user as the answer to its change: attributes that only clients know stand in `extra` too."""
+    """A user as the answer to its change, which lacks nothing; what only clients know is in `extra` too."""
     shown = user_detail(row, base)
     extra = orjson.loads(row["extra"])
-    return shown | {"extra": extra | {key: shown[key] for key in ("email", "description") if key in shown}}
+    extra |= {key: row[key] for key in ("email", "description") if row[key] is not None}
+    return {**dict.fromkeys(_MAY_LACK), **shown, "extra": extra}
 
 
 def registered_limit(row: Row, base: str) -> dict[str, Any]:
