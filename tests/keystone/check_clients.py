@@ -114,6 +114,11 @@ async def test_the_openstack_command(service: Service) -> None:
     await openstack("group add user --group-domain dom --user-domain dom crew ann")
     assert "ann" in await openstack(f"user list --group crew --domain {domain}")
     await openstack("role add --user ann --user-domain dom --project proj --project-domain dom member")
+    await openstack("implied role list")
+    with pytest.raises(AssertionError, match="inherited role assignments are not supported"):
+        await openstack("role add --inherited --user ann --user-domain dom --domain dom member")
+    with pytest.raises(AssertionError, match="implied roles are not supported"):
+        await openstack("implied role create admin --implied-role member")
     listed = await openstack("role assignment list --user ann --user-domain dom --names")
     assert "ann@dom" in listed
     assert "proj@dom" in listed

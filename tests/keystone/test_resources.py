@@ -227,3 +227,20 @@ async def test_changes_at_once_do_not_pass_the_bound_together(admin: Person) -> 
     assert sum(name in shown for name in (f"x{number}" for number in range(6))) == 3
     assert sorted(answer.status for answer in answers)[:3] == [200] * 3
     assert {answer.status for answer in answers} <= {200, 400, 403}
+
+
+async def test_no_role_follows_from_another(admin: Person) -> None:
+    role, member = await admin.make("role"), await admin.role("member")
+    assert (await admin.get("role_inferences"))["role_inferences"] == []
+    found = (await admin.get(f"roles/{role['id']}/implies"))["role_inference"]
+    assert (found["prior_role"]["id"], found["implies"]) == (role["id"], [])
+    implied = f"roles/{role['id']}/implies/{member}"
+    user = await admin.make("user")
+    inherited = f"OS-INHERIT/domains/default/users/{user['id']}/roles"
+    assert (await admin.get(f"{inherited}/inherited_to_projects"))["roles"] == []
+    inherited += f"/{role['id']}/inherited_to_projects"
+    for path, words in ((implied, "implied roles"), (inherited, "inherited role assignments")):
+        answer = await admin.call("PUT", path)
+        assert answer.status == 400
+        assert f"{words} are not supported" in answer.body["error"]["message"]
+        assert [(await admin.call(method, path)).status for method in ("HEAD", "DELETE")] == [404, 404]

@@ -45,6 +45,7 @@ async def world(admin: Person, keystone: Keystone) -> dict[str, Any]:
         "users": target["id"],
         "roles": role["id"],
         "tags": "x",
+        "implies": role["id"],
         "domain_quotas": theirs,
         "services": "x",
         "endpoints": "x",
@@ -84,7 +85,7 @@ async def test_nobody_reaches_into_another_domain(world: dict[str, Any], service
                 method, fill(path, world["ids"]), body_of(method, path, world["theirs"])
             )
             lists = method == "GET" and "{}" not in path and role != "unscoped" and answer.status == 200
-            reads_role = method == "GET" and path == "roles/{}" and role != "unscoped"
+            reads_role = method == "GET" and path in ("roles/{}", "roles/{}/implies") and role != "unscoped"
             if not lists and not reads_role and answer.status not in (403, 404):
                 wrong.append((role, method, path, answer.status, answer.body))
             elif any(world["ids"][kind] in str(answer.body.get(kind, "")) for kind in ("users", "projects")):

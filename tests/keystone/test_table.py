@@ -67,6 +67,27 @@ TABLE = """
     GET    /roles/{}                            3232222
     PATCH  /roles/{}                            3333332
     DELETE /roles/{}                            3333332
+    GET    /OS-INHERIT/projects/{}/users/{}/roles/inherited_to_projects 3432222
+    GET    /OS-INHERIT/projects/{}/users/{}/roles/{}/inherited_to_projects 3434444
+    PUT    /OS-INHERIT/projects/{}/users/{}/roles/{}/inherited_to_projects 3433300
+    DELETE /OS-INHERIT/projects/{}/users/{}/roles/{}/inherited_to_projects 3434444
+    GET    /OS-INHERIT/projects/{}/groups/{}/roles/inherited_to_projects 3432222
+    GET    /OS-INHERIT/projects/{}/groups/{}/roles/{}/inherited_to_projects 3434444
+    PUT    /OS-INHERIT/projects/{}/groups/{}/roles/{}/inherited_to_projects 3433300
+    DELETE /OS-INHERIT/projects/{}/groups/{}/roles/{}/inherited_to_projects 3434444
+    GET    /OS-INHERIT/domains/{}/users/{}/roles/inherited_to_projects 3432222
+    GET    /OS-INHERIT/domains/{}/users/{}/roles/{}/inherited_to_projects 3434444
+    PUT    /OS-INHERIT/domains/{}/users/{}/roles/{}/inherited_to_projects 3433300
+    DELETE /OS-INHERIT/domains/{}/users/{}/roles/{}/inherited_to_projects 3434444
+    GET    /OS-INHERIT/domains/{}/groups/{}/roles/inherited_to_projects 3432222
+    GET    /OS-INHERIT/domains/{}/groups/{}/roles/{}/inherited_to_projects 3434444
+    PUT    /OS-INHERIT/domains/{}/groups/{}/roles/{}/inherited_to_projects 3433300
+    DELETE /OS-INHERIT/domains/{}/groups/{}/roles/{}/inherited_to_projects 3434444
+    GET    /role_inferences                     3232222
+    GET    /roles/{}/implies                    3232222
+    GET    /roles/{}/implies/{}                 3434444
+    PUT    /roles/{}/implies/{}                 3333330
+    DELETE /roles/{}/implies/{}                 3333334
     GET    /role_assignments                    3232222
     GET    /projects/{}/users/{}/roles          3432222
     GET    /projects/{}/users/{}/roles/{}       3432222
@@ -162,6 +183,7 @@ class World:
             "projects": project["id"],
             "roles": role["id"],
             "tags": "x",
+            "implies": role["id"],
             "domains": domain,
             "domain_quotas": domain,
             "registered_limits": registered[1],

@@ -13,6 +13,7 @@ from zstack_mgmt.doors.keystone import (
     discovery,
     domains,
     groups,
+    inheritance,
     limits,
     projects,
     quotas,
@@ -89,6 +90,22 @@ ROUTES: list[tuple[str, str, Handler]] = [
             ("DELETE", "/{}", roles.unassign),
         )
     ),
+    *(
+        (method, f"OS-INHERIT/{place}/{actors}/{{}}/roles{tail}/inherited_to_projects", handler)
+        for place in ("projects/{}", "domains/{}")
+        for actors in ("users", "groups")
+        for method, tail, handler in (
+            ("GET", "", inheritance.list_inherited),
+            ("GET", "/{}", inheritance.check_inherited),
+            ("PUT", "/{}", inheritance.inherit),
+            ("DELETE", "/{}", inheritance.check_inherited),
+        )
+    ),
+    ("GET", "role_inferences", inheritance.list_inferences),
+    ("GET", "roles/{}/implies", inheritance.list_implied),
+    ("GET", "roles/{}/implies/{}", inheritance.check_implied),
+    ("PUT", "roles/{}/implies/{}", inheritance.imply),
+    ("DELETE", "roles/{}/implies/{}", inheritance.end_implied),
     ("GET", "domain_quotas/{}", quotas.show_domain_quotas),
     ("PATCH", "domain_quotas/{}", quotas.update_domain_quotas),
     ("GET", "domain_usage", quotas.show_domain_usage),

@@ -31,10 +31,11 @@ async def list_roles(ask: Ask) -> web.Response:
 
 async def show_role(ask: Ask) -> web.Response:
     _ = ask.authority.readable
-    return json_reply({"role": shapes.role(await _role(ask, ask.ids[0]), ask.base)})
+    return json_reply({"role": shapes.role(await role_of(ask, ask.ids[0]), ask.base)})
 
 
-async def _role(ask: Ask, uuid: str) -> Any:
+async def role_of(ask: Ask, uuid: str) -> Any:
+    """The role's row. Raises ResourceNotFound."""
     async with ask.connection() as conn:
         row = await store.find_role(conn, uuid)
     if row is None:
@@ -51,7 +52,7 @@ async def create_role(ask: Ask) -> web.Response:
     await ask.change(
         "CreateRole", resourceUuid=uuid, name=form.name, description=form.description, extra=form.extras
     )
-    return json_reply({"role": shapes.role(await _role(ask, uuid), ask.base)}, 201)
+    return json_reply({"role": shapes.role(await role_of(ask, uuid), ask.base)}, 201)
 
 
 async def update_role(ask: Ask) -> web.Response:
@@ -61,9 +62,9 @@ async def update_role(ask: Ask) -> web.Response:
     changes = form.given("name", "description")
     if changes.get("name", "") is None:
         raise BadRequest("name must not be null")
-    form.check_extras((await _role(ask, uuid))["extra"])
+    form.check_extras((await role_of(ask, uuid))["extra"])
     await ask.change("UpdateRole", uuid=uuid, changes={**changes, "extra": form.extras})
-    return json_reply({"role": shapes.role(await _role(ask, uuid), ask.base)})
+    return json_reply({"role": shapes.role(await role_of(ask, uuid), ask.base)})
 
 
 async def delete_role(ask: Ask) -> web.Response:
@@ -74,7 +75,7 @@ async def delete_role(ask: Ask) -> web.Response:
 
 def _parameters(ask: Ask) -> dict[str, Any]:
     """What the path names: `/{projects|domains}/{id}/{users|groups}/{id}/roles/{id}`, or `/system/…`."""
-    parts = ask.request.path.removeprefix("/v3/").strip("/").split("/")
+    parts = ask.request.path.removeprefix("/v3/").removeprefix("OS-INHERIT/").strip("/").split("/")
     kind, ids = parts[0], list(ask.ids)
     place = None if kind == "system" else ids.pop(0)
     actors = parts[1] if kind == "system" else parts[2]
@@ -100,18 +101,18 @@ async def unassign(ask: Ask) -> web.Response:
 
 
 async def check_assigned(ask: Ask) -> web.Response:
-    named, rows = await _given(ask)
+    named, rows = await given(ask)
     if named["roleUuid"] not in [row["uuid"] for row in rows]:
         raise ResourceNotFound("the role is not assigned there")
     return web.Response(status=204)
 
 
 async def list_assigned(ask: Ask) -> web.Response:
-    _, rows = await _given(ask)
+    _, rows = await given(ask)
     return ask.listed_from("roles", [shapes.role(row, ask.base) for row in rows])
 
 
-async def _given(ask: Ask) -> tuple[dict[str, Any], list[Any]]:
+async def given(ask: Ask) -> tuple[dict[str, Any], list[Any]]:
     """The roles that the actor of the path has there, if the token may read both the place and the actor."""
     readable = ask.authority.readable
     named = _parameters(ask)
