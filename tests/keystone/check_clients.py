@@ -115,8 +115,6 @@ async def test_the_openstack_command(service: Service) -> None:
     assert "ann" in await openstack(f"user list --group crew --domain {domain}")
     await openstack("role add --user ann --user-domain dom --project proj --project-domain dom member")
     await openstack("implied role list")
-    with pytest.raises(AssertionError, match="inherited role assignments are not supported"):
-        await openstack("role add --inherited --user ann --user-domain dom --domain dom member")
     with pytest.raises(AssertionError, match="implied roles are not supported"):
         await openstack("implied role create admin --implied-role member")
     listed = await openstack("role assignment list --user ann --user-domain dom --names")
