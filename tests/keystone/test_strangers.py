@@ -239,6 +239,30 @@ async def test_a_users_projects_in_other_domains_are_its_own_to_see(
         assert {one["id"] for one in found} == expected
 
 
+async def test_where_a_user_has_worked_in_another_domain_is_its_own_to_see(
+    world: dict[str, Any], admin: Person, keystone: Keystone
+) -> None:
+    mine, foreign = world["mine"], world["ids"]["projects"]
+    user = await admin.make("user", domain_id=mine, password="secret")
+    path = f"users/{user['id']}"
+    await admin.grant("member", user["id"], f"projects/{foreign}")
+    itself = await keystone.log_in(user["name"], "secret", {"project": {"id": foreign}}, mine)
+    manager = world["people"]["manager"]
+    for person, sees in ((itself, True), (admin, True), (manager, False), (world["people"]["reader"], False)):
+        shown = [(await person.get(path))["user"]]
+        if person is not itself:
+            listed = (await person.get(f"users?domain_id={mine}&name={user['name']}"))["users"]
+            shown += listed
+        if person is manager:
+            changed = await person.call("PATCH", path, {"user": {"description": "x"}})
+            shown.append(changed.body["user"])
+        assert {one["last_project_id"] for one in shown} == {foreign if sees else ""}
+    inside = (await admin.make("project", domain_id=mine))["id"]
+    await admin.grant("member", user["id"], f"projects/{inside}")
+    await keystone.log_in(user["name"], "secret", {"project": {"id": inside}}, mine)
+    assert (await manager.get(path))["user"]["last_project_id"] == inside
+
+
 async def test_roles_in_a_place_that_is_not_there_are_not_found(admin: Person) -> None:
     for place in ("projects", "domains"):
         path = f"{place}/0123456789ab4cde8123456789abcdef/users/{admin.id}/roles"

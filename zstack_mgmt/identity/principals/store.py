@@ -39,7 +39,8 @@ async def find_login(conn: Connection, uuid: str, inactive_days: int = 0) -> Any
                l.enabled AND NOT coalesce($2 > 0 AND d.active_at < now() - make_interval(days => $2)
                    AND l.options ->> 'ignore_user_inactivity' IS DISTINCT FROM 'true', false) AS enabled,
                d.default_project_uuid, d.last_project_uuid, d.password_strength,
-               coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra
+               coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra,
+               (SELECT account_uuid FROM projects WHERE uuid = d.last_project_uuid) AS last_project_in
         FROM logins l LEFT JOIN login_details d ON d.login_uuid = l.uuid WHERE l.uuid = $1
         """,
         uuid,
@@ -55,7 +56,8 @@ async def list_logins(conn: Connection, filters: Filters, after: str, limit: int
                l.enabled AND NOT coalesce($12 > 0 AND d.active_at < now() - make_interval(days => $12)
                    AND l.options ->> 'ignore_user_inactivity' IS DISTINCT FROM 'true', false) AS enabled,
                d.default_project_uuid, d.last_project_uuid, d.password_strength,
-               coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra
+               coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra,
+               (SELECT account_uuid FROM projects WHERE uuid = d.last_project_uuid) AS last_project_in
         FROM logins l LEFT JOIN login_details d ON d.login_uuid = l.uuid
         WHERE ($1::text IS NULL OR l.account_uuid = $1) AND ($2::boolean IS NULL OR $2 = (
               l.enabled AND NOT coalesce($12 > 0 AND d.active_at < now() - make_interval(days => $12)
