@@ -197,7 +197,7 @@ async def test_tags_of_a_project(admin: Person) -> None:
     assert (await admin.get(path))["tags"] == []
 
 
-@pytest.mark.parametrize("noun", ["user", "project", "role"])
+@pytest.mark.parametrize("noun", ["user", "project", "role", "group", "domain"])
 async def test_unknown_attributes_are_kept_within_bounds(admin: Person, noun: str) -> None:
     for many in ({f"x{number}": 1 for number in range(MAX_EXTRAS + 1)}, {"x": "y" * MAX_EXTRA_BYTES}):
         assert (await admin.call("POST", f"{noun}s", {noun: {"name": "many", **many}})).status == 400
@@ -244,3 +244,19 @@ async def test_no_role_follows_from_another(admin: Person) -> None:
         assert answer.status == 400
         assert f"{words} are not supported" in answer.body["error"]["message"]
         assert [(await admin.call(method, path)).status for method in ("HEAD", "DELETE")] == [404, 404]
+
+
+async def test_a_domain_has_tags_as_a_project_has(admin: Person) -> None:
+    domain = await admin.make("domain", tags=["a"], colour="red")
+    assert (domain["tags"], domain["colour"]) == (["a"], "red")
+    path = f"domains/{domain['id']}"
+    changed = (await admin.call("PATCH", path, {"domain": {"tags": ["b", "c"]}})).body["domain"]
+    assert changed == {**domain, "tags": ["b", "c"]}
+    as_project = (await admin.get(f"projects/{domain['id']}"))["project"]
+    assert (as_project["tags"], as_project["colour"]) == (["b", "c"], "red")
+    body = {"project": {"tags": [], "colour": None}}
+    assert (await admin.call("PATCH", f"projects/{domain['id']}", body)).status == 200
+    shown = (await admin.get(path))["domain"]
+    assert (shown["tags"], shown["colour"]) == ([], None)
+    for tags in (None, ["a", "a"], "a"):
+        assert (await admin.call("PATCH", path, {"domain": {"tags": tags}})).status == 400

@@ -98,8 +98,7 @@ async def _above(ask: Ask, form: ProjectForm) -> tuple[str, str | None]:
 async def _create_domain(ask: Ask, form: ProjectForm) -> web.Response:
     if form.domain_id is not None or form.parent_id is not None:
         raise BadRequest("a project that is a domain has neither domain_id nor parent_id")
-    values = {k: v for k, v in form.given("name", "enabled", "description").items() if v is not None}
-    found = await domains.create(ask, values)
+    found = await domains.create(ask, form)
     return json_reply({"project": shapes.domain_as_project(found, ask.base)}, 201)
 
 
@@ -119,8 +118,7 @@ async def update_project(ask: Ask) -> web.Response:
     if form.id not in (None, uuid):
         raise BadRequest("id: it cannot be changed")
     if ask.authority.is_platform_admin and await _is_domain(ask, uuid):
-        changes.pop("tags", None)
-        found = await domains.update(ask, shapes.account_of(uuid), changes)
+        found = await domains.update(ask, shapes.account_of(uuid), form)
         return json_reply({"project": shapes.domain_as_project(found, ask.base)})
     row = await find_visible(ask, known_id(uuid, "project"))
     if row is None:

@@ -54,11 +54,12 @@ def domain(row: Row, base: str) -> dict[str, Any]:
     """A domain."""
     id = domain_id(row["uuid"])  # noqa: A001
     return {
+        **orjson.loads(row["extra"]),
         "id": id,
         "name": domain_name(row["uuid"], row["name"]),
         "description": row["description"] or "",
         "enabled": row["enabled"],
-        "tags": [],
+        "tags": row["tags"],
         "options": {},
         "links": _self(base, "domains", id),
     }
@@ -104,6 +105,7 @@ def role(row: Row, base: str) -> dict[str, Any]:
 def group(row: Row, base: str) -> dict[str, Any]:
     """A group."""
     return {
+        **orjson.loads(row["extra"]),
         "id": row["uuid"],
         "name": row["name"],
         "domain_id": domain_id(row["account_uuid"]),

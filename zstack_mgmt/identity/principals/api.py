@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Literal
 
 import orjson
+from pydantic import Field
 
 from zstack_mgmt.auth.passwords import NEVER_FITS
 from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
@@ -13,7 +14,7 @@ from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.core.values import Password
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.domains.store import find_domain
-from zstack_mgmt.identity.extras import extended
+from zstack_mgmt.identity.extras import extended, keep_extras
 from zstack_mgmt.identity.groups.model import UserGroup
 from zstack_mgmt.identity.logins import end_sessions, password_was_set, retire_password, set_password
 from zstack_mgmt.identity.policies.model import DEFAULT_POLICIES
@@ -147,6 +148,7 @@ class CreateDomainGroup(ScopedRequest):
     account_uuid: str
     name: str
     description: str | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
 
 
 @change(CreateDomainGroup, exclusive=("account_uuid",))
@@ -160,6 +162,8 @@ async def create_domain_group(call: Call, conn: Connection, request: CreateDomai
     }
     await rows.insert(conn, UserGroup, row)
     await own(conn, request.account_uuid, request.resource_uuid)
+    if request.extra:
+        await keep_extras(conn, request.resource_uuid, request.extra)
 
 
 class UpdateDomainGroup(ScopedRequest):
@@ -174,8 +178,11 @@ class UpdateDomainGroup(ScopedRequest):
 
 @change(UpdateDomainGroup, exclusive=("uuid",))
 async def update_domain_group(call: Call, conn: Connection, request: UpdateDomainGroup) -> None:
-    await _managed_group(call, conn, request, request.uuid)
-    await rows.update(conn, UserGroup, request.uuid, request.changes)
+    group = await _managed_group(call, conn, request, request.uuid)
+    changes = dict(request.changes)
+    if extra := changes.pop("extra", None):
+        await keep_extras(conn, request.uuid, extended(group["extra"], extra))
+    await rows.update(conn, UserGroup, request.uuid, changes)
 
 
 class DeleteDomainGroup(ScopedRequest):

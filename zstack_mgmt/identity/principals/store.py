@@ -139,8 +139,14 @@ async def find_actor(conn: Connection, uuid: str, *, is_group: bool) -> Any:
 
 
 async def find_group(conn: Connection, uuid: str) -> Any:
-    """The group's row, or None."""
-    return await conn.fetchrow("SELECT * FROM user_groups WHERE uuid = $1", uuid)
+    """The group's row with its extra, or None."""
+    return await conn.fetchrow(
+        """
+        SELECT g.*, coalesce(x.extra, '{}') AS extra
+        FROM user_groups g LEFT JOIN resource_extras x ON x.resource_uuid = g.uuid WHERE g.uuid = $1
+        """,
+        uuid,
+    )
 
 
 async def list_groups(
@@ -155,7 +161,8 @@ async def list_groups(
     """Groups by uuid; with a member, those that it is in."""
     return await conn.fetch(
         """
-        SELECT * FROM user_groups g
+        SELECT g.*, coalesce(x.extra, '{}') AS extra
+        FROM user_groups g LEFT JOIN resource_extras x ON x.resource_uuid = g.uuid
         WHERE ($1::text IS NULL OR account_uuid = $1) AND ($2::text IS NULL OR name = $2)
           AND ($3::text IS NULL OR EXISTS (
               SELECT FROM group_members m WHERE m.group_uuid = g.uuid AND m.user_uuid = $3))
