@@ -260,3 +260,16 @@ async def test_a_domain_has_tags_as_a_project_has(admin: Person) -> None:
     assert (shown["tags"], shown["colour"]) == ([], None)
     for tags in (None, ["a", "a"], "a"):
         assert (await admin.call("PATCH", path, {"domain": {"tags": tags}})).status == 400
+
+
+@pytest.mark.parametrize("depth", [98, 99, 255, 1000, 5000])
+@pytest.mark.parametrize("noun", ["user", "group"])
+async def test_attributes_that_are_nested_deeply_are_no_fault_of_the_server(
+    admin: Person, noun: str, depth: int
+) -> None:
+    data = f'{{"{noun}": {{"name": "deep-{depth}", "deep": {"[" * depth}{"]" * depth}}}}}'
+    headers = {"Content-Type": "application/json"}
+    answer = await admin.call("POST", f"{noun}s", data=data.encode(), headers=headers)
+    assert answer.status == (201 if depth <= 98 else 400), answer
+    if answer.status == 201:
+        assert "deep" in (await admin.get(f"{noun}s/{answer.body[noun]['id']}"))[noun]
