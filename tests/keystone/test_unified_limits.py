@@ -284,6 +284,18 @@ async def test_resources_that_are_no_quota(admin: Person, limits: Limits, domain
     assert await limits.change(path, -1) == 200
 
 
+async def test_limits_go_with_their_project_and_domain(
+    admin: Person, limits: Limits, domain: str, service: Service
+) -> None:
+    child = await project(admin, domain)
+    for whose in ({"project_id": child}, {"domain_id": domain}):
+        assert (await limits.set("cores", 5, **whose)).status == 201
+    left = "SELECT count(*) FROM limits WHERE project_uuid = $1 OR domain_uuid = $2"
+    assert await service.db.fetchval(left, child, domain) == 2
+    assert (await service.admin.job("DELETE", f"/accounts/{domain}")).status == 200
+    assert await service.db.fetchval(left, child, domain) == 0
+
+
 async def test_the_platform_sums_its_own_projects(admin: Person, limits: Limits) -> None:
     child = await project(admin, "default")
     assert (await limits.set("cores", 9, project_id=child)).status == 201
