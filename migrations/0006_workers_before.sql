@@ -192,9 +192,9 @@ BEGIN
         RETURNING j.*
     ), noted AS (
         INSERT INTO audits (account_uuid, user_uuid, access_key_uuid, api, target, job_uuid, request_id, remote, outcome,
-                            error_code, changes)
+                            error_code)
         SELECT j.account_uuid, j.user_uuid, j.access_key_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
-               CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END, j.changes
+               CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
         FROM ended j
     )
     SELECT count(*), array_agg(j.seq) FILTER (WHERE j.keyed), coalesce(bool_or(j.web_hook IS NOT NULL), false)
