@@ -368,6 +368,14 @@ CREATE TABLE login_details (
     extra                 jsonb NOT NULL DEFAULT '{}'
 );
 
+-- What only clients give a meaning to of a domain, which is an account, or of a group; without a row there is nothing.
+CREATE TABLE resource_extras (
+    resource_uuid  text COLLATE "C" CONSTRAINT resource_extras_pkey PRIMARY KEY
+                   CONSTRAINT resource_extras_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
+    extra          jsonb NOT NULL DEFAULT '{}',
+    tags           text[] NOT NULL DEFAULT '{}'
+);
+
 -- Accounts and users alike, as those who log in.
 CREATE VIEW logins AS
     SELECT uuid, uuid AS account_uuid, name, description, email, enabled, password_hash, password_expires_at, options
@@ -382,6 +390,31 @@ CREATE TABLE domain_quotas (
     value         numeric NOT NULL CONSTRAINT domain_quotas_value_check CHECK (value >= -1),
     CONSTRAINT domain_quotas_pkey PRIMARY KEY (account_uuid, item)
 );
+
+-- How much of a resource projects and domains may have that have no limit of their own for it. -1: any number.
+CREATE TABLE registered_limits (
+    uuid           text COLLATE "C" PRIMARY KEY,
+    service_id     text COLLATE "C" NOT NULL,
+    region_id      text COLLATE "C",
+    resource_name  text COLLATE "C" NOT NULL,
+    default_limit  bigint NOT NULL CONSTRAINT registered_limits_default_check CHECK (default_limit >= -1),
+    description    text,
+    CONSTRAINT registered_limits_resource_key UNIQUE NULLS NOT DISTINCT (service_id, region_id, resource_name)
+);
+
+-- What one project or one domain may have instead. Where `domain_quotas` or `quotas` has the domain's value, that holds.
+CREATE TABLE limits (
+    uuid             text COLLATE "C" PRIMARY KEY,
+    registered_uuid  text COLLATE "C" NOT NULL CONSTRAINT limits_registered_fkey REFERENCES registered_limits (uuid),
+    project_uuid     text COLLATE "C" CONSTRAINT limits_project_fkey REFERENCES projects (uuid) ON DELETE CASCADE,
+    domain_uuid      text COLLATE "C" CONSTRAINT limits_domain_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
+    value            bigint NOT NULL CONSTRAINT limits_value_check CHECK (value >= -1),
+    description      text,
+    CONSTRAINT limits_of_one_check CHECK (num_nonnulls(project_uuid, domain_uuid) = 1),
+    CONSTRAINT limits_of_key UNIQUE NULLS NOT DISTINCT (registered_uuid, project_uuid, domain_uuid)
+);
+CREATE INDEX limits_project_idx ON limits (project_uuid);
+CREATE INDEX limits_domain_idx ON limits (domain_uuid);
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Compute inventory
@@ -1178,7 +1211,8 @@ CREATE TABLE api_jobs (
     lane          text COLLATE "C" NOT NULL GENERATED ALWAYS AS
                   (CASE WHEN revokes THEN '!' || account_uuid ELSE account_uuid END) STORED,  -- what takes turns
     access_key_uuid  text COLLATE "C",  -- by which it was called, if not by a session
-    by_uuid       boolean NOT NULL DEFAULT false  -- whoever knows its uuid may read it: its client polls without credentials
+    by_uuid       boolean NOT NULL DEFAULT false,  -- whoever knows its uuid may read it: its client polls without credentials
+    changes       jsonb  -- old and new values, for the audit line, where the handler tells them
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
 -- Walked by lane: the jobs of one account that act outside the database, or those that do not.
@@ -1205,7 +1239,8 @@ CREATE TABLE audits (
     remote        text,
     outcome       text NOT NULL,
     error_code    text,
-    access_key_uuid  text COLLATE "C"  -- by which it was called, if not by a session
+    access_key_uuid  text COLLATE "C",  -- by which it was called, if not by a session
+    changes       jsonb  -- old and new values by name, of quotas and limits
 );
 CREATE INDEX audits_date_idx ON audits (create_date);
 CREATE INDEX audits_account_idx ON audits (account_uuid, id);
@@ -1440,9 +1475,9 @@ BEGIN
         RETURNING j.*
     ), noted AS (
         INSERT INTO audits (account_uuid, user_uuid, access_key_uuid, api, target, job_uuid, request_id, remote, outcome,
-                            error_code)
+                            error_code, changes)
         SELECT j.account_uuid, j.user_uuid, j.access_key_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
-               CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END
+               CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END, j.changes
         FROM ended j
     )
     SELECT count(*), array_agg(j.seq) FILTER (WHERE j.keyed), coalesce(bool_or(j.web_hook IS NOT NULL), false)

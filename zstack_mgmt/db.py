@@ -95,6 +95,8 @@ CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
     "users_account_name_key": (InvalidArgument, "another user of the account has this name"),
     "projects_account_name_key": (InvalidArgument, "another project of the domain has this name"),
     "roles_name_key": (InvalidArgument, "another role has this name"),
+    "registered_limits_resource_key": (InvalidArgument, "a limit is registered for this resource already"),
+    "limits_of_key": (InvalidArgument, "the project or domain has a limit for this resource already"),
     "access_keys_id_key": (InvalidArgument, "another access key has this id"),
     "user_groups_account_name_key": (InvalidArgument, "another group of the account has this name"),
     "resource_owners_resource_key": (DuplicateResource, "another resource has this uuid"),

@@ -39,6 +39,7 @@ UNROUTED = (
     "identity.projects",
     "identity.roles",
     "identity.domain_quotas",
+    "identity.limits",
 )
 """The same, with APIs that have no place in ZStack's REST API, nor in its documentation."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from app import Client, Service, running_service
 from engine.waiting import until
-from zstack_mgmt.config import Settings
+from zstack_mgmt.config import MAX_JSON_LEVELS, Settings
 from zstack_mgmt.core.registry import MAX_ITEMS, MAX_TAG_BYTES, MAX_TAGS
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.query.parser import MAX_CONDITIONS, MAX_FIELDS
@@ -90,3 +90,13 @@ async def test_event_streams_of_one_account_and_of_one_address(
                 return another.status == 200
 
         await until(has_room)
+
+
+async def test_levels_of_a_body(service: Service) -> None:
+    for levels, status in ((MAX_JSON_LEVELS - 2, 200), (MAX_JSON_LEVELS - 1, 400), (500, 400), (1000, 400)):
+        data = f'{{"params": {{"name": "z", "x": {"[" * levels}{"]" * levels}}}}}'.encode()
+        headers = {"Content-Type": "application/json"}
+        answer = await service.admin.job("POST", "/zones", data=data, headers=headers)
+        assert answer.status == status, (levels, answer)
+    flat = {"params": {"name": "z", "x": [[]] * 500}}
+    assert (await service.admin.job("POST", "/zones", flat)).status == 200

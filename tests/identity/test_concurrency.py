@@ -1,6 +1,7 @@
 """What must hold when many do the same at once."""
 
 import asyncio
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import asyncpg
@@ -8,8 +9,12 @@ import pytest
 
 from app import Answer, Service
 from identity.world import Tenant, allow, uuids
+from zstack_mgmt.core.callers import AccountCaller
+from zstack_mgmt.core.errors import ApiError
+from zstack_mgmt.core.registry import APIS, Call, Hasher
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.identity.sessions.store import insert_session
+from zstack_mgmt.process import build_services
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -141,3 +146,59 @@ async def test_doors_that_share_a_login_share_its_limit(service: Service, tenant
             await conn.close()
 
     assert sum(await asyncio.gather(*[open_one(number) for number in range(8)])) == 2
+
+
+@dataclass
+class SlowHasher:
+    """Checks passwords with another, once it is let."""
+
+    hasher: Hasher
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def hash(self, password: str) -> str:
+        return await self.hasher.hash(password)
+
+    async def verify(self, stored: str | None, password: str, client: str = "") -> bool:
+        self.asked.set()
+        await self.let.wait()
+        return await self.hasher.verify(stored, password, client)
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "another password"])
+@pytest.mark.parametrize("kind", ["user", "account"])
+async def test_nobody_waits_while_an_old_password_is_checked(
+    service: Service, tenant: Tenant, kind: str, meanwhile: str
+) -> None:
+    services = build_services(service.settings)
+    slow = SlowHasher(services.hasher)
+    uuid = (await tenant.user(bare=True)).uuid if kind == "user" else tenant.uuid
+    table = f"{kind}s"
+    await service.db.execute(
+        f"UPDATE {table} SET password_hash = $2 WHERE uuid = $1",
+        uuid,
+        await slow.hash("old"),
+    )
+    call = Call(AccountCaller(tenant.uuid, False), replace(services, hasher=slow))
+    old = services.sealer.seal("old", "old_password")
+    api = APIS["UpdateUser" if kind == "user" else "UpdateAccount"]
+    request = api.request.model_construct(uuid=uuid, old_password=old, description="changed")
+    conn = await asyncpg.connect(service.settings.database_url)
+    try:
+        async with conn.transaction():
+            change = asyncio.ensure_future(api.handler(call, conn, request))
+            await slow.asked.wait()
+            await service.db.execute(f"SELECT FROM {table} WHERE uuid = $1 FOR UPDATE NOWAIT", uuid)
+            if meanwhile != "nothing":
+                await service.db.execute(
+                    f"UPDATE {table} SET password_hash = 'x' WHERE uuid = $1",
+                    uuid,
+                )
+            slow.let.set()
+            if meanwhile == "nothing":
+                assert (await change).description == "changed"
+            else:
+                with pytest.raises(ApiError, match="old password"):
+                    await change
+    finally:
+        await conn.close()

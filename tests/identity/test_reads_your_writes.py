@@ -1,9 +1,12 @@
 """Whoever has seen a change of rights end is judged by it in every process, despite the caches."""
 
+from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 from app import Client, running_service
 from zstack_mgmt.config import Settings
+from zstack_mgmt.engine.bell import heard, rights_channel
 
 
 async def test_rights_bind_in_every_process_when_their_job_is_seen_to_have_ended(settings: Settings) -> None:
@@ -46,3 +49,27 @@ async def test_a_logout_binds_in_every_process(settings: Settings) -> None:
         assert (await first.anonymous.call("DELETE", f"/accounts/sessions/{owner.token}")).status == 200
         for client in (owner, other):
             assert (await client.get("/accounts/quotas?limit=1")).code == "ID.1001"
+
+
+async def test_every_process_is_told_when_a_change_of_rights_begins_and_when_it_has_ended(
+    settings: Settings,
+) -> None:
+    async with (
+        running_service(settings) as service,
+        aclosing(heard(settings, rights_channel(settings))) as said,
+    ):
+        account, owner = await service.account("tenant")
+        token = (await service.anonymous.log_in("tenant", "secret")).token
+        assert await anext(said) == b""  # from now on all is heard
+        new = {"user": {"original_password": "secret", "password": "another"}}
+        v3 = f"{service.origin}/v3"
+        subject = {"X-Subject-Token": (await service.anonymous.log_in("tenant", "secret")).token}
+        calls: tuple[tuple[str, str, Any, dict[str, str]], ...] = (
+            ("DELETE", f"/accounts/sessions/{token}", None, {}),
+            ("DELETE", f"{v3}/auth/tokens", None, subject),
+            ("POST", f"{v3}/users/{account['uuid']}/password", new, {}),
+        )
+        for method, path, body, headers in calls:
+            assert (await owner.call(method, path, body, headers=headers)).status < 300
+            expected = [sign + account["uuid"].encode() for sign in (b"+", b"-")]
+            assert [await anext(said), await anext(said)] == expected, path

@@ -114,12 +114,27 @@ async def test_the_openstack_command(service: Service) -> None:
     await openstack("group add user --group-domain dom --user-domain dom crew ann")
     assert "ann" in await openstack(f"user list --group crew --domain {domain}")
     await openstack("role add --user ann --user-domain dom --project proj --project-domain dom member")
+    await openstack("implied role list")
+    with pytest.raises(AssertionError, match="implied roles are not supported"):
+        await openstack("implied role create admin --implied-role member")
     listed = await openstack("role assignment list --user ann --user-domain dom --names")
     assert "ann@dom" in listed
     assert "proj@dom" in listed
     await openstack("role remove --user ann --user-domain dom --project proj --project-domain dom member")
     for noun in ("project", "domain", "role", "service", "endpoint", "region", "group"):
         await openstack(f"{noun} list")
+    await openstack("registered limit create --service keystone --default-limit 5 cores")
+    assert "cores" in await openstack("registered limit list")
+    create = "limit create --service keystone --project proj --resource-limit 3 cores -f value -c id"
+    limit = (await openstack(create)).strip()
+    await openstack(f"limit set --resource-limit 4 --description d {limit}")
+    assert "4" in await openstack(f"limit show {limit} -f value -c resource_limit")
+    assert limit in await openstack("limit list --resource-name cores")
+    await openstack(f"limit delete {limit}")
+    found = (await openstack("registered limit list -f value -c ID")).strip()
+    await openstack(f"registered limit set --default-limit 6 {found}")
+    await openstack(f"registered limit show {found}")
+    await openstack(f"registered limit delete {found}")
     await openstack("user delete --domain dom ann")
     await openstack("project delete --domain dom proj")
     await openstack("domain set --disable dom")

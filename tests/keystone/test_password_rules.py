@@ -1,15 +1,20 @@
 """Passwords that expire, at both doors."""
 
+from typing import Any
+
 import pytest
 
 from app import Service
 from keystone.talking import Keystone, Person
 
+LOCKOUT = 3
 SETTINGS = {
     "password_expires_days": 3,
     "password_change_on_first_use": 1,
     "password_min_age_days": 1,
     "user_inactive_days": 30,
+    "login_lockout_failures": LOCKOUT,
+    "login_free_failures": 100,  # the delay of an address is another matter
 }
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -63,3 +68,27 @@ async def test_who_has_not_logged_in_for_long_is_disabled(
     assert [one["id"] for one in disabled] == [user["id"]]
     assert (await admin.call("PATCH", f"users/{user['id']}", {"user": {"enabled": True}})).status == 200
     assert (await keystone.authenticate(login)).status == 201
+
+
+async def test_an_option_keeps_the_lockout_from_a_user(
+    service: Service, keystone: Keystone, admin: Person
+) -> None:
+    lift: dict[str, Any] = {"ignore_change_password_upon_first_use": True}
+    option = {"ignore_lockout_failure_attempts": True}
+    free = await admin.make("user", password="first", options=lift | option)
+    bound = await admin.make("user", password="first", options=lift)
+    for user in (free, bound):
+        for _ in range(LOCKOUT):
+            assert (await keystone.authenticate({"id": user["id"], "password": "wrong"})).status == 401
+    right = {"password": "first"}
+    assert (await keystone.authenticate({"id": bound["id"], **right})).status == 401
+    assert (await keystone.authenticate({"id": free["id"], **right})).status == 201
+    for user, code in ((free, None), (bound, "ID.1000")):
+        login = {"accountName": "admin", "userName": user["name"], **right}
+        answer = await service.anonymous.call("PUT", "/accounts/users/login", {"logInByUser": login})
+        assert (answer.code if answer.status != 200 else None) == code
+    for _ in range(LOCKOUT):
+        await keystone.authenticate({"id": free["id"], "password": "wrong"})
+    off = {"user": {"options": {"ignore_lockout_failure_attempts": None}}}
+    assert (await admin.call("PATCH", f"users/{free['id']}", off)).status == 200
+    assert (await keystone.authenticate({"id": free["id"], **right})).status == 401

@@ -1,6 +1,7 @@
 """Quotas of domains: the same rows that ZStack's API shows and enforces."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -119,3 +120,36 @@ async def test_the_default_domain_keeps_what_it_is_given(admin: Person) -> None:
     assert (await patch(admin, "default", instances=70, router=3)).status == 200
     usage = (await admin.get("domain_usage"))["domain"]["RegionOne"]
     assert (usage["quotas"]["instances"], usage["quotas"]["router"]) == (70, 3)
+
+
+async def test_audit_lines_tell_old_and_new_values(service: Service, admin: Person, domain: str) -> None:
+    async def told(call: Any) -> Any:
+        await call
+        line = "SELECT outcome, changes FROM audits WHERE job_uuid IS NOT NULL ORDER BY id DESC LIMIT 1"
+        found = await service.db.fetchrow(line)
+        return found["changes"] and json.loads(found["changes"])
+
+    assert await told(patch(admin, domain, instances=7, ram=-1)) == {
+        "instances": {"old": 20, "new": 7},
+        "ram": {"old": 81920, "new": -1},
+    }
+    change = {"updateQuota": {"identityUuid": domain, "name": "vm.totalNum", "value": 5}}
+    job = service.admin.job("PUT", "/accounts/quotas/actions", change)
+    assert await told(job) == {"vm.totalNum": {"old": 7, "new": 5}}
+    assert await told(patch(admin, domain, router=101)) is None  # it was refused
+    project = (await admin.make("project", domain_id=domain))["id"]
+    resource = {"service_id": (await admin.get("services"))["services"][0]["id"], "resource_name": "cores"}
+    registered = {"registered_limits": [{**resource, "default_limit": 1}]}
+    assert await told(admin.call("POST", "registered_limits", registered)) == {
+        "cores": {"old": None, "new": 1}
+    }
+    limit = {"limits": [{**resource, "resource_limit": 2, "project_id": project}]}
+    assert await told(admin.call("POST", "limits", limit)) == {f"cores of {project}": {"old": None, "new": 2}}
+    path = f"limits/{(await admin.get('limits?resource_name=cores'))['limits'][0]['id']}"
+    assert await told(admin.call("PATCH", path, {"limit": {"resource_limit": 3}})) == {
+        f"cores of {project}": {"old": 2, "new": 3}
+    }
+    assert await told(admin.call("DELETE", path)) == {f"cores of {project}": {"old": 3, "new": None}}
+    query = f"/audits?q=api=UpdateDomainQuotas&q=target={domain}&q=outcome=succeeded"
+    (line,) = (await service.admin.get(query)).body["inventories"]
+    assert line["changes"]["instances"] == {"old": 20, "new": 7}

@@ -1,11 +1,14 @@
 """Domains, projects, groups and roles: what can be done with them, and what is refused."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from app import Service
 from keystone.talking import Keystone, Person
+from zstack_mgmt.identity.extras import MAX_EXTRA_BYTES, MAX_EXTRAS
+from zstack_mgmt.identity.projects.model import MAX_PROJECT_TAGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -155,8 +158,29 @@ async def test_methods_and_paths_that_are_not_served(admin: Person) -> None:
     answer = await admin.call("PUT", "users")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
     assert answer.body["error"]["title"] == "Method Not Allowed"
-    for path in ("OS-TRUST/trusts", "credentials", "users/x/application_credentials", "limits", "policies"):
+    for path in ("OS-TRUST/trusts", "credentials", "users/x/application_credentials", "policies"):
         assert (await admin.call("GET", path)).status == 404
+
+
+async def test_tags_that_are_changed_at_once_lose_nothing(admin: Person, service: Service) -> None:
+    project = await admin.make("project", tags=["old-0", "old-1"])
+    path = f"projects/{project['id']}/tags"
+    calls = [("PUT", f"{path}/new-{number}") for number in range(8)]
+    calls += [("DELETE", f"{path}/old-{number}") for number in range(2)]
+    answers = await asyncio.gather(*(admin.call(method, one) for method, one in calls))
+    assert {answer.status for answer in answers} == {201, 204}
+    assert sorted((await admin.get(path))["tags"]) == [f"new-{number}" for number in range(8)]
+    lines = await service.db.fetch(
+        "SELECT api, job_uuid FROM audits WHERE target = $1 AND api LIKE '%Tag'", project["id"]
+    )
+    assert len({line["job_uuid"] for line in lines}) == len(lines) == len(calls)
+
+
+async def test_a_project_has_so_many_tags(admin: Person) -> None:
+    project = await admin.make("project", tags=[str(number) for number in range(MAX_PROJECT_TAGS)])
+    path = f"projects/{project['id']}/tags"
+    assert (await admin.call("PUT", f"{path}/1")).status == 201
+    assert (await admin.call("PUT", f"{path}/another")).status == 400
 
 
 async def test_tags_of_a_project(admin: Person) -> None:
@@ -171,3 +195,81 @@ async def test_tags_of_a_project(admin: Person) -> None:
     assert (await admin.call("DELETE", f"{path}/x")).status == 404
     assert (await admin.call("DELETE", path)).status == 204
     assert (await admin.get(path))["tags"] == []
+
+
+@pytest.mark.parametrize("noun", ["user", "project", "role", "group", "domain"])
+async def test_unknown_attributes_are_kept_within_bounds(admin: Person, noun: str) -> None:
+    for many in ({f"x{number}": 1 for number in range(MAX_EXTRAS + 1)}, {"x": "y" * MAX_EXTRA_BYTES}):
+        assert (await admin.call("POST", f"{noun}s", {noun: {"name": "many", **many}})).status == 400
+        made = await admin.make(noun, colour="red")
+        path = f"{noun}s/{made['id']}"
+        assert (await admin.call("PATCH", path, {noun: many})).status == 400
+        name, value = next(iter(many.items()))
+        half = {name: value[: MAX_EXTRA_BYTES // 2] if isinstance(value, str) else value}
+        for number in range(MAX_EXTRAS - 2 if value == 1 else 0):
+            half[f"y{number}"] = 1
+        assert (await admin.call("PATCH", path, {noun: half})).status == 200
+        again = {"z": "z" * (MAX_EXTRA_BYTES // 2), "v": 1}
+        assert (await admin.call("PATCH", path, {noun: again})).status == 400
+        shown = (await admin.get(path))[noun]
+        assert (shown["colour"], shown[name], "z" in shown) == ("red", half[name], False)
+
+
+async def test_changes_at_once_do_not_pass_the_bound_together(admin: Person) -> None:
+    user = await admin.make("user")
+    answers = await asyncio.gather(
+        *(
+            admin.call("PATCH", f"users/{user['id']}", {"user": {f"x{number}": "y" * 5000}})
+            for number in range(6)
+        )
+    )
+    shown = (await admin.get(f"users/{user['id']}"))["user"]
+    assert sum(name in shown for name in (f"x{number}" for number in range(6))) == 3
+    assert sorted(answer.status for answer in answers)[:3] == [200] * 3
+    assert {answer.status for answer in answers} <= {200, 400, 403}
+
+
+async def test_no_role_follows_from_another(admin: Person) -> None:
+    role, member = await admin.make("role"), await admin.role("member")
+    assert (await admin.get("role_inferences"))["role_inferences"] == []
+    found = (await admin.get(f"roles/{role['id']}/implies"))["role_inference"]
+    assert (found["prior_role"]["id"], found["implies"]) == (role["id"], [])
+    implied = f"roles/{role['id']}/implies/{member}"
+    user = await admin.make("user")
+    inherited = f"OS-INHERIT/domains/default/users/{user['id']}/roles"
+    assert (await admin.get(f"{inherited}/inherited_to_projects"))["roles"] == []
+    inherited += f"/{role['id']}/inherited_to_projects"
+    for path, words in ((implied, "implied roles"), (inherited, "inherited role assignments")):
+        answer = await admin.call("PUT", path)
+        assert answer.status == 400
+        assert f"{words} are not supported" in answer.body["error"]["message"]
+        assert [(await admin.call(method, path)).status for method in ("HEAD", "DELETE")] == [404, 404]
+
+
+async def test_a_domain_has_tags_as_a_project_has(admin: Person) -> None:
+    domain = await admin.make("domain", tags=["a"], colour="red")
+    assert (domain["tags"], domain["colour"]) == (["a"], "red")
+    path = f"domains/{domain['id']}"
+    changed = (await admin.call("PATCH", path, {"domain": {"tags": ["b", "c"]}})).body["domain"]
+    assert changed == {**domain, "tags": ["b", "c"]}
+    as_project = (await admin.get(f"projects/{domain['id']}"))["project"]
+    assert (as_project["tags"], as_project["colour"]) == (["b", "c"], "red")
+    body = {"project": {"tags": [], "colour": None}}
+    assert (await admin.call("PATCH", f"projects/{domain['id']}", body)).status == 200
+    shown = (await admin.get(path))["domain"]
+    assert (shown["tags"], shown["colour"]) == ([], None)
+    for tags in (None, ["a", "a"], "a"):
+        assert (await admin.call("PATCH", path, {"domain": {"tags": tags}})).status == 400
+
+
+@pytest.mark.parametrize("depth", [98, 99, 255, 1000, 5000])
+@pytest.mark.parametrize("noun", ["user", "group"])
+async def test_attributes_that_are_nested_deeply_are_no_fault_of_the_server(
+    admin: Person, noun: str, depth: int
+) -> None:
+    data = f'{{"{noun}": {{"name": "deep-{depth}", "deep": {"[" * depth}{"]" * depth}}}}}'
+    headers = {"Content-Type": "application/json"}
+    answer = await admin.call("POST", f"{noun}s", data=data.encode(), headers=headers)
+    assert answer.status == (201 if depth <= 98 else 400), answer
+    if answer.status == 201:
+        assert "deep" in (await admin.get(f"{noun}s/{answer.body[noun]['id']}"))[noun]

@@ -115,7 +115,8 @@ async def test_a_change_answers_with_the_extras_twice(admin: Person, domain: str
     changed = answer.body["user"]
     assert (changed["user_role"], changed["extra"]) == ("r", {"user_role": "r"})
     assert (changed["name"], changed["default_project_id"]) == ("renamed", "abc")
-    assert "email" not in changed
+    assert changed["email"] is None
+    assert "email" not in (await admin.get(f"users/{user['id']}"))["user"]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,17 @@ async def test_a_name_is_taken_once_in_a_domain(admin: Person, domain: str) -> N
     assert (await admin.call("POST", "users", body)).status == 409
     body["user"]["name"] = (await admin.get(f"domains/{domain}"))["domain"]["name"]
     assert (await admin.call("POST", "users", body)).status == 409
+
+
+async def test_one_name_is_one_login(admin: Person, domain: str) -> None:
+    own = (await admin.get(f"domains/{domain}"))["domain"]["name"]
+    user = await admin.make("user", domain_id=domain)
+    assert (await admin.call("PATCH", f"users/{user['id']}", {"user": {"name": own}})).status == 409
+    rename = {"domain": {"name": user["name"]}}
+    assert (await admin.call("PATCH", f"domains/{domain}", rename)).status == 409
+    for same in ({"name": user["name"]}, {"name": "free"}):
+        assert (await admin.call("PATCH", f"users/{user['id']}", {"user": same})).status == 200
+    assert (await admin.call("PATCH", f"domains/{domain}", rename)).status == 200
 
 
 async def test_an_administrator_sets_a_password_past_the_rules(

@@ -17,6 +17,11 @@ INSERT INTO role_assignments (actor_uuid, role_uuid, project_uuid)
 SELECT u.uuid, r.uuid, p.uuid FROM users u, roles r, projects p LIMIT 1;
 INSERT INTO role_assignments (actor_uuid, role_uuid, domain_uuid)
 SELECT u.uuid, r.uuid, u.account_uuid FROM users u, roles r LIMIT 1;
+INSERT INTO registered_limits (uuid, service_id, resource_name, default_limit) VALUES ('l', 's', 'cores', 1);
+INSERT INTO limits (uuid, registered_uuid, project_uuid, value)
+SELECT 'p', 'l', uuid, 1 FROM projects LIMIT 1;
+INSERT INTO limits (uuid, registered_uuid, domain_uuid, value) SELECT 'd', 'l', uuid, 1 FROM accounts LIMIT 1;
+INSERT INTO resource_extras (resource_uuid) SELECT uuid FROM accounts LIMIT 1;
 INSERT INTO domain_quotas SELECT uuid, 'router', 1 FROM accounts LIMIT 1;
 INSERT INTO access_keys (uuid, account_uuid, user_uuid, access_key_id, sealed)
 SELECT md5(uuid), account_uuid, uuid, 'AKID', 's1.' FROM users LIMIT 1;
@@ -33,7 +38,7 @@ UNREACHABLE = {
         "webhook_attempts_pkey webhook_breakers_pkey webhook_receivers_pkey webhook_deliveries_pkey "
         "workers_pkey periodic_tasks_pkey webhook_secrets_current_key quota_defaults_pkey "
         "schema_steps_pkey installation_pkey access_key_uses_pkey role_assignments_key domain_quotas_pkey "
-        "login_details_pkey"
+        "login_details_pkey resource_extras_pkey"
     ),
     "checked before, under a lock": (
         "quotas_identity_name_key tags_resource_tag_key vm_nics_device_key volumes_device_key "

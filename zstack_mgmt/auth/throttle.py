@@ -53,17 +53,22 @@ async def take_turn(conn: Connection, subject: bytes) -> None:
     )
 
 
-async def is_blocked(conn: Connection, subject: bytes, address: str) -> bool:
+async def is_blocked(conn: Connection, subject: bytes, address: str, login_uuid: str | None = None) -> bool:
     """Whether attempts for the name from this address, or from anywhere, must wait.
 
     Failures with other names do not shut out one that has logged in from there before.
+
+    Args:
+        login_uuid: of the account or user with the name; its option may keep the lockout from it.
     """
     return bool(
         await conn.fetchval(
             """
             SELECT true FROM login_failures
             WHERE blocked_until > now() AND (
-                subject = $1 AND address IN ($2, '')
+                subject = $1 AND (address = $2 OR address = '' AND NOT EXISTS (
+                    SELECT FROM logins
+                    WHERE uuid = $5 AND options ->> 'ignore_lockout_failure_attempts' = 'true'))
                 OR subject = $3 AND address IN ($2, $4) AND NOT EXISTS (
                     SELECT FROM login_places p WHERE p.subject = $1 AND p.address = $2))
             LIMIT 1
@@ -72,6 +77,7 @@ async def is_blocked(conn: Connection, subject: bytes, address: str) -> bool:
             network_of(address),
             _ALL_NAMES,
             prefix_of(address),
+            login_uuid,
         )
     )
 

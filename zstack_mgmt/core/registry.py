@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -144,7 +144,7 @@ class Doorbell(Protocol):
 
     def announce(self, uuids: list[str]) -> None: ...
 
-    async def rights_change(self, accounts: Iterable[str]) -> None: ...
+    def changing_rights(self, accounts: Collection[str]) -> AbstractAsyncContextManager[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,9 @@ class Api:
     describe: Callable[[Mapping[str, Any]], dict[str, str]] | None = None  # schema map of an unusual body
     answer: Answer = "body"
     parser: Callable[[Mapping[str, Any]], Any] | None = None  # in place of validation; for queries
-    revokes: bool = False  # takes rights away: goes before jobs of the revoked, and is in force with its 202
+    revokes: bool = (
+        False  # can take rights away: goes before jobs of the revoked, and is in force with its 202
+    )
 
     @cached_property
     def permissions(self) -> tuple[str, ...]:

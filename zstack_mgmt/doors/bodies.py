@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from zstack_mgmt.config import Settings
+from zstack_mgmt.config import MAX_JSON_LEVELS, Settings
 from zstack_mgmt.core.errors import BadRequest, EncodingUnsupported, RequestTimedOut
 
 _ENCODINGS = ("identity", "gzip", "deflate")
@@ -55,6 +56,8 @@ def parse_body(raw: bytes) -> dict[str, Any]:
         return {}
     if not isinstance(body, dict):
         raise BadRequest("the body must be a JSON object")
+    if raw.count(b"[") + raw.count(b"{") > MAX_JSON_LEVELS and _is_deeper(body, MAX_JSON_LEVELS):
+        raise BadRequest(f"lists and objects must not be nested more than {MAX_JSON_LEVELS} levels deep")
     if b"\\u0000" in raw and _has_nul(body):
         raise BadRequest("text must not hold NUL characters")
     return body  # pyright: ignore[reportUnknownVariableType]
@@ -68,6 +71,20 @@ def check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise BadRequest("text must be valid UTF-8") from None
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects are nested in more levels than this."""
+    level: list[Any] = [value]
+    for _ in range(levels):
+        level = [part for one in level for part in _parts(one) if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 
 
 def _has_nul(value: Any) -> bool:

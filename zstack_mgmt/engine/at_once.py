@@ -67,14 +67,8 @@ class AtOnce:
 
     async def _store(self, submission: Submission) -> None:
         started = time.perf_counter()
-        accounts = accounts_of([submission])
-        await self._bell.rights_change(accounts)
-        ended: Ended | None = None
-        try:
+        async with self._bell.changing_rights(accounts_of([submission])):
             ended = await self._stored(submission)
-        finally:
-            if ended is None:
-                self._bell.rights_changed(accounts)
         if ended is not None:
             job, outcome, hooked = ended
             self._executor.report([job], [outcome], time.perf_counter() - started, hooked=hooked)

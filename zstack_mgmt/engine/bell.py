@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ class Bell:
         )
         self._rings: set[Queue] = set()
         self._done: list[str] = []
-        self._changed: set[str] = set()  # accounts in which rights have changed
+        self._changed: list[str] = []  # accounts in which rights have changed, one for each time
         self._work = asyncio.Event()
         self._down_until = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -92,17 +93,19 @@ class Bell:
         if any(hooked for _, hooked in ended):
             self.ring("webhooks")
 
-    async def rights_change(self, accounts: Iterable[str]) -> None:
-        """Tell all processes that rights in these accounts are about to change; returns when that is said.
+    @asynccontextmanager
+    async def changing_rights(self, accounts: Collection[str]) -> AsyncGenerator[None]:
+        """Tell all processes that rights in these accounts change in this block, around its transactions.
 
-        Never fails: who is not told looks again within `session_cache_s`.
+        They are told before it begins, and when it has ended. Never fails: who is not told looks again within
+        `session_cache_s`.
         """
         await self._say_rights(accounts, b"+")
-
-    def rights_changed(self, accounts: Iterable[str]) -> None:
-        """Tell all processes that the change is committed. Never fails and never waits."""
-        self._changed.update(accounts)
-        self._work.set()
+        try:
+            yield
+        finally:
+            self._changed.extend(accounts)
+            self._work.set()
 
     async def _say_rights(self, accounts: Iterable[str], sign: bytes) -> None:
         said = b",".join(sign + account.encode() for account in accounts)
@@ -122,7 +125,7 @@ class Bell:
             self._work.clear()
             rings, self._rings = self._rings, set()
             done, self._done = self._done, []
-            changed, self._changed = self._changed, set()
+            changed, self._changed = self._changed, []
             await self._say_rights(changed, b"-")
             if time.monotonic() < self._down_until:
                 continue

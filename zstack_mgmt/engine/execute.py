@@ -108,7 +108,12 @@ class Executor:
         self, jobs: Sequence[ClaimedJob], deadline: float, *, careful: bool
     ) -> tuple[list[Outcome], bool]:
         """The outcomes, committed, and whether a webhook is now due."""
-        await self._bell.rights_change(accounts_of(jobs))
+        async with self._bell.changing_rights(accounts_of(jobs)):
+            return await self._tried(jobs, deadline, careful=careful)
+
+    async def _tried(
+        self, jobs: Sequence[ClaimedJob], deadline: float, *, careful: bool
+    ) -> tuple[list[Outcome], bool]:
         if len(jobs) > 1:
             async with db.transaction(self._pool) as conn:
                 callers = await _callers(conn, jobs)
@@ -244,7 +249,6 @@ class Executor:
         self, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome], seconds: float, *, hooked: bool
     ) -> None:
         """Tell everybody of the ends of jobs, which are committed."""
-        self._bell.rights_changed(accounts_of(jobs))
         self._bell.tell([(job.uuid, hooked) for job in jobs])
         # Noted after the announcement has left: somebody may wait for it.
         asyncio.get_running_loop().call_soon(_note, jobs, outcomes, seconds / len(jobs))

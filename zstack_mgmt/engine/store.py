@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
+
+import orjson
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import Connection
@@ -159,6 +161,16 @@ async def finish(
         [o.state for o in outcomes],
         [o.body for o in outcomes],
         retention_s,
+    )
+
+
+async def note_changes(conn: Connection, job_uuid: str, changes: Mapping[str, tuple[Any, Any]]) -> None:
+    """Have the audit line of a job that succeeds tell what was changed: the old and the new value by name."""
+    told = {name: {"old": old, "new": new} for name, (old, new) in changes.items()}
+    await conn.execute(
+        "UPDATE api_jobs SET changes = coalesce(changes, '{}') || $2::text::jsonb WHERE uuid = $1",
+        job_uuid,
+        orjson.dumps(told).decode(),
     )
 
 

@@ -32,6 +32,12 @@ class Options:
     by_uuid: bool = False  # whoever knows its uuid may read it: the client polls without credentials
 
 
+def check_job_uuid(text: str) -> None:
+    """Refuse what cannot name a job. Raises BadRequest."""
+    if not is_job_uuid(text):
+        raise BadRequest("X-Job-UUID must be 32 lower-case hex digits of a version 4 uuid")
+
+
 async def prepare(
     declared: Api, call: Call, request: ApiRequest, values: Mapping[str, Any], options: Options
 ) -> Submission:
@@ -44,8 +50,8 @@ async def prepare(
     Raises:
         BadRequest: the uuid or the timeout cannot be used; nothing was stored.
     """
-    if options.job_uuid is not None and not is_job_uuid(options.job_uuid):
-        raise BadRequest("X-Job-UUID must be 32 lower-case hex digits of a version 4 uuid")
+    if options.job_uuid is not None:
+        check_job_uuid(options.job_uuid)
     timeout_s = options.timeout_s or call.services.settings.job_timeout_s
     if not 0 < timeout_s <= MAX_TIMEOUT_S:
         raise BadRequest(f"the timeout must be a number of seconds from 1 to {MAX_TIMEOUT_S}")

@@ -27,11 +27,20 @@ class UpdateLogin(ApiRequest):
         return self.password is not None
 
 
-async def old_password_fits(call: Call, conn: Connection, uuid: str, request: UpdateLogin) -> bool:
-    """Whether the request has the present password, or none to compare."""
+async def fitting_password(call: Call, conn: Connection, uuid: str, request: UpdateLogin) -> str | None:
+    """The stored password that the request's old one fits; None when it fits none, or is not given.
+
+    Hashing takes long: ask before the login is locked, and have `still_fits` look again then.
+    """
     if request.old_password is None:
-        return True
-    return await check_old_password(call.services, await password_of(conn, uuid), request.old_password)
+        return None
+    stored = await password_of(conn, uuid)
+    return stored if await check_old_password(call.services, stored, request.old_password) else None
+
+
+async def still_fits(conn: Connection, uuid: str, request: UpdateLogin, fitting: str | None) -> bool:
+    """Whether the login, locked now, still has the password that was found to fit, if one is asked for."""
+    return request.old_password is None or (fitting is not None and await password_of(conn, uuid) == fitting)
 
 
 async def password_of(conn: Connection, uuid: str) -> str | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,11 +19,11 @@ from zstack_mgmt.core.callers import ANONYMOUS
 from zstack_mgmt.core.errors import BadRequest, InvalidSession, ResourceNotFound, TooBusy
 from zstack_mgmt.core.registry import UNROUTED
 from zstack_mgmt.core.values import is_uuid, new_uuid, parse_moment
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import BORROWER, Connection
 from zstack_mgmt.doors.keystone.replies import Refusal, json_reply
 from zstack_mgmt.doors.trace import TRACE
 from zstack_mgmt.doors.wire import origin_of
-from zstack_mgmt.engine.submission import Options
+from zstack_mgmt.engine.submission import Options, check_job_uuid
 from zstack_mgmt.identity.roles.model import Authority
 from zstack_mgmt.identity.tokens.model import Token
 from zstack_mgmt.identity.tokens.store import read_token
@@ -115,6 +116,7 @@ class Ask:
                 self.bearer = await read_token(conn, self.hashed(self.secret))
         if self.bearer is not None:
             self.request[TRACE].account_uuid = self.bearer.account_uuid
+            BORROWER.set(self.bearer.account_uuid)
 
     async def call(self, name: str, parameters: dict[str, Any], *, public: bool = False) -> Any:
         """Call a declared API that answers at once."""
@@ -159,12 +161,20 @@ class Ask:
         error = orjson.loads(job.result).get("error", {})
         raise Refusal(str(error.get("code", "")), str(error.get("details", "")))
 
-    def new_id(self) -> str:
-        """The uuid of a resource that is to be made; the same for the repeats of one X-Job-UUID."""
+    def new_id(self, number: int = 0) -> str:
+        """The uuid of a resource that is to be made; the same for the repeats of one X-Job-UUID.
+
+        Args:
+            number: of the resource, where the call makes several.
+
+        Raises BadRequest.
+        """
         job_uuid = self.request.headers.get("X-Job-UUID")
         if job_uuid is None:
             return new_uuid()
-        digest = self.service.services.sealer.keyed_hash(job_uuid.encode(), "made by a job").hex()
+        check_job_uuid(job_uuid)
+        said = f"{job_uuid} {number}" if number else job_uuid
+        digest = self.service.services.sealer.keyed_hash(said.encode(), "made by a job").hex()
         return f"{digest[:12]}4{digest[13:16]}a{digest[17:32]}"
 
     def page(self) -> tuple[str, int]:
@@ -176,19 +186,31 @@ class Ask:
             raise BadRequest("limit must be a whole number, not less than 0")
         return self.text("marker") or "", min(int(text), MAX_LIMIT)
 
-    def listed(self, plural: str, rows: Sequence[Any], limit: int | None = None, **more: Any) -> web.Response:
-        """A list, or one page of it when there are more rows than the limit."""
-        cut = limit is not None and len(rows) > limit
-        shown = list(rows[:limit]) if cut else list(rows)
+    def listed(
+        self,
+        plural: str,
+        rows: Sequence[Any],
+        limit: int = MAX_LIMIT,
+        marker_of: Callable[[Any], str] = itemgetter("id"),
+    ) -> web.Response:
+        """A list, or one page of it when there are more rows than the limit: the next follows the last."""
+        cut = len(rows) > limit
+        shown = list(rows[:limit])
         path = self.request.rel_url.raw_path
         origin = self.base.removesuffix("/v3")
         next_link = None
-        if cut and "id" in shown[-1]:
-            query = [pair for pair in self.query if pair[0] != "marker"] + [("marker", shown[-1]["id"])]
+        if cut:
+            query = [pair for pair in self.query if pair[0] != "marker"] + [("marker", marker_of(shown[-1]))]
             next_link = f"{origin}{path}?{urlencode(query)}"
         this = f"{origin}{self.request.rel_url.raw_path_qs}"
-        body = {plural: shown, "links": {"next": next_link, "self": this, "previous": None}, **more}
+        body = {plural: shown, "links": {"next": next_link, "self": this, "previous": None}}
         return json_reply(body | ({"truncated": True} if cut else {}))
+
+    def listed_from(self, plural: str, everything: Iterable[Any]) -> web.Response:
+        """The page of a list that is known as a whole."""
+        after, limit = self.page()
+        rows = sorted((one for one in everything if one["id"] > after), key=itemgetter("id"))
+        return self.listed(plural, rows, limit)
 
     def object(self, name: str) -> dict[str, Any]:
         """The object under this key of the body. Raises BadRequest."""

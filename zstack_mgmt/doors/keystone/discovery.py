@@ -33,7 +33,7 @@ async def show_catalog(ask: Ask) -> web.Response:
 async def list_services(ask: Ask) -> web.Response:
     _ = ask.authority.readable
     found = [s for s in services(ask.base) if ask.text("type") in (None, s["type"])]
-    return ask.listed("services", [s for s in found if ask.text("name") in (None, s["name"])])
+    return ask.listed_from("services", [s for s in found if ask.text("name") in (None, s["name"])])
 
 
 async def show_service(ask: Ask) -> web.Response:
@@ -46,7 +46,7 @@ async def list_endpoints(ask: Ask) -> web.Response:
     found = endpoints(ask.base, ask.service.settings.region)
     for name in ("interface", "service_id", "region_id"):
         found = [e for e in found if ask.text(name) in (None, e[name])]
-    return ask.listed("endpoints", found)
+    return ask.listed_from("endpoints", found)
 
 
 async def show_endpoint(ask: Ask) -> web.Response:
@@ -55,7 +55,7 @@ async def show_endpoint(ask: Ask) -> web.Response:
 
 
 async def list_regions(ask: Ask) -> web.Response:
-    return ask.listed("regions", regions(ask.base, ask.service.settings.region) if ask.token else [])
+    return ask.listed_from("regions", regions(ask.base, ask.service.settings.region) if ask.token else [])
 
 
 async def show_region(ask: Ask) -> web.Response:

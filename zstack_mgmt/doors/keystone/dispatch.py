@@ -13,6 +13,8 @@ from zstack_mgmt.doors.keystone import (
     discovery,
     domains,
     groups,
+    inheritance,
+    limits,
     projects,
     quotas,
     roles,
@@ -23,7 +25,7 @@ from zstack_mgmt.doors.keystone import (
 from zstack_mgmt.doors.keystone.asking import Ask
 from zstack_mgmt.doors.keystone.replies import Refusal, refusal_reply
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE
-from zstack_mgmt.doors.wire import client_address
+from zstack_mgmt.doors.wire import client_address, target_of
 
 Handler = Callable[[Ask], Awaitable[web.Response]]
 _PLACES = ("projects/{}", "domains/{}", "system")
@@ -88,9 +90,36 @@ ROUTES: list[tuple[str, str, Handler]] = [
             ("DELETE", "/{}", roles.unassign),
         )
     ),
+    *(
+        (method, f"OS-INHERIT/{place}/{actors}/{{}}/roles{tail}/inherited_to_projects", handler)
+        for place in ("projects/{}", "domains/{}")
+        for actors in ("users", "groups")
+        for method, tail, handler in (
+            ("GET", "", inheritance.list_inherited),
+            ("GET", "/{}", inheritance.check_inherited),
+            ("PUT", "/{}", inheritance.inherit),
+            ("DELETE", "/{}", inheritance.check_inherited),
+        )
+    ),
+    ("GET", "role_inferences", inheritance.list_inferences),
+    ("GET", "roles/{}/implies", inheritance.list_implied),
+    ("GET", "roles/{}/implies/{}", inheritance.check_implied),
+    ("PUT", "roles/{}/implies/{}", inheritance.imply),
+    ("DELETE", "roles/{}/implies/{}", inheritance.end_implied),
     ("GET", "domain_quotas/{}", quotas.show_domain_quotas),
     ("PATCH", "domain_quotas/{}", quotas.update_domain_quotas),
     ("GET", "domain_usage", quotas.show_domain_usage),
+    ("GET", "limits/model", limits.show_model),
+    ("GET", "limits", limits.list_limits),
+    ("POST", "limits", limits.create_limits),
+    ("GET", "limits/{}", limits.show_limit),
+    ("PATCH", "limits/{}", limits.update_limit),
+    ("DELETE", "limits/{}", limits.delete_limit),
+    ("GET", "registered_limits", limits.list_registered_limits),
+    ("POST", "registered_limits", limits.create_registered_limits),
+    ("GET", "registered_limits/{}", limits.show_registered_limit),
+    ("PATCH", "registered_limits/{}", limits.update_registered_limit),
+    ("DELETE", "registered_limits/{}", limits.delete_registered_limit),
     ("GET", "services", discovery.list_services),
     ("GET", "services/{}", discovery.show_service),
     ("GET", "endpoints", discovery.list_endpoints),
@@ -115,7 +144,7 @@ def _find(segments: Sequence[str]) -> tuple[dict[str, Handler], tuple[str, ...]]
 
 async def dispatch(request: web.Request) -> web.Response:
     """Answer a request of `/v3…`. Errors leave as ApiError; the boundary shapes them."""
-    raw, _, text = request.raw_path.partition("?")
+    raw, _, text = target_of(request).partition("?")
     path = unquote(raw, errors="surrogateescape")
     query = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
     for piece in (path, *(part for pair in query for part in pair)):

@@ -9,12 +9,12 @@ from aiohttp import web
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask
-from zstack_mgmt.doors.keystone.forms import DomainForm, read
+from zstack_mgmt.doors.keystone.forms import DomainForm, ProjectForm, read
 from zstack_mgmt.doors.keystone.replies import Refusal, json_reply
 from zstack_mgmt.identity.domains import store
 
 
-async def list_domains(ask: Ask) -> web.Response:
+async def list_domains(ask: Ask, *, as_projects: bool = False) -> web.Response:
     readable = ask.authority.readable
     after, limit = ask.page()
     name = ask.text("name")
@@ -27,8 +27,10 @@ async def list_domains(ask: Ask) -> web.Response:
             after=shapes.account_of(after),
             limit=limit + 1,
         )
-    shown = [shapes.domain(row, ask.base) for row in rows]
-    return ask.listed("domains", [one for one in shown if name in (None, one["name"])], limit)
+    shape = shapes.domain_as_project if as_projects else shapes.domain
+    shown = [shape(row, ask.base) for row in rows]
+    named = [one for one in shown if name in (None, one["name"])]
+    return ask.listed("projects" if as_projects else "domains", named, limit)
 
 
 async def show_domain(ask: Ask) -> web.Response:
@@ -48,36 +50,40 @@ async def show_domain(ask: Ask) -> web.Response:
 async def create_domain(ask: Ask) -> web.Response:
     ask.authority.require_platform_admin()
     form = read(DomainForm, ask.object("domain"), required=("name",))
-    values = {k: v for k, v in form.given("name", "enabled", "description").items() if v is not None}
-    return json_reply({"domain": shapes.domain(await create(ask, values), ask.base)}, 201)
+    return json_reply({"domain": shapes.domain(await create(ask, form), ask.base)}, 201)
 
 
-async def create(ask: Ask, values: dict[str, Any]) -> Any:
+async def create(ask: Ask, form: DomainForm | ProjectForm) -> Any:
     """Create the domain and return its row."""
     ask.authority.require_platform_admin()
+    given = form.given("name", "enabled", "description", "tags")
+    values = {name: value for name, value in given.items() if value is not None}
     if values["name"] == shapes.DEFAULT_NAME:
         raise Refusal("SYS.1007", "another domain has this name")
     uuid = ask.new_id()
-    await ask.change("CreateDomain", resourceUuid=uuid, **values)
+    await ask.change("CreateDomain", resourceUuid=uuid, extra=form.extras, **values)
     return await _found(ask, uuid)
 
 
 async def update_domain(ask: Ask) -> web.Response:
     ask.authority.require_platform_admin()
     form = read(DomainForm, ask.object("domain"))
-    changes = form.given("name", "enabled", "description")
-    if any(changes.get(name, "") is None for name in ("name", "enabled")):
-        raise BadRequest("name and enabled must not be null")
     if form.id not in (None, ask.ids[0]):
         raise BadRequest("id: it cannot be changed")
-    row = await update(ask, shapes.account_of(ask.ids[0]), changes)
+    row = await update(ask, shapes.account_of(ask.ids[0]), form)
     return json_reply({"domain": shapes.domain(row, ask.base)})
 
 
-async def update(ask: Ask, uuid: str, changes: dict[str, Any]) -> Any:
+async def update(ask: Ask, uuid: str, form: DomainForm | ProjectForm) -> Any:
     """Change the domain and return its row."""
+    changes = form.given("name", "enabled", "description", "tags")
+    if any(changes.get(name, "") is None for name in ("name", "enabled", "tags")):
+        raise BadRequest("name, enabled and tags must not be null")
     if "name" in changes:
-        changes = {**changes, "name": shapes.account_name_of(changes["name"])}
+        changes["name"] = shapes.account_name_of(changes["name"])
+    if form.extras:
+        form.check_extras((await _found(ask, uuid))["extra"])
+        changes["extra"] = form.extras
     await ask.change("UpdateDomain", uuid=uuid, changes=changes)
     return await _found(ask, uuid)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, TypeVar
 
+import orjson
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StrictBool,
+    StrictInt,
     StrictStr,
     StringConstraints,
     ValidationError,
@@ -19,6 +21,8 @@ from pydantic import (
 from zstack_mgmt.auth.passwords import digest
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
+from zstack_mgmt.identity.extras import excess_of
+from zstack_mgmt.identity.projects.model import MAX_PROJECT_TAGS
 
 MAX_PASSWORD = 255
 _FLAGS = (
@@ -42,6 +46,7 @@ ShortName = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64),
 LongName = Annotated[StrictStr, StringConstraints(min_length=1, max_length=255), BeforeValidator(_not_blank)]
 Text = Annotated[StrictStr, StringConstraints(max_length=2048)]
 Id = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
+Limit = Annotated[StrictInt, Field(ge=-1, le=2**31 - 1)]  # -1: any number
 Tag = Annotated[StrictStr, StringConstraints(min_length=1, max_length=255, pattern=r"^[^,/]+$")]
 
 
@@ -51,7 +56,7 @@ def _unique(value: Any) -> Any:
     return value  # pyright: ignore[reportUnknownVariableType]
 
 
-Tags = Annotated[list[Tag], Field(max_length=80), BeforeValidator(_unique)]
+Tags = Annotated[list[Tag], Field(max_length=MAX_PROJECT_TAGS), BeforeValidator(_unique)]
 
 
 class Form(BaseModel):
@@ -71,6 +76,21 @@ class Form(BaseModel):
     def extras(self) -> dict[str, Any]:
         """What only clients give a meaning to."""
         return dict(self.__pydantic_extra__ or {})
+
+    def check_extras(self, stored: str = "{}") -> None:
+        """Raises BadRequest when, with those that are stored, they are too much to be kept."""
+        if excess := excess_of({**orjson.loads(stored), **self.extras}):
+            raise BadRequest(excess)
+
+
+class StrictForm(BaseModel):
+    """Attributes of a resource that has no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def given(self) -> dict[str, Any]:
+        """The attributes that the client has sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
 
 
 class UserForm(Form):
@@ -122,7 +142,30 @@ class GroupForm(Form):
     description: Text | None = None
 
 
-F = TypeVar("F", bound=BaseModel)
+class RegisteredLimitForm(StrictForm):
+    service_id: Id | None = None
+    region_id: LongName | None = None
+    resource_name: LongName | None = None
+    default_limit: Limit | None = None
+    description: Text | None = None
+
+
+class LimitForm(StrictForm):
+    service_id: Id
+    region_id: LongName | None = None
+    resource_name: LongName
+    resource_limit: Limit
+    project_id: Id | None = None
+    domain_id: Id | None = None
+    description: Text | None = None
+
+
+class LimitChangeForm(StrictForm):
+    resource_limit: Limit | None = None
+    description: Text | None = None
+
+
+F = TypeVar("F", bound=Form | StrictForm)
 
 
 def read(kind: type[F], values: dict[str, Any], *, required: tuple[str, ...] = ()) -> F:
@@ -131,11 +174,14 @@ def read(kind: type[F], values: dict[str, Any], *, required: tuple[str, ...] = (
         if values.get(name) is None:
             raise BadRequest(f"the attribute {name!r} is required")
     try:
-        return kind.model_validate(values)
+        form = kind.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadRequest(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    if isinstance(form, Form):
+        form.check_extras()
+    return form
 
 
 def checked_options(values: dict[str, Any] | None) -> dict[str, bool | None]:

@@ -55,6 +55,7 @@ async def create_group(ask: Ask) -> web.Response:
         accountUuid=shapes.account_of(domain),
         name=form.name,
         description=form.description,
+        extra=form.extras,
     )
     return json_reply({"group": shapes.group(await _visible(ask, uuid), ask.base)}, 201)
 
@@ -70,7 +71,8 @@ async def update_group(ask: Ask) -> web.Response:
     changes = form.given("name", "description")
     if changes.get("name", "") is None:
         raise BadRequest("name must not be null")
-    await ask.change("UpdateDomainGroup", uuid=row["uuid"], changes=changes)
+    form.check_extras(row["extra"])
+    await ask.change("UpdateDomainGroup", uuid=row["uuid"], changes={**changes, "extra": form.extras})
     return json_reply({"group": shapes.group(await _visible(ask, row["uuid"]), ask.base)})
 
 

@@ -11,7 +11,7 @@ from zstack_mgmt.doors.keystone import domains, shapes
 from zstack_mgmt.doors.keystone.asking import Ask, known_id
 from zstack_mgmt.doors.keystone.forms import ProjectForm, read
 from zstack_mgmt.doors.keystone.replies import json_reply
-from zstack_mgmt.identity.domains.store import find_domain, list_domains
+from zstack_mgmt.identity.domains.store import find_domain
 from zstack_mgmt.identity.projects import store
 
 
@@ -19,7 +19,7 @@ async def list_projects(ask: Ask) -> web.Response:
     readable = ask.authority.readable
     after, limit = ask.page()
     if ask.flag("is_domain"):
-        return await _list_domains(ask, readable)
+        return await domains.list_domains(ask, as_projects=True)
     wanted, parent = ask.text("domain_id"), ask.text("parent_id")
     account_uuid = shapes.account_of(wanted) if wanted is not None else readable
     if readable not in (None, account_uuid):
@@ -35,13 +35,6 @@ async def list_projects(ask: Ask) -> web.Response:
             limit=limit + 1,
         )
     return ask.listed("projects", [shapes.project(row, ask.base) for row in rows], limit)
-
-
-async def _list_domains(ask: Ask, readable: str | None) -> web.Response:
-    async with ask.connection() as conn:
-        uuids = None if readable is None else [readable]
-        rows = await list_domains(conn, uuids=uuids, name=ask.text("name"), enabled=ask.flag("enabled"))
-    return ask.listed("projects", [shapes.domain_as_project(row, ask.base) for row in rows])
 
 
 async def find_visible(ask: Ask, uuid: str) -> Any:
@@ -74,32 +67,38 @@ async def create_project(ask: Ask) -> web.Response:
     if form.is_domain:
         return await _create_domain(ask, form)
     values = {k: v for k, v in form.given("name", "enabled", "description", "tags").items() if v is not None}
-    uuid, parent = ask.new_id(), form.parent_id
-    domain = form.domain_id
-    async with ask.connection() as conn:
-        above = await store.find_project(conn, parent) if parent else None
-    if parent is not None and above is None:
-        if domain not in (None, parent):
-            raise ResourceNotFound(f"no project has the id {parent}")
-        domain, parent = parent, None
-    if domain is None:
-        inside = above["account_uuid"] if above else ask.authority.place.domain_uuid
-        domain = shapes.domain_id(inside) if inside else shapes.DEFAULT_ID
+    uuid = ask.new_id()
+    account_uuid, parent = await _above(ask, form)
     await ask.change(
         "CreateProject",
         resourceUuid=uuid,
-        accountUuid=shapes.account_of(domain),
+        accountUuid=account_uuid,
         parentUuid=parent,
         values={**values, "extra": form.extras},
     )
     return await _reply(ask, uuid, 201)
 
 
+async def _above(ask: Ask, form: ProjectForm) -> tuple[str, str | None]:
+    """The account and the parent of a new project. What the token does not see is taken for a domain's id."""
+    domain = None if form.domain_id is None else shapes.account_of(form.domain_id)
+    if form.parent_id is None:
+        return domain or ask.authority.place.domain_uuid or shapes.account_of(shapes.DEFAULT_ID), None
+    parent = await find_visible(ask, form.parent_id)
+    if parent is not None:
+        if domain not in (None, parent["account_uuid"]):
+            raise BadRequest("the parent is in another domain than domain_id")
+        return parent["account_uuid"], parent["uuid"]
+    above = shapes.account_of(form.parent_id)
+    if domain not in (None, above):
+        raise ResourceNotFound(f"no project has the id {form.parent_id}")
+    return above, None
+
+
 async def _create_domain(ask: Ask, form: ProjectForm) -> web.Response:
     if form.domain_id is not None or form.parent_id is not None:
         raise BadRequest("a project that is a domain has neither domain_id nor parent_id")
-    values = {k: v for k, v in form.given("name", "enabled", "description").items() if v is not None}
-    found = await domains.create(ask, values)
+    found = await domains.create(ask, form)
     return json_reply({"project": shapes.domain_as_project(found, ask.base)}, 201)
 
 
@@ -119,8 +118,7 @@ async def update_project(ask: Ask) -> web.Response:
     if form.id not in (None, uuid):
         raise BadRequest("id: it cannot be changed")
     if ask.authority.is_platform_admin and await _is_domain(ask, uuid):
-        changes.pop("tags", None)
-        found = await domains.update(ask, shapes.account_of(uuid), changes)
+        found = await domains.update(ask, shapes.account_of(uuid), form)
         return json_reply({"project": shapes.domain_as_project(found, ask.base)})
     row = await find_visible(ask, known_id(uuid, "project"))
     if row is None:
@@ -129,6 +127,7 @@ async def update_project(ask: Ask) -> web.Response:
     for name in ("domain_id", "parent_id"):
         if form.given(name).get(name, shown[name]) != shown[name]:
             raise BadRequest(f"{name}: it cannot be changed")
+    form.check_extras(row["extra"])
     await ask.change("UpdateProject", uuid=uuid, changes={**changes, "extra": form.extras})
     return await _reply(ask, uuid, 200)
 

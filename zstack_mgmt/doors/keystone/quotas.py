@@ -13,6 +13,7 @@ from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask
 from zstack_mgmt.doors.keystone.replies import json_reply
+from zstack_mgmt.identity.domain_quotas.handed import NOTHING, Handed, handed_on
 from zstack_mgmt.identity.domain_quotas.model import ITEMS, ceilings_of, read_values, shown
 from zstack_mgmt.identity.domain_quotas.store import Level, levels
 from zstack_mgmt.identity.domains.store import find_domain
@@ -26,7 +27,8 @@ async def show_domain_quotas(ask: Ask) -> web.Response:
         if not authority.manages(account_uuid) or await find_domain(conn, account_uuid) is None:
             raise ResourceNotFound(f"no domain has the id {ask.ids[0][:64]}")
         found = await levels(conn, account_uuid)
-    return _reply(ask, {"quotas": _quotas(found), "usage": _allocated(), "limits": _limits(ask)})
+        handed = _allocated(await handed_on(conn, account_uuid))
+    return _reply(ask, {"quotas": _quotas(found), "usage": handed, "limits": _limits(ask)})
 
 
 async def update_domain_quotas(ask: Ask) -> web.Response:
@@ -47,12 +49,13 @@ async def show_domain_usage(ask: Ask) -> web.Response:
     ask.authority.require_platform_admin()
     async with ask.connection() as conn:
         found = await levels(conn, ADMIN_UUID)
+        handed = _allocated(await handed_on(conn, ADMIN_UUID))
     usage = {name: shown(level.used) for name, level in found.items()}
     return _reply(
         ask,
         {
             "quotas": _quotas(found),
-            "allocated": _allocated(),
+            "allocated": handed,
             "usage": usage,
             "limits": _limits(ask),
             "quota_fake": usage,
@@ -64,9 +67,9 @@ def _quotas(found: Mapping[str, Level]) -> dict[str, Any]:
     return {name: shown(level.quota) for name, level in found.items()}
 
 
-def _allocated() -> dict[str, int]:
-    """What the domain has handed on to its projects: projects have no quotas of their own."""
-    return dict.fromkeys(ITEMS, 0)
+def _allocated(handed: Mapping[str, Handed]) -> dict[str, int]:
+    """What the domain has handed on to its projects, as far as these have limits."""
+    return {name: handed.get(name, NOTHING).amount for name in ITEMS}
 
 
 def _limits(ask: Ask) -> dict[str, Any]:

@@ -34,6 +34,9 @@ _STATUS: Mapping[str, int] = {
 }
 
 
+_TITLES = {413: "Request Entity Too Large"}  # where Python's phrase depends on its version
+
+
 class Refusal(Exception):
     """How a job ended that failed: the error's code and sentence."""
 
@@ -77,7 +80,7 @@ def error_reply(error: ApiError, request: web.BaseRequest, status: int | None = 
 
 
 def _error(request: web.BaseRequest, status: int, message: str, headers: Mapping[str, str]) -> web.Response:
-    title = HTTPStatus(status).phrase
+    title = _TITLES.get(status) or HTTPStatus(status).phrase
     body = {"error": {"code": status, "message": message, "title": title}}
     more = dict(headers)
     if status == 401 and isinstance(request, web.Request):

@@ -6,31 +6,36 @@ from typing import Any
 
 from aiohttp import web
 
-from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
+from zstack_mgmt.core.errors import BadRequest, PermissionDenied, ResourceNotFound
 from zstack_mgmt.doors.keystone import shapes
-from zstack_mgmt.doors.keystone.asking import MAX_LIMIT, Ask, known_id
+from zstack_mgmt.doors.keystone.asking import Ask, known_id
 from zstack_mgmt.doors.keystone.forms import RoleForm, read
 from zstack_mgmt.doors.keystone.replies import json_reply
+from zstack_mgmt.identity.domains.store import find_domain
 from zstack_mgmt.identity.principals.store import find_actor
 from zstack_mgmt.identity.projects.store import find_project
 from zstack_mgmt.identity.roles import store
+
+_PARTS = 5  # of a role assignment's place in the list
 
 
 async def list_roles(ask: Ask) -> web.Response:
     _ = ask.authority.readable
     if ask.text("domain_id") not in (None, "", "null", "None"):
         return ask.listed("roles", [])  # there are no roles of one domain
+    after, limit = ask.page()
     async with ask.connection() as conn:
-        rows = await store.list_roles(conn, ask.text("name"))
-    return ask.listed("roles", [shapes.role(row, ask.base) for row in rows])
+        rows = await store.list_roles(conn, ask.text("name"), after, limit + 1)
+    return ask.listed("roles", [shapes.role(row, ask.base) for row in rows], limit)
 
 
 async def show_role(ask: Ask) -> web.Response:
     _ = ask.authority.readable
-    return json_reply({"role": shapes.role(await _role(ask, ask.ids[0]), ask.base)})
+    return json_reply({"role": shapes.role(await role_of(ask, ask.ids[0]), ask.base)})
 
 
-async def _role(ask: Ask, uuid: str) -> Any:
+async def role_of(ask: Ask, uuid: str) -> Any:
+    """The role's row. Raises ResourceNotFound."""
     async with ask.connection() as conn:
         row = await store.find_role(conn, uuid)
     if row is None:
@@ -47,7 +52,7 @@ async def create_role(ask: Ask) -> web.Response:
     await ask.change(
         "CreateRole", resourceUuid=uuid, name=form.name, description=form.description, extra=form.extras
     )
-    return json_reply({"role": shapes.role(await _role(ask, uuid), ask.base)}, 201)
+    return json_reply({"role": shapes.role(await role_of(ask, uuid), ask.base)}, 201)
 
 
 async def update_role(ask: Ask) -> web.Response:
@@ -57,8 +62,9 @@ async def update_role(ask: Ask) -> web.Response:
     changes = form.given("name", "description")
     if changes.get("name", "") is None:
         raise BadRequest("name must not be null")
+    form.check_extras((await role_of(ask, uuid))["extra"])
     await ask.change("UpdateRole", uuid=uuid, changes={**changes, "extra": form.extras})
-    return json_reply({"role": shapes.role(await _role(ask, uuid), ask.base)})
+    return json_reply({"role": shapes.role(await role_of(ask, uuid), ask.base)})
 
 
 async def delete_role(ask: Ask) -> web.Response:
@@ -69,7 +75,7 @@ async def delete_role(ask: Ask) -> web.Response:
 
 def _parameters(ask: Ask) -> dict[str, Any]:
     """What the path names: `/{projects|domains}/{id}/{users|groups}/{id}/roles/{id}`, or `/system/…`."""
-    parts = ask.request.path.removeprefix("/v3/").strip("/").split("/")
+    parts = ask.request.path.removeprefix("/v3/").removeprefix("OS-INHERIT/").strip("/").split("/")
     kind, ids = parts[0], list(ask.ids)
     place = None if kind == "system" else ids.pop(0)
     actors = parts[1] if kind == "system" else parts[2]
@@ -95,29 +101,31 @@ async def unassign(ask: Ask) -> web.Response:
 
 
 async def check_assigned(ask: Ask) -> web.Response:
-    named, rows = await _given(ask)
+    named, rows = await given(ask)
     if named["roleUuid"] not in [row["uuid"] for row in rows]:
         raise ResourceNotFound("the role is not assigned there")
     return web.Response(status=204)
 
 
 async def list_assigned(ask: Ask) -> web.Response:
-    _, rows = await _given(ask)
-    return ask.listed("roles", [shapes.role(row, ask.base) for row in rows])
+    _, rows = await given(ask)
+    return ask.listed_from("roles", [shapes.role(row, ask.base) for row in rows])
 
 
-async def _given(ask: Ask) -> tuple[dict[str, Any], list[Any]]:
+async def given(ask: Ask) -> tuple[dict[str, Any], list[Any]]:
     """The roles that the actor of the path has there, if the token may read both the place and the actor."""
     readable = ask.authority.readable
     named = _parameters(ask)
     async with ask.connection() as conn:
-        actor = await find_actor(conn, named["uuid"], is_group=named["isGroup"])
-        domain_uuid = named["domainUuid"]
+        owners: list[Any] = [await find_actor(conn, named["uuid"], is_group=named["isGroup"])]
         if named["projectUuid"] is not None:
-            project = await find_project(conn, named["projectUuid"])
-            domain_uuid = project and project["account_uuid"]
-        hidden = readable is not None and readable != domain_uuid
-        if actor is None or hidden or readable not in (None, actor["account_uuid"]):
+            owners.append(await find_project(conn, named["projectUuid"]))
+        elif named["domainUuid"] is not None:
+            domain = await find_domain(conn, named["domainUuid"])
+            owners.append(domain and {"account_uuid": domain["uuid"]})
+        elif readable is not None:
+            raise PermissionDenied("only who may read all domains may read the roles on the system")
+        if any(owner is None or readable not in (None, owner["account_uuid"]) for owner in owners):
             raise ResourceNotFound(f"no such project, domain or actor as {named['uuid']}")
         return named, await store.roles_given(conn, named["uuid"], named["projectUuid"], named["domainUuid"])
 
@@ -138,6 +146,7 @@ async def list_assignments(ask: Ask) -> web.Response:
         ask.text("scope.project.id"),
         None if domain is None else shapes.account_of(domain),
     )
+    after, limit = ask.page()
     async with ask.connection() as conn:
         rows = await store.list_assignments(
             conn,
@@ -145,7 +154,17 @@ async def list_assignments(ask: Ask) -> web.Response:
             effective=effective,
             system=ask.has("scope.system"),
             within=readable,
-            limit=MAX_LIMIT + 1,
+            after=_place_of(after),
+            limit=limit + 1,
         )
+    marker = ".".join(rows[limit - 1]["place"]) if len(rows) > limit else ""
     shown = [shapes.assignment(row, ask.base, with_names=with_names) for row in rows]
-    return ask.listed("role_assignments", shown, MAX_LIMIT)
+    return ask.listed("role_assignments", shown, limit, lambda _: marker)
+
+
+def _place_of(marker: str) -> list[str] | None:
+    """Where the list goes on: an assignment has no id, so that a marker names all its parts."""
+    parts = marker.split(".")
+    if marker and len(parts) != _PARTS:
+        raise BadRequest("marker: follow links.next")
+    return parts if marker else None

@@ -13,6 +13,7 @@ from zstack_mgmt.identity.tokens.model import Token
 
 Row = Mapping[str, Any]
 DEFAULT_ID, DEFAULT_NAME = "default", "Default"
+_MAY_LACK = {"default_project_id": "default_project_uuid", "email": "email"}
 
 
 def domain_id(uuid: str) -> str:
@@ -53,11 +54,12 @@ def domain(row: Row, base: str) -> dict[str, Any]:
     """A domain."""
     id = domain_id(row["uuid"])  # noqa: A001
     return {
+        **orjson.loads(row["extra"]),
         "id": id,
         "name": domain_name(row["uuid"], row["name"]),
         "description": row["description"] or "",
         "enabled": row["enabled"],
-        "tags": [],
+        "tags": row["tags"],
         "options": {},
         "links": _self(base, "domains", id),
     }
@@ -103,6 +105,7 @@ def role(row: Row, base: str) -> dict[str, Any]:
 def group(row: Row, base: str) -> dict[str, Any]:
     """A group."""
     return {
+        **orjson.loads(row["extra"]),
         "id": row["uuid"],
         "name": row["name"],
         "domain_id": domain_id(row["account_uuid"]),
@@ -118,6 +121,7 @@ def user(row: Row, base: str) -> dict[str, Any]:
         "id": row["uuid"],
         "name": row["name"],
         "domain_id": domain_id(row["account_uuid"]),
+        "description": row["description"] or "",
         "enabled": row["enabled"],
         "password_expires_at": time_of(row["password_expires_at"]),
         "options": orjson.loads(row["options"]),
@@ -126,11 +130,7 @@ def user(row: Row, base: str) -> dict[str, Any]:
         "federated": [],
         "links": _self(base, "users", row["uuid"]),
     }
-    for key, column in (
-        ("default_project_id", "default_project_uuid"),
-        ("email", "email"),
-        ("description", "description"),
-    ):
+    for key, column in _MAY_LACK.items():
         if row[column] is not None:
             shown[key] = row[column]
     return shown
@@ -143,10 +143,39 @@ def user_detail(row: Row, base: str) -> dict[str, Any]:
 
 
 def changed_user(row: Row, base: str) -> dict[str, Any]:
-    """A user as the answer to its change: attributes that only clients know stand in `extra` too."""
+    """A user as the answer to its change, which lacks nothing; what only clients know is in `extra` too."""
     shown = user_detail(row, base)
     extra = orjson.loads(row["extra"])
-    return shown | {"extra": extra | {key: shown[key] for key in ("email", "description") if key in shown}}
+    extra |= {key: row[key] for key in ("email", "description") if row[key] is not None}
+    return {**dict.fromkeys(_MAY_LACK), **shown, "extra": extra}
+
+
+def registered_limit(row: Row, base: str) -> dict[str, Any]:
+    """A registered limit."""
+    return {
+        "id": row["uuid"],
+        "service_id": row["service_id"],
+        "region_id": row["region_id"],
+        "resource_name": row["resource_name"],
+        "default_limit": row["default_limit"],
+        "description": row["description"],
+        "links": _self(base, "registered_limits", row["uuid"]),
+    }
+
+
+def limit(row: Row, base: str) -> dict[str, Any]:
+    """The limit of a project or a domain."""
+    return {
+        "id": row["uuid"],
+        "service_id": row["service_id"],
+        "region_id": row["region_id"],
+        "resource_name": row["resource_name"],
+        "resource_limit": row["value"],
+        "project_id": row["project_uuid"],
+        "domain_id": None if row["domain_uuid"] is None else domain_id(row["domain_uuid"]),
+        "description": row["description"],
+        "links": _self(base, "limits", row["uuid"]),
+    }
 
 
 def assignment(row: Row, base: str, *, with_names: bool) -> dict[str, Any]:

@@ -51,16 +51,14 @@ async def clear_tags(ask: Ask) -> web.Response:
 
 async def add_tag(ask: Ask) -> web.Response:
     ask.authority.require_manager()
-    present = await _tags(ask)
-    if ask.ids[1] not in present:
-        await _set(ask, [*present, ask.ids[1]])
+    present, tag = await _tags(ask), ask.ids[1]
+    read(ProjectForm, {"tags": list({*present, tag})})
+    await ask.change("AddProjectTag", uuid=ask.ids[0], tag=tag)
     return web.Response(status=201)
 
 
 async def remove_tag(ask: Ask) -> web.Response:
     ask.authority.require_manager()
-    present = await _tags(ask)
-    if ask.ids[1] not in present:
-        raise ResourceNotFound("the project has no such tag")
-    await _set(ask, [tag for tag in present if tag != ask.ids[1]])
+    await _tags(ask)
+    await ask.change("RemoveProjectTag", uuid=ask.ids[0], tag=ask.ids[1])
     return web.Response(status=204)

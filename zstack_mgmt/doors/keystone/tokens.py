@@ -44,17 +44,22 @@ async def revoke(ask: Ask) -> web.Response:
 
 async def list_auth_projects(ask: Ask) -> web.Response:
     """Where the bearer has a role."""
+    after, limit = ask.page()
     async with ask.connection() as conn:
         uuids = await projects_of(conn, ask.token.user_uuid)
-        rows = await list_projects(conn, uuids=uuids, enabled=True)
-    return ask.listed("projects", [shapes.project(row, ask.base) for row in rows])
+        rows = await list_projects(conn, uuids=uuids, enabled=True, after=after, limit=limit + 1)
+    return ask.listed("projects", [shapes.project(row, ask.base) for row in rows], limit)
 
 
 async def list_auth_domains(ask: Ask) -> web.Response:
     """The domains where the bearer has a role."""
+    after, limit = ask.page()
     async with ask.connection() as conn:
-        rows = await list_domains(conn, uuids=await domains_of(conn, ask.token.user_uuid), enabled=True)
-    return ask.listed("domains", [shapes.domain(row, ask.base) for row in rows])
+        uuids = await domains_of(conn, ask.token.user_uuid)
+        rows = await list_domains(
+            conn, uuids=uuids, enabled=True, after=shapes.account_of(after), limit=limit + 1
+        )
+    return ask.listed("domains", [shapes.domain(row, ask.base) for row in rows], limit)
 
 
 async def list_auth_system(ask: Ask) -> web.Response:
@@ -66,7 +71,7 @@ async def list_auth_system(ask: Ask) -> web.Response:
 
 def _subject(ask: Ask) -> str:
     secret = ask.request.headers.get("X-Subject-Token", "").strip()
-    if not 0 < len(secret) <= 64:
+    if not 0 < len(secret) <= 64 or not secret.isascii():
         raise ResourceNotFound("no such token")
     return secret
 

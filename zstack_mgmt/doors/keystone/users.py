@@ -60,7 +60,7 @@ async def _list(ask: Ask, group_uuid: str | None) -> web.Response:
             raise ResourceNotFound(f"no user has the id {after[:64]}")
         allowed = readable in (None, account_uuid)
         rows = await store.list_logins(conn, filters, after, limit + 1) if allowed else []
-    return ask.listed("users", [shapes.user(row, ask.base) for row in rows], limit)
+    return ask.listed("users", [shapes.user(_seen(ask, row), ask.base) for row in rows], limit)
 
 
 def _patterns(ask: Ask) -> tuple[list[str], list[str]]:
@@ -80,6 +80,13 @@ def _patterns(ask: Ask) -> tuple[list[str], list[str]]:
     return like, like_any_case
 
 
+def _seen(ask: Ask, row: Any) -> dict[str, Any]:
+    """The user; where it has worked in another domain last is its own to see."""
+    readable = None if row["uuid"] == ask.token.user_uuid else ask.authority.readable
+    hidden = readable not in (None, row["last_project_in"])
+    return {**dict(row), "last_project_uuid": None if hidden else row["last_project_uuid"]}
+
+
 async def _visible(ask: Ask, uuid: str) -> Any:
     """The user: oneself, or one of a domain that the token may read."""
     token = ask.token
@@ -92,7 +99,8 @@ async def _visible(ask: Ask, uuid: str) -> Any:
 
 
 async def show_user(ask: Ask) -> web.Response:
-    return json_reply({"user": shapes.user_detail(await _visible(ask, ask.ids[0]), ask.base)})
+    row = await _visible(ask, ask.ids[0])
+    return json_reply({"user": shapes.user_detail(_seen(ask, row), ask.base)})
 
 
 async def create_user(ask: Ask) -> web.Response:
@@ -117,7 +125,7 @@ async def create_user(ask: Ask) -> web.Response:
     )
     async with ask.connection() as conn:
         row = await store.find_login(conn, uuid, ask.service.settings.user_inactive_days)
-    return json_reply({"user": shapes.user_detail(row, ask.base)}, 201)
+    return json_reply({"user": shapes.user_detail(_seen(ask, row), ask.base)}, 201)
 
 
 async def update_user(ask: Ask) -> web.Response:
@@ -138,13 +146,14 @@ async def update_user(ask: Ask) -> web.Response:
     if form.options is not None:
         changes["options"] = checked_options(form.options)
     if form.extras:
+        form.check_extras((await _visible(ask, uuid))["extra"])
         changes["extra"] = form.extras
     await ask.change("UpdateDomainUser", uuid=uuid, changes=changes, **_password(ask, form, by_rule=False))
     async with ask.connection() as conn:
         row = await store.find_login(conn, uuid, ask.service.settings.user_inactive_days)
     if row is None:
         raise ResourceNotFound(f"no user has the id {uuid}")
-    return json_reply({"user": shapes.changed_user(row, ask.base)})
+    return json_reply({"user": shapes.changed_user(_seen(ask, row), ask.base)})
 
 
 def _password(ask: Ask, form: UserForm, *, by_rule: bool = True) -> dict[str, str]:
@@ -170,14 +179,23 @@ async def change_password(ask: Ask) -> web.Response:
 
 
 async def list_user_projects(ask: Ask) -> web.Response:
+    """Where the user has a role; of another's projects only those of the domains that the token may read."""
     row = await _visible(ask, ask.ids[0])
+    after, limit = ask.page()
     async with ask.connection() as conn:
-        rows = await list_projects(conn, uuids=await projects_of(conn, row["uuid"]))
-    return ask.listed("projects", [shapes.project(one, ask.base) for one in rows])
+        rows = await list_projects(
+            conn,
+            uuids=await projects_of(conn, row["uuid"]),
+            account_uuid=None if row["uuid"] == ask.token.user_uuid else ask.authority.readable,
+            after=after,
+            limit=limit + 1,
+        )
+    return ask.listed("projects", [shapes.project(one, ask.base) for one in rows], limit)
 
 
 async def list_user_groups(ask: Ask) -> web.Response:
     row = await _visible(ask, ask.ids[0])
+    after, limit = ask.page()
     async with ask.connection() as conn:
-        rows = await store.list_groups(conn, member_uuid=row["uuid"])
-    return ask.listed("groups", [shapes.group(one, ask.base) for one in rows])
+        rows = await store.list_groups(conn, member_uuid=row["uuid"], after=after, limit=limit + 1)
+    return ask.listed("groups", [shapes.group(one, ask.base) for one in rows], limit)

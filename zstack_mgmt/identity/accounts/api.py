@@ -9,7 +9,13 @@ from zstack_mgmt.core.values import ADMIN_UUID, ExistingUuid, Password
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.accounts.making import furnish, remove
 from zstack_mgmt.identity.accounts.model import Account, AccountType
-from zstack_mgmt.identity.logins import UpdateLogin, first_password_was_set, old_password_fits, update_login
+from zstack_mgmt.identity.logins import (
+    UpdateLogin,
+    first_password_was_set,
+    fitting_password,
+    still_fits,
+    update_login,
+)
 from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.resources import rows
 
@@ -61,10 +67,11 @@ class UpdateAccount(UpdateLogin):
 async def update_account(call: Call, conn: Connection, request: UpdateAccount) -> Account:
     if request.uuid != call.account_uuid and not call.is_admin:
         raise OperationError("an account can update itself only")
+    fitting = await fitting_password(call, conn, request.uuid, request)
     account = await rows.get(conn, Account, request.uuid, lock="UPDATE")
     if account.uuid == ADMIN_UUID and request.name not in (None, account.name):
         raise OperationError("the built-in admin cannot be renamed")
-    if not await old_password_fits(call, conn, account.uuid, request):
+    if not await still_fits(conn, account.uuid, request, fitting):
         raise OperationError("the old password is wrong")
     return await update_login(call, conn, Account, account.uuid, request)
 

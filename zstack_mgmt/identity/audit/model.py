@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from zstack_mgmt.core.inventory import Inventory, inventory
 from zstack_mgmt.doc import Doc
@@ -28,3 +28,6 @@ class Audit(Inventory):
     remote: str | None
     outcome: str
     error_code: str | None
+    changes: Annotated[
+        dict[str, Any] | None, Doc("of quotas and limits: the `old` and the `new` value of each, by its name")
+    ]

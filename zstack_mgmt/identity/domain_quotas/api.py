@@ -8,7 +8,6 @@ from zstack_mgmt.core.errors import existing
 from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.domain_quotas import store
-from zstack_mgmt.identity.domain_quotas.model import ceilings_of
 from zstack_mgmt.identity.domains.store import find_domain
 from zstack_mgmt.identity.roles.model import ScopedRequest
 from zstack_mgmt.identity.roles.store import authority_of
@@ -37,4 +36,4 @@ async def update_domain_quotas(call: Call, conn: Connection, request: UpdateDoma
     (await authority_of(conn, call, request)).require_platform_admin()
     existing(await find_domain(conn, request.uuid), "domain", request.uuid)
     wanted = {name: Decimal(value) for name, value in request.values.items()}
-    await store.set_levels(conn, request.uuid, wanted, ceilings_of(call.services.settings))
+    await store.set_levels(call, conn, request.uuid, wanted)

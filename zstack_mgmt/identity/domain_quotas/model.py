@@ -78,6 +78,19 @@ def read_values(given: Mapping[str, Any]) -> dict[str, str]:
     return values
 
 
+def shown_by(quota: str, value: int) -> dict[str, Decimal]:
+    """The items that show this quota of an account, with what they show.
+
+    >>> shown_by("vm.memorySize", 2**30), shown_by("vm.totalNum", NO_LIMIT), shown_by("vm.num", 5)
+    ({'ram': Decimal('1024')}, {'instances': Decimal('-1')}, {})
+    """
+    return {
+        name: Decimal(-1) if value == NO_LIMIT else Decimal(value) / item.unit
+        for name, item in ITEMS.items()
+        if quota in item.quotas[:1]
+    }
+
+
 def shown(amount: Decimal) -> int | float:
     """The number as JSON has it."""
     return int(amount) if amount == amount.to_integral_value() else float(amount)

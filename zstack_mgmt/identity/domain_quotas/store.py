@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from zstack_mgmt.core.errors import OperationError
+from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection
-from zstack_mgmt.identity.domain_quotas.model import ITEMS, NO_LIMIT
+from zstack_mgmt.engine.store import note_changes
+from zstack_mgmt.identity.domain_quotas.handed import NOTHING, handed_on
+from zstack_mgmt.identity.domain_quotas.model import ITEMS, NO_LIMIT, ceilings_of, shown
 from zstack_mgmt.identity.quotas import store as quotas
 
 
@@ -38,22 +41,26 @@ async def levels(conn: Connection, account_uuid: str) -> dict[str, Level]:
     return found
 
 
-async def set_levels(
-    conn: Connection, account_uuid: str, wanted: Mapping[str, Decimal], ceilings: Mapping[str, Decimal]
-) -> None:
-    """Set items of a domain, all or none. The quotas stay locked, so nothing is taken of them meanwhile.
+async def set_levels(call: Call, conn: Connection, account_uuid: str, wanted: Mapping[str, Decimal]) -> None:
+    """Set items of a domain, all or none, and note it for the audit line of the call's job.
 
-    Raises OperationError for a value below the use or above the ceiling; nothing was written then.
+    The quotas stay locked, so nothing is taken of them meanwhile.
+
+    Raises OperationError for a value above the ceiling, below the use, or below what is handed on to
+    projects; nothing was written then.
     """
     names = sorted(quota for name in wanted for quota in ITEMS[name].quotas)
     known = await quotas.lock(conn, account_uuid, names)
     present = await levels(conn, account_uuid)
+    handed = await handed_on(conn, account_uuid, list(wanted))
+    ceilings = ceilings_of(call.services.settings)
     for name, value in wanted.items():
         item, ceiling = ITEMS[name], ceilings.get(name, Decimal(-1))
         if ceiling >= 0 and not 0 <= value <= ceiling:
             raise OperationError(f"{name}: {value} was asked for, and the limit is {ceiling}")
         if 0 <= value < present[name].used:
             raise OperationError(f"{name}: {value} was asked for, and {present[name].used} are in use")
+        handed.get(name, NOTHING).check(name, value)
         for quota in item.quotas:
             if quota in known:
                 amount = NO_LIMIT if value < 0 else int(value * item.unit)
@@ -68,3 +75,5 @@ async def set_levels(
                 name,
                 value,
             )
+    changes = {name: (shown(present[name].quota), shown(value)) for name, value in wanted.items()}
+    await note_changes(conn, call.job_uuid, changes)

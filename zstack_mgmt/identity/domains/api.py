@@ -5,14 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from pydantic import Field
+
 from zstack_mgmt.auth.passwords import NEVER_FITS
-from zstack_mgmt.core.errors import OperationError, existing
+from zstack_mgmt.core.errors import InvalidArgument, OperationError, existing
 from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.accounts.making import furnish, remove
 from zstack_mgmt.identity.accounts.model import Account
 from zstack_mgmt.identity.domains import store
+from zstack_mgmt.identity.extras import extended, keep_extras
 from zstack_mgmt.identity.roles.model import ScopedRequest
 from zstack_mgmt.identity.roles.store import authority_of
 from zstack_mgmt.resources import rows
@@ -32,6 +35,8 @@ class CreateDomain(ScopedRequest):
     name: str
     description: str = ""
     enabled: bool = True
+    extra: dict[str, Any] = Field(default_factory=dict)
+    tags: list[str] = Field(default_factory=list)
 
 
 @change(CreateDomain, exclusive=())
@@ -45,6 +50,8 @@ async def create_domain(call: Call, conn: Connection, request: CreateDomain) -> 
         "password_hash": NEVER_FITS,
     }
     await furnish(conn, await rows.insert(conn, Account, values))
+    if request.extra or request.tags:
+        await keep_extras(conn, request.resource_uuid, request.extra, request.tags)
     if not request.enabled:
         await store.update_domain(
             conn, request.resource_uuid, request.name, request.description, enabled=False
@@ -70,9 +77,14 @@ async def update_domain(call: Call, conn: Connection, request: UpdateDomain) -> 
     new = {**domain, **request.changes}
     if request.uuid == ADMIN_UUID and (new["name"] != domain["name"] or not new["enabled"]):
         raise OperationError("the built-in domain can be neither renamed nor disabled")
+    if new["name"] != domain["name"] and await store.has_user_named(conn, request.uuid, new["name"]):
+        raise InvalidArgument("a user of the domain has this name")
     await store.update_domain(
         conn, request.uuid, new["name"], new["description"], enabled=bool(new["enabled"])
     )
+    if "extra" in request.changes or "tags" in request.changes:
+        extra = extended(domain["extra"], request.changes.get("extra", {}))
+        await keep_extras(conn, request.uuid, extra, new["tags"])
 
 
 class DeleteDomain(ScopedRequest):

@@ -9,13 +9,20 @@ from zstack_mgmt.db import Connection
 
 
 async def find_domain(conn: Connection, uuid: str) -> Any:
-    """uuid, name, description and enabled of the account, or None."""
-    return await conn.fetchrow("SELECT uuid, name, description, enabled FROM accounts WHERE uuid = $1", uuid)
+    """The account as `list_domains` gives it, or None."""
+    return next(iter(await list_domains(conn, uuids=[uuid])), None)
 
 
 async def domain_named(conn: Connection, name: str) -> str | None:
     """The uuid of the account of this name."""
     return await conn.fetchval("SELECT uuid FROM accounts WHERE name = $1", name)
+
+
+async def has_user_named(conn: Connection, uuid: str, name: str) -> bool:
+    """Whether a user of the account has this name, which its own login may then not take."""
+    return bool(
+        await conn.fetchval("SELECT true FROM users WHERE account_uuid = $1 AND name = $2", uuid, name)
+    )
 
 
 async def list_domains(
@@ -27,10 +34,11 @@ async def list_domains(
     after: str = "",
     limit: int | None = None,
 ) -> list[Any]:
-    """Accounts by uuid."""
+    """uuid, name, description, enabled, extra and tags of accounts, by uuid."""
     return await conn.fetch(
         """
-        SELECT uuid, name, description, enabled FROM accounts
+        SELECT uuid, name, description, enabled, coalesce(extra, '{}') AS extra, coalesce(tags, '{}') AS tags
+        FROM accounts LEFT JOIN resource_extras ON resource_uuid = uuid
         WHERE ($1::text[] IS NULL OR uuid = ANY ($1)) AND ($2::text IS NULL OR name = $2)
           AND ($3::boolean IS NULL OR enabled = $3) AND uuid > $4
         ORDER BY uuid LIMIT $5

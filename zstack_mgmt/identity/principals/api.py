@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Literal
 
 import orjson
+from pydantic import Field
 
 from zstack_mgmt.auth.passwords import NEVER_FITS
 from zstack_mgmt.core.errors import InvalidArgument, OperationError, ResourceNotFound
@@ -13,6 +14,7 @@ from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.core.values import Password
 from zstack_mgmt.db import Connection
 from zstack_mgmt.identity.domains.store import find_domain
+from zstack_mgmt.identity.extras import extended, keep_extras
 from zstack_mgmt.identity.groups.model import UserGroup
 from zstack_mgmt.identity.logins import end_sessions, password_was_set, retire_password, set_password
 from zstack_mgmt.identity.policies.model import DEFAULT_POLICIES
@@ -53,10 +55,9 @@ class CreateDomainUser(ScopedRequest):
 
 @change(CreateDomainUser, exclusive=("account_uuid",))
 async def create_domain_user(call: Call, conn: Connection, request: CreateDomainUser) -> None:
-    domain = await _managed_domain(call, conn, request, request.account_uuid)
+    await _managed_domain(call, conn, request, request.account_uuid)
     values = {**NEW, **request.values}
-    if values["name"] == domain["name"]:
-        raise InvalidArgument("the domain's own login has this name")
+    await _check_name(conn, request.account_uuid, values["name"])
     row = {
         "uuid": request.resource_uuid,
         "account_uuid": request.account_uuid,
@@ -92,16 +93,17 @@ class UpdateDomainUser(ScopedRequest):
 async def update_domain_user(call: Call, conn: Connection, request: UpdateDomainUser) -> None:
     login = await _managed_login(call, conn, request, request.uuid)
     changes = request.changes
-    if login["uuid"] == login["account_uuid"] and (
-        changes.get("enabled") is False or changes.get("name", login["name"]) != login["name"]
-    ):
+    renames = changes.get("name", login["name"]) != login["name"]
+    if login["uuid"] == login["account_uuid"] and (changes.get("enabled") is False or renames):
         raise OperationError("the domain's own login is renamed and disabled with its domain")
+    if renames:
+        await _check_name(conn, login["account_uuid"], changes["name"])
     options = orjson.loads(login["options"]) | changes.get("options", {})
     values = {
         **dict(login),
         **changes,
         "options": {name: value for name, value in options.items() if value is not None},
-        "extra": orjson.loads(login["extra"]) | changes.get("extra", {}),
+        "extra": extended(login["extra"], changes.get("extra", {})),
     }
     await store.update_login(conn, request.uuid, values)
     if changes.get("enabled") is True:
@@ -146,6 +148,7 @@ class CreateDomainGroup(ScopedRequest):
     account_uuid: str
     name: str
     description: str | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
 
 
 @change(CreateDomainGroup, exclusive=("account_uuid",))
@@ -159,6 +162,8 @@ async def create_domain_group(call: Call, conn: Connection, request: CreateDomai
     }
     await rows.insert(conn, UserGroup, row)
     await own(conn, request.account_uuid, request.resource_uuid)
+    if request.extra:
+        await keep_extras(conn, request.resource_uuid, request.extra)
 
 
 class UpdateDomainGroup(ScopedRequest):
@@ -173,8 +178,11 @@ class UpdateDomainGroup(ScopedRequest):
 
 @change(UpdateDomainGroup, exclusive=("uuid",))
 async def update_domain_group(call: Call, conn: Connection, request: UpdateDomainGroup) -> None:
-    await _managed_group(call, conn, request, request.uuid)
-    await rows.update(conn, UserGroup, request.uuid, request.changes)
+    group = await _managed_group(call, conn, request, request.uuid)
+    changes = dict(request.changes)
+    if extra := changes.pop("extra", None):
+        await keep_extras(conn, request.uuid, extended(group["extra"], extra))
+    await rows.update(conn, UserGroup, request.uuid, changes)
 
 
 class DeleteDomainGroup(ScopedRequest):
@@ -222,12 +230,19 @@ class RemoveDomainGroupMember(DomainMembership):
     """
 
 
-@change(RemoveDomainGroupMember, exclusive=("uuid",), revokes=True)
+@change(RemoveDomainGroupMember, exclusive=("uuid", "user_uuid"), revokes=True)
 async def remove_domain_group_member(call: Call, conn: Connection, request: RemoveDomainGroupMember) -> None:
     await _managed_group(call, conn, request, request.uuid)
     if not await store.is_member(conn, request.uuid, request.user_uuid):
         raise ResourceNotFound(f"the user {request.user_uuid} is not in the group")
     await rows.unlink(conn, UserGroup, "user", request.uuid, [request.user_uuid])
+
+
+async def _check_name(conn: Connection, account_uuid: str, name: str) -> None:
+    """Raises InvalidArgument when the domain's own login has the name: one name is one login."""
+    domain = await find_domain(conn, account_uuid)
+    if domain is not None and domain["name"] == name:
+        raise InvalidArgument("the domain's own login has this name")
 
 
 async def _managed_domain(call: Call, conn: Connection, request: ScopedRequest, uuid: str) -> Any:

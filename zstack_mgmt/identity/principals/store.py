@@ -39,7 +39,8 @@ async def find_login(conn: Connection, uuid: str, inactive_days: int = 0) -> Any
                l.enabled AND NOT coalesce($2 > 0 AND d.active_at < now() - make_interval(days => $2)
                    AND l.options ->> 'ignore_user_inactivity' IS DISTINCT FROM 'true', false) AS enabled,
                d.default_project_uuid, d.last_project_uuid, d.password_strength,
-               coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra
+               coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra,
+               (SELECT account_uuid FROM projects WHERE uuid = d.last_project_uuid) AS last_project_in
         FROM logins l LEFT JOIN login_details d ON d.login_uuid = l.uuid WHERE l.uuid = $1
         """,
         uuid,
@@ -55,7 +56,8 @@ async def list_logins(conn: Connection, filters: Filters, after: str, limit: int
                l.enabled AND NOT coalesce($12 > 0 AND d.active_at < now() - make_interval(days => $12)
                    AND l.options ->> 'ignore_user_inactivity' IS DISTINCT FROM 'true', false) AS enabled,
                d.default_project_uuid, d.last_project_uuid, d.password_strength,
-               coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra
+               coalesce(d.password_reset, false) AS password_reset, coalesce(d.extra, '{}') AS extra,
+               (SELECT account_uuid FROM projects WHERE uuid = d.last_project_uuid) AS last_project_in
         FROM logins l LEFT JOIN login_details d ON d.login_uuid = l.uuid
         WHERE ($1::text IS NULL OR l.account_uuid = $1) AND ($2::boolean IS NULL OR $2 = (
               l.enabled AND NOT coalesce($12 > 0 AND d.active_at < now() - make_interval(days => $12)
@@ -137,8 +139,14 @@ async def find_actor(conn: Connection, uuid: str, *, is_group: bool) -> Any:
 
 
 async def find_group(conn: Connection, uuid: str) -> Any:
-    """The group's row, or None."""
-    return await conn.fetchrow("SELECT * FROM user_groups WHERE uuid = $1", uuid)
+    """The group's row with its extra, or None."""
+    return await conn.fetchrow(
+        """
+        SELECT g.*, coalesce(x.extra, '{}') AS extra
+        FROM user_groups g LEFT JOIN resource_extras x ON x.resource_uuid = g.uuid WHERE g.uuid = $1
+        """,
+        uuid,
+    )
 
 
 async def list_groups(
@@ -153,7 +161,8 @@ async def list_groups(
     """Groups by uuid; with a member, those that it is in."""
     return await conn.fetch(
         """
-        SELECT * FROM user_groups g
+        SELECT g.*, coalesce(x.extra, '{}') AS extra
+        FROM user_groups g LEFT JOIN resource_extras x ON x.resource_uuid = g.uuid
         WHERE ($1::text IS NULL OR account_uuid = $1) AND ($2::text IS NULL OR name = $2)
           AND ($3::text IS NULL OR EXISTS (
               SELECT FROM group_members m WHERE m.group_uuid = g.uuid AND m.user_uuid = $3))

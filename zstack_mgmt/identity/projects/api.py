@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import orjson
-
-from zstack_mgmt.core.errors import OperationError, existing
+from zstack_mgmt.core.errors import OperationError, ResourceNotFound
 from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.extras import extended
 from zstack_mgmt.identity.projects import store
+from zstack_mgmt.identity.projects.model import MAX_PROJECT_TAGS
 from zstack_mgmt.identity.roles.model import ScopedRequest
 from zstack_mgmt.identity.roles.store import authority_of
 
@@ -39,8 +39,11 @@ async def create_project(call: Call, conn: Connection, request: CreateProject) -
     known = await conn.fetchval("SELECT uuid FROM accounts WHERE uuid = $1", request.account_uuid)
     authority.require_manager_of(known, "domain", request.account_uuid)
     if request.parent_uuid is not None:
-        parent = existing(await store.find_project(conn, request.parent_uuid), "project", request.parent_uuid)
-        if parent["account_uuid"] != request.account_uuid:
+        parent = await store.find_project(conn, request.parent_uuid)
+        above = authority.require_manager_of(
+            parent and parent["account_uuid"], "project", request.parent_uuid
+        )
+        if above != request.account_uuid:
             raise OperationError("the parent is in another domain")
     values = {**NEW, **request.values}
     await store.insert_project(conn, request.resource_uuid, request.account_uuid, request.parent_uuid, values)
@@ -63,7 +66,7 @@ class UpdateProject(ScopedRequest):
 async def update_project(call: Call, conn: Connection, request: UpdateProject) -> None:
     project = await _managed(call, conn, request, request.uuid)
     values = {name: project[name] for name in ("name", "description", "enabled", "tags")}
-    extra = orjson.loads(project["extra"]) | request.changes.get("extra", {})
+    extra = extended(project["extra"], request.changes.get("extra", {}))
     await store.update_project(conn, request.uuid, {**values, **request.changes, "extra": extra})
     if request.changes.get("enabled") is False:
         await store.end_tokens_of(conn, request.uuid)
@@ -87,6 +90,44 @@ async def delete_project(call: Call, conn: Connection, request: DeleteProject) -
         raise OperationError("the project has projects inside it")
     await store.delete_project(conn, request.uuid)
     await store.end_tokens_of(conn, request.uuid)
+
+
+class ProjectTag(ScopedRequest):
+    """A tag of a project."""
+
+    uuid: str
+    tag: str
+
+
+class AddProjectTag(ProjectTag):
+    """Give a project a tag. One that it has stays.
+
+    Source: Keystone, "PUT /v3/projects/{project_id}/tags/{value}".
+    """
+
+
+@change(AddProjectTag, exclusive=("uuid",))
+async def add_project_tag(call: Call, conn: Connection, request: AddProjectTag) -> None:
+    project = await _managed(call, conn, request, request.uuid)
+    if request.tag not in project["tags"]:
+        if len(project["tags"]) >= MAX_PROJECT_TAGS:
+            raise OperationError(f"a project has at most {MAX_PROJECT_TAGS} tags")
+        await store.set_tags(conn, request.uuid, [*project["tags"], request.tag])
+
+
+class RemoveProjectTag(ProjectTag):
+    """Take a tag from a project.
+
+    Source: Keystone, "DELETE /v3/projects/{project_id}/tags/{value}".
+    """
+
+
+@change(RemoveProjectTag, exclusive=("uuid",))
+async def remove_project_tag(call: Call, conn: Connection, request: RemoveProjectTag) -> None:
+    project = await _managed(call, conn, request, request.uuid)
+    if request.tag not in project["tags"]:
+        raise ResourceNotFound("the project has no such tag")
+    await store.set_tags(conn, request.uuid, [tag for tag in project["tags"] if tag != request.tag])
 
 
 async def _managed(call: Call, conn: Connection, request: ScopedRequest, uuid: str) -> Any:

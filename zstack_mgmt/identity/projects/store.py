@@ -88,6 +88,11 @@ async def update_project(conn: Connection, uuid: str, values: dict[str, Any]) ->
     )
 
 
+async def set_tags(conn: Connection, uuid: str, tags: Sequence[str]) -> None:
+    """Set the tags of a project."""
+    await conn.execute("UPDATE projects SET tags = $2 WHERE uuid = $1", uuid, tags)
+
+
 async def has_children(conn: Connection, uuid: str) -> bool:
     """Whether other projects are inside the project."""
     return bool(await conn.fetchval("SELECT true FROM projects WHERE parent_uuid = $1 LIMIT 1", uuid))

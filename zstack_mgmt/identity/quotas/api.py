@@ -11,7 +11,10 @@ from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.requests import UuidRequest
 from zstack_mgmt.core.values import ExistingUuid, ResourceName
 from zstack_mgmt.db import Connection
+from zstack_mgmt.engine.store import note_changes
 from zstack_mgmt.identity.accounts.model import Account
+from zstack_mgmt.identity.domain_quotas.handed import NOTHING, handed_on
+from zstack_mgmt.identity.domain_quotas.model import shown_by
 from zstack_mgmt.identity.quotas import store
 from zstack_mgmt.identity.quotas.model import Quota, QuotaUsage
 from zstack_mgmt.identity.resource import identity_resource
@@ -22,6 +25,8 @@ quotas = identity_resource(Quota, "/v1/accounts/quotas", "admin")
 
 class UpdateQuota(ApiRequest):
     """Set an account's quota. A value below the present use is refused.
+
+    So is one below what the limits of its projects need (docs/keystone.md).
 
     Source: manual, "Identity > UpdateQuota".
     """
@@ -42,9 +47,12 @@ async def update_quota(call: Call, conn: Connection, request: UpdateQuota) -> Qu
     known = await store.lock(conn, account.uuid, [request.name])
     if request.name not in known:
         raise InvalidArgument(f"the account has no quota called {request.name!r}")
-    _, used = known[request.name]
+    old, used = known[request.name]
     if request.value < used:
         raise OperationError(f"{used} are in use; the quota {request.name} cannot be {request.value}")
+    for item, quota in shown_by(request.name, request.value).items():
+        (await handed_on(conn, account.uuid, [item])).get(item, NOTHING).check(item, quota)
+    await note_changes(conn, call.job_uuid, {request.name: (old, request.value)})
     return await store.set_quota(conn, account.uuid, request.name, request.value)
 
 

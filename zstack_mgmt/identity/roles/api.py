@@ -9,6 +9,7 @@ from zstack_mgmt.core.errors import OperationError, ResourceNotFound, existing
 from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.db import Connection
+from zstack_mgmt.identity.extras import extended
 from zstack_mgmt.identity.principals.store import find_actor
 from zstack_mgmt.identity.projects.store import find_project
 from zstack_mgmt.identity.roles import store
@@ -51,7 +52,8 @@ class UpdateRole(ScopedRequest):
 async def update_role(call: Call, conn: Connection, request: UpdateRole) -> None:
     role = await _own_role(call, conn, request, request.uuid)
     new = {"name": role["name"], "description": role["description"], **request.changes}
-    await store.update_role(conn, request.uuid, new["name"], new["description"], new.get("extra", {}))
+    extra = extended(role["extra"], request.changes.get("extra", {}))
+    await store.update_role(conn, request.uuid, new["name"], new["description"], extra)
 
 
 class DeleteRole(ScopedRequest):

@@ -113,9 +113,16 @@ async def find_role(conn: Connection, uuid: str) -> Any:
     return await conn.fetchrow("SELECT * FROM roles WHERE uuid = $1", uuid)
 
 
-async def list_roles(conn: Connection, name: str | None) -> list[Any]:
-    """All roles, or that of the name, by uuid."""
-    return await conn.fetch("SELECT * FROM roles WHERE $1::text IS NULL OR name = $1 ORDER BY uuid", name)
+async def list_roles(conn: Connection, name: str | None, after: str, limit: int) -> list[Any]:
+    """All roles, or that of the name, by uuid, after the given one."""
+    return await conn.fetch(
+        """
+        SELECT * FROM roles WHERE ($1::text IS NULL OR name = $1) AND uuid > $2 ORDER BY uuid LIMIT $3
+        """,
+        name,
+        after,
+        limit,
+    )
 
 
 async def insert_role(
@@ -250,24 +257,28 @@ async def list_assignments(
     effective: bool,
     system: bool,
     within: str | None,
+    after: Sequence[str] | None,
     limit: int,
 ) -> list[Any]:
-    """Who has which role where, with names.
+    """Who has which role where, with names, by `place`, which tells each from all others.
 
     Args:
         filters: user, group, role, project, domain; None: any.
         effective: members of groups stand for their groups.
         within: only places of this domain; None: all.
+        after: the `place` of the last that is known already; None: none is.
     """
     return await conn.fetch(
         """
         WITH given AS (
-            SELECT login_uuid, role_uuid, project_uuid, domain_uuid, given_to FROM role_grants
-            WHERE $6 OR login_uuid = given_to)
+            SELECT login_uuid, role_uuid, project_uuid, domain_uuid, given_to,
+                   ARRAY[login_uuid, role_uuid, coalesce(project_uuid, ''), coalesce(domain_uuid, ''),
+                         given_to] AS place
+            FROM role_grants WHERE $6 OR login_uuid = given_to)
         SELECT g.role_uuid, r.name AS role_name, g.login_uuid, coalesce(l.name, ug.name) AS actor_name,
                ug.uuid IS NOT NULL AS is_group, coalesce(l.account_uuid, ug.account_uuid) AS actor_domain,
                aa.name AS actor_domain_name, g.project_uuid, p.name AS project_name,
-               coalesce(g.domain_uuid, p.account_uuid) AS domain_uuid, da.name AS domain_name, g.given_to
+               coalesce(g.domain_uuid, p.account_uuid) AS domain_uuid, da.name AS domain_name, g.place
         FROM given g JOIN roles r ON r.uuid = g.role_uuid
         LEFT JOIN logins l ON l.uuid = g.login_uuid
         LEFT JOIN user_groups ug ON ug.uuid = g.login_uuid
@@ -280,11 +291,13 @@ async def list_assignments(
           AND (NOT $6 OR ug.uuid IS NULL)
           AND (NOT $7 OR (g.project_uuid IS NULL AND g.domain_uuid IS NULL))
           AND ($8::text IS NULL OR coalesce(g.domain_uuid, p.account_uuid) = $8)
-        ORDER BY g.login_uuid, g.role_uuid, g.project_uuid, g.domain_uuid LIMIT $9
+          AND ($9::text[] IS NULL OR g.place > $9)
+        ORDER BY g.place LIMIT $10
         """,
         *filters,
         effective,
         system,
         within,
+        after,
         limit,
     )

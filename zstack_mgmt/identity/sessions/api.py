@@ -176,8 +176,10 @@ class LogOut(ApiRequest):
     "DELETE /v1/accounts/sessions/{sessionUuid}",
     returns=None,
     mode="sync",
+    outside=True,
 )
-async def log_out(call: Call, conn: Connection, request: LogOut) -> None:
-    await store.delete_session(conn, token_hash(call.services.sealer, request.session_uuid))
-    await call.services.bell.rights_change([call.account_uuid] if call.account_uuid else [])
+async def log_out(call: Call, work: Direct, request: LogOut) -> None:
+    accounts = [call.account_uuid] if call.account_uuid else []
+    async with call.services.bell.changing_rights(accounts), work.transaction() as conn:
+        await store.delete_session(conn, token_hash(call.services.sealer, request.session_uuid))
     call.services.forget_session(request.session_uuid)

@@ -38,13 +38,14 @@ async def prove(
             the right password is told that it has expired.
     """
     services = call.services
+    login_uuid: str | None = login and login["user_uuid"]
     async with work.transaction() as conn:
-        blocked = await is_blocked(conn, subject, call.remote)
+        blocked = await is_blocked(conn, subject, call.remote, login_uuid)
     matches = await services.hasher.verify(login and login["password_hash"], password, call.remote)
     async with work.transaction() as conn:
         await take_turn(conn, subject)
         # Looked at again: many attempts at once must not all be free because none of them had failed yet.
-        blocked = blocked or await is_blocked(conn, subject, call.remote)
+        blocked = blocked or await is_blocked(conn, subject, call.remote, login_uuid)
         # The same for the password: a change that ended all sessions while we hashed must not miss this one.
         matches = matches and await store.still_opens(conn, login)
         if matches and not blocked:

@@ -166,7 +166,7 @@ async def revoke_token(call: Call, work: Direct, request: RevokeToken) -> None:
         if bearer is None:
             raise InvalidSession("the token has ended")
         ended = await store.subject_of_token(conn, bearer, token_hash(sealer, request.session_uuid))
-        await call.services.bell.rights_change([ended.account_uuid])
+    async with call.services.bell.changing_rights([ended.account_uuid]), work.transaction() as conn:
         await store.delete_token(conn, token_hash(sealer, request.session_uuid))
     call.services.forget_session(request.session_uuid)
 
@@ -205,10 +205,9 @@ async def change_own_password(call: Call, work: Direct, request: ChangeOwnPasswo
         if await services.hasher.verify(stored, request.password, call.remote):
             raise BadRequest(f"the password must differ from the last {settings.password_history}")
     hashed = await services.hasher.hash(request.password)
-    async with work.transaction() as conn:
+    async with services.bell.changing_rights([login["account_uuid"]]), work.transaction() as conn:
         if not await still_opens(conn, login, to_change=True):
             raise AuthenticationFailed(WRONG)
-        await services.bell.rights_change([login["account_uuid"]])
         await retire_password(conn, request.uuid)
         await set_password(conn, request.uuid, hashed)
         await password_was_set(conn, settings, request.uuid, strength=request.strength, by_owner=True)

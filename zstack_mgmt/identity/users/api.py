@@ -17,7 +17,8 @@ from zstack_mgmt.identity.logins import (
     UpdateLogin,
     end_sessions,
     first_password_was_set,
-    old_password_fits,
+    fitting_password,
+    still_fits,
     update_login,
 )
 from zstack_mgmt.identity.policies.model import DEFAULT_POLICIES
@@ -111,10 +112,12 @@ async def update_user(call: Call, conn: Connection, request: UpdateUser) -> User
         raise InvalidArgument("an account session must name the user: uuid is missing")
     if not call.is_account_session and uuid != call.user_uuid:
         raise InvalidArgument("a user can change itself only")
+    await rows.get(conn, User, uuid, scope_of(call), lock=None)
+    fitting = await fitting_password(call, conn, uuid, request)
     user = await rows.get(conn, User, uuid, scope_of(call), lock="NO KEY UPDATE")
     if request.password is not None and uuid != call.user_uuid and not call.is_admin:
         await check_rank(conn, uuid, user.account_uuid, by_admin=True)
-    if not await old_password_fits(call, conn, uuid, request):
+    if not await still_fits(conn, uuid, request, fitting):
         raise InvalidArgument("the old password is wrong")
     return await update_login(call, conn, User, uuid, request)
 
