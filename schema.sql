@@ -1149,6 +1149,7 @@ CREATE TABLE api_jobs (
     lane          text COLLATE "C" NOT NULL GENERATED ALWAYS AS
                   (CASE WHEN revokes THEN '!' || account_uuid ELSE account_uuid END) STORED,  -- what takes turns
     access_key_uuid  text COLLATE "C",  -- by which it was called, if not by a session
+    by_uuid       boolean NOT NULL DEFAULT false,  -- whoever knows its uuid may read it: its client polls without credentials
     changes       jsonb  -- old and new values, for the audit line, where the handler tells them
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
 
@@ -1212,7 +1213,7 @@ CREATE FUNCTION accept_jobs(
     p_uuids text[], p_accounts text[], p_users text[], p_admins boolean[], p_apis text[], p_fingerprints bytea[],
     p_requests text[], p_secrets text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[],
     p_hooks text[], p_timeouts_s int[], p_remotes text[], p_targets text[], p_revokes boolean[], p_access_keys text[], p_signatures bytea[],
-    p_ends timestamptz[]
+    p_ends timestamptz[], p_by_uuid boolean[]
 ) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -1237,15 +1238,16 @@ BEGIN
     END IF;
     WITH made AS (
         INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, secrets, request_id,
-                              keyed, outside, with_schema, web_hook, deadline_at, remote, target, revokes, access_key_uuid)
+                              keyed, outside, with_schema, web_hook, deadline_at, remote, target, revokes, access_key_uuid,
+                              by_uuid)
         SELECT n.uuid, n.account, n.usr, n.is_admin, n.api, n.fingerprint, n.request, n.secrets, n.request_id,
                n.keys IS NOT NULL, n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target,
-               n.revokes, n.access_key
+               n.revokes, n.access_key, n.by_uuid
         FROM unnest(p_uuids, p_accounts, p_users, p_admins, p_apis, p_fingerprints, p_requests, p_secrets,
                     p_request_ids, p_keys, p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets,
-                    p_revokes, p_access_keys)
+                    p_revokes, p_access_keys, p_by_uuid)
              AS n (uuid, account, usr, is_admin, api, fingerprint, request, secrets, request_id, keys, outside,
-                   with_schema, hook, timeout_s, remote, target, revokes, access_key)
+                   with_schema, hook, timeout_s, remote, target, revokes, access_key, by_uuid)
         WHERE n.uuid <> ALL (v_refused)
         ON CONFLICT DO NOTHING
         RETURNING seq
@@ -1435,11 +1437,12 @@ BEGIN
     RETURN v_hooked;
 END $$;
 
--- Takes back what these workers hold, whose rows are deleted: none of their claims can come after that. Jobs that were to
--- be canceled are; with p_died, jobs that have used up p_max_claims fail, and the others have one claim on their account.
--- Returns the jobs that it ended.
-CREATE FUNCTION leave_workers(
-    p_owners text[], p_died boolean, p_max_claims int, p_lost_result text, p_canceled_result text, p_retention_s float8
+-- Queues claimed jobs again, as far as they are still held under their epochs. Those that were to be canceled are. With
+-- p_counted the claim stays on the account of the job, which fails when it has used up p_max_claims; without, all but the
+-- epoch is as it was before. Returns the jobs that it ended.
+CREATE FUNCTION give_back_jobs(
+    p_uuids text[], p_epochs int[], p_counted boolean, p_max_claims int, p_lost_result text, p_canceled_result text,
+    p_retention_s float8
 ) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -1448,12 +1451,11 @@ DECLARE
     v_canceled boolean[];
     v_hooked boolean;
 BEGIN
-    DELETE FROM workers w WHERE w.owner = ANY (p_owners);
     SELECT array_agg(l.uuid), array_agg(l.epoch), array_agg(l.cancel_asked) INTO v_uuids, v_epochs, v_canceled FROM (
-        SELECT j.uuid, j.epoch, j.cancel_asked FROM api_jobs j
-        WHERE j.state = 'running' AND j.owner = ANY (p_owners)
-          AND (j.cancel_asked OR p_died AND j.claims >= p_max_claims)
-        ORDER BY j.seq FOR UPDATE) l;
+        SELECT j.uuid, j.epoch, j.cancel_asked FROM api_jobs j JOIN unnest(p_uuids, p_epochs) AS h (uuid, epoch)
+            ON j.uuid = h.uuid AND j.epoch = h.epoch
+        WHERE j.state = 'running' AND (j.cancel_asked OR p_counted AND j.claims >= p_max_claims)
+        ORDER BY j.seq FOR UPDATE OF j) l;
     IF v_uuids IS NOT NULL THEN
         v_hooked := finish_jobs(
             'running', v_uuids, v_epochs,
@@ -1462,8 +1464,27 @@ BEGIN
             p_retention_s);
         RETURN QUERY SELECT u, v_hooked FROM unnest(v_uuids) AS u;
     END IF;
-    UPDATE api_jobs j SET state = 'queued', owner = NULL, claims = j.claims - (NOT p_died)::int
-    WHERE j.state = 'running' AND j.owner = ANY (p_owners);
+    UPDATE api_jobs j SET state = 'queued', owner = NULL, claims = j.claims - (NOT p_counted)::int,
+           started_at = CASE WHEN p_counted OR j.claims > 1 THEN j.started_at END
+    FROM unnest(p_uuids, p_epochs) AS h (uuid, epoch)
+    WHERE j.uuid = h.uuid AND j.epoch = h.epoch AND j.state = 'running';
+END $$;
+
+-- Takes back what these workers hold, whose rows are deleted: none of their claims can come after that. With p_died their
+-- claims count against the jobs. Returns the jobs that it ended.
+CREATE FUNCTION leave_workers(
+    p_owners text[], p_died boolean, p_max_claims int, p_lost_result text, p_canceled_result text, p_retention_s float8
+) RETURNS TABLE (uuid text, hooked boolean) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_uuids text[];
+    v_epochs int[];
+BEGIN
+    DELETE FROM workers w WHERE w.owner = ANY (p_owners);
+    SELECT array_agg(j.uuid), array_agg(j.epoch) INTO v_uuids, v_epochs
+    FROM api_jobs j WHERE j.state = 'running' AND j.owner = ANY (p_owners);
+    RETURN QUERY SELECT * FROM give_back_jobs(v_uuids, v_epochs, p_died, p_max_claims, p_lost_result, p_canceled_result,
+                                              p_retention_s);
 
     -- The attempts under way have no known outcome.
     WITH left_over AS (

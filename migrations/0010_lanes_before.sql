@@ -19,7 +19,7 @@ CREATE FUNCTION accept_jobs(
     p_uuids text[], p_accounts text[], p_users text[], p_admins boolean[], p_apis text[], p_fingerprints bytea[],
     p_requests text[], p_secrets text[], p_request_ids text[], p_keys text[], p_outside boolean[], p_schemas boolean[],
     p_hooks text[], p_timeouts_s int[], p_remotes text[], p_targets text[], p_revokes boolean[], p_access_keys text[], p_signatures bytea[],
-    p_ends timestamptz[]
+    p_ends timestamptz[], p_by_uuid boolean[]
 ) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -44,15 +44,16 @@ BEGIN
     END IF;
     WITH made AS (
         INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, request, secrets, request_id,
-                              keyed, outside, with_schema, web_hook, deadline_at, remote, target, revokes, access_key_uuid)
+                              keyed, outside, with_schema, web_hook, deadline_at, remote, target, revokes, access_key_uuid,
+                              by_uuid)
         SELECT n.uuid, n.account, n.usr, n.is_admin, n.api, n.fingerprint, n.request, n.secrets, n.request_id,
                n.keys IS NOT NULL, n.outside, n.with_schema, n.hook, now() + make_interval(secs => n.timeout_s), n.remote, n.target,
-               n.revokes, n.access_key
+               n.revokes, n.access_key, n.by_uuid
         FROM unnest(p_uuids, p_accounts, p_users, p_admins, p_apis, p_fingerprints, p_requests, p_secrets,
                     p_request_ids, p_keys, p_outside, p_schemas, p_hooks, p_timeouts_s, p_remotes, p_targets,
-                    p_revokes, p_access_keys)
+                    p_revokes, p_access_keys, p_by_uuid)
              AS n (uuid, account, usr, is_admin, api, fingerprint, request, secrets, request_id, keys, outside,
-                   with_schema, hook, timeout_s, remote, target, revokes, access_key)
+                   with_schema, hook, timeout_s, remote, target, revokes, access_key, by_uuid)
         WHERE n.uuid <> ALL (v_refused)
         ON CONFLICT DO NOTHING
         RETURNING seq

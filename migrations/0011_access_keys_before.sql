@@ -35,4 +35,5 @@ END $$;
 SELECT resources_of('access_keys', 'AccessKeyVO');
 
 ALTER TABLE api_jobs ADD COLUMN access_key_uuid text COLLATE "C";
+ALTER TABLE api_jobs ADD COLUMN by_uuid boolean NOT NULL DEFAULT false;
 ALTER TABLE audits ADD COLUMN access_key_uuid text COLLATE "C";

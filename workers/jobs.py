@@ -27,7 +27,7 @@ def pullers(pool: db.Pool, services: Services, lease: Lease, bell: Bell) -> list
         if not ended.isdisjoint(scheduling):
             due.wake()  # something may be due sooner than was known
 
-    jobs = Jobs(pool, settings, Executor(pool, settings, services, bell), lease, look_for_due)
+    jobs = Jobs(pool, settings, Executor(pool, settings, services, bell), bell, lease, look_for_due)
     running = Puller("jobs", lease, jobs.pull, jobs.drop, jobs.drain)
     jobs.wake = running.wake
     periodic = Periodic(pool, periodic_tasks(pool, services))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from zstack_mgmt import db
@@ -18,6 +20,7 @@ from zstack_mgmt.scheduler import due
 from zstack_mgmt.webhooks import outbox
 
 _BATCH = 5000
+_ROUND_S = 20.0  # what is left then waits for the next round
 _KEPT_DAYS = 90  # executions
 
 
@@ -26,40 +29,49 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
     settings = services.settings
     transaction = partial(db.transaction, pool)
 
+    kept_s = float(settings.tombstone_retention_s)
+
+    async def in_batches(do_some: Callable[[db.Connection], Awaitable[int]]) -> None:
+        """Go on until a batch is short: more may have come since the last round than one batch takes.
+
+        The connection is given back after each batch, so that nobody waits for it longer than that.
+        """
+        until, done = time.monotonic() + _ROUND_S, _BATCH
+        while done >= _BATCH and time.monotonic() < until:
+            async with pool.acquire() as conn:
+                done = await do_some(conn)
+
     async def expire_jobs() -> None:
         """Drop job results past their time, and free jobs whose release was missed."""
-        async with pool.acquire() as conn:
-            while await jobs.expire(conn, float(settings.tombstone_retention_s), _BATCH) >= _BATCH:
-                continue
+        await in_batches(lambda conn: jobs.expire(conn, kept_s, _BATCH))
 
     async def expire_deliveries() -> None:
         """Drop webhook deliveries past their time, with their attempts."""
-        async with pool.acquire() as conn:
-            await outbox.purge(conn, float(settings.tombstone_retention_s), _BATCH)
+        await in_batches(lambda conn: outbox.purge(conn, kept_s, _BATCH))
 
     async def expire_sessions() -> None:
-        """Drop expired sessions, and signatures that are too old to be shown again."""
-        async with pool.acquire() as conn:
-            await sessions.delete_expired(conn, _BATCH)
-            while await access_keys.forget_uses(conn, _BATCH) >= _BATCH:
-                continue
+        """Drop expired sessions."""
+        await in_batches(lambda conn: sessions.delete_expired(conn, _BATCH))
+
+    async def expire_signatures() -> None:
+        """Drop signatures that are too old to be shown again."""
+        await in_batches(lambda conn: access_keys.forget_uses(conn, _BATCH))
 
     async def expire_trails() -> None:
-        """Drop audit lines past their time, and failure counters that no longer count."""
-        async with pool.acquire() as conn:
-            await throttle.forget_old(conn, settings)
-            await audit.delete_old(conn, settings.audit_retention_s, _BATCH)
+        """Drop audit lines past their time."""
+        await in_batches(lambda conn: audit.delete_old(conn, settings.audit_retention_s, _BATCH))
+
+    async def expire_failures() -> None:
+        """Drop counters of failed logins that no longer count."""
+        await in_batches(lambda conn: throttle.forget_old(conn, settings, _BATCH))
 
     async def settle_executions() -> None:
         """Keep the outcomes of the jobs that the scheduler fired."""
-        async with pool.acquire() as conn:
-            while await due.settle(conn, _BATCH) >= _BATCH:
-                continue
+        await in_batches(lambda conn: due.settle(conn, _BATCH))
 
     async def expire_executions() -> None:
         """Drop executions past their time."""
-        async with pool.acquire() as conn:
-            await due.forget_old(conn, _KEPT_DAYS, 2 * _BATCH)
+        await in_batches(lambda conn: due.forget_old(conn, _KEPT_DAYS, _BATCH))
 
     async def settle_vms() -> None:
         """Settle VMs and snapshots whose jobs are gone, and destroy domains that should not be there."""
@@ -74,7 +86,16 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
 
     todo: dict[float, tuple[Task, ...]] = {
         2.0: (settle_executions,),
-        10.0: (expire_jobs, expire_deliveries, expire_sessions, expire_trails, settle_vms, check_hosts),
+        10.0: (
+            expire_jobs,
+            expire_deliveries,
+            expire_sessions,
+            expire_signatures,
+            expire_trails,
+            expire_failures,
+            settle_vms,
+            check_hosts,
+        ),
         600.0: (expire_executions,),
     }
     return {task.__name__: (task, every_s) for every_s, some in todo.items() for task in some}

@@ -14,7 +14,7 @@ from zstack_mgmt.engine.bell import Bell, Queue
 from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.outside import TRANSACTIONS
 from zstack_mgmt.features import load
-from zstack_mgmt.process import build_services, open_pool
+from zstack_mgmt.process import build_services, open_pool, raise_descriptor_limit
 from zstack_mgmt.webhooks.deliveries import lease_s
 
 log = structlog.get_logger()
@@ -23,8 +23,12 @@ _OTHERS = 4  # connections for claims, due triggers and periodic work
 
 
 async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | None = None) -> None:
-    """Run one worker until SIGTERM, SIGINT or the event, then end or hand back what it holds."""
+    """Run one worker until SIGTERM, SIGINT or the event, then end or hand back what it holds.
+
+    Raises RuntimeError when one of its loops fails: a new process is better than one that is half alive.
+    """
     load()
+    descriptors = raise_descriptor_limit()
     stop = stop or _stop_on_signals()
     size = settings.worker_slots + TRANSACTIONS + _OTHERS if queue == "jobs" else _OTHERS
     pool = await open_pool(settings, application=f"zstack-{queue}", size=size)
@@ -37,19 +41,18 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
         for puller in pullers:
             puller.wake()
 
-    bell.start()
     beside = [
+        *bell.start(),
         asyncio.create_task(lease.run(), name="lease"),
         asyncio.create_task(arq_host.host(settings, queue, wake), name="arq"),
         asyncio.create_task(arq_host.listen(settings, queue, wake), name="ear"),
     ]
     work = [puller.start() for puller in pullers]
-    log.info("worker started", action="start", queue=queue)
-    stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)
+    log.info("worker started", action="start", queue=queue, descriptors=descriptors)
+    await tasks.any_ended(stop, *work, *beside)
     stops = (puller.stop(settings.stop_grace_s - 2) for puller in pullers)
     await asyncio.gather(*stops, return_exceptions=True)
-    await tasks.end(*beside, stopped)
+    await tasks.end(*beside)
     await lease.leave()
     await bell.stop()
     try:
@@ -58,9 +61,7 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     except TimeoutError:
         pool.terminate()
     log.info("worker stopped", action="stop", queue=queue)
-    for task in work:
-        if not task.cancelled() and task.exception() is not None:
-            raise RuntimeError("a loop of the worker failed") from task.exception()
+    tasks.raise_failure(*work, *beside)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -121,6 +121,9 @@ class Settings:
         Doc("seconds from a job's acceptance to its end; X-API-Timeout replaces it for one call"),
         Bound("JobTimedOut"),
     ] = 1800
+    poll_hold_s: Annotated[
+        float, Within(0, 30), Doc("how long a poll without `Prefer` waits for the job's end")
+    ] = 0.5
     job_retention_s: Annotated[int, Doc("from completion")] = 2 * 86400
     tombstone_retention_s: int = 30 * 86400
     stop_grace_s: Annotated[float, Within(3)] = 8.0

@@ -66,8 +66,6 @@ class Connection(Protocol):
 
     def cursor(self, query: LiteralString, *args: Any) -> CursorFactory[Record]: ...
 
-    def is_in_transaction(self) -> bool: ...
-
     def transaction(
         self, *, isolation: Literal["repeatable_read"] | None = None, readonly: bool = False
     ) -> Transaction: ...
@@ -79,6 +77,15 @@ async def fetch_one(conn: Connection, query: LiteralString, *args: Any) -> Recor
     if row is None:
         raise LookupError("the statement returned no row")
     return row
+
+
+def touched(status: str) -> int:
+    """The number of rows in what `execute` returns.
+
+    >>> touched("DELETE 3")
+    3
+    """
+    return int(status.rpartition(" ")[2])
 
 
 CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
@@ -163,7 +170,7 @@ async def _keep(_: object) -> None:
 
 
 BORROWER: ContextVar[str] = ContextVar("borrower", default="")
-"""The account for which this task asks for connections; empty: the service itself."""
+"""For whom this task asks for connections: an account, an address; empty: the service itself."""
 
 
 class Pool(AnyPool):

@@ -1,4 +1,4 @@
-"""Ending tasks for certain, and waiting for events."""
+"""Ending tasks for certain, watching those that should go on, and waiting for events."""
 
 from __future__ import annotations
 
@@ -20,6 +20,22 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=_REPEAT_S)
     await asyncio.gather(*tasks, return_exceptions=True)  # seen: no complaint about them at their collection
+
+
+async def any_ended(stop: asyncio.Event, *tasks: asyncio.Task[Any]) -> None:
+    """Return when the event is set, or as soon as one of the tasks has ended."""
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end(stopped)
+
+
+def raise_failure(*tasks: asyncio.Task[Any]) -> None:
+    """Raise RuntimeError if one of these tasks, which have all ended, has failed."""
+    for task in tasks:
+        if not task.cancelled() and task.exception() is not None:
+            raise RuntimeError(f"the task {task.get_name()!r} of the process failed") from task.exception()
 
 
 async def passed(event: asyncio.Event, timeout_s: float) -> None:

@@ -75,9 +75,11 @@ class Turns:
             if not self._may_have(lane):
                 continue
             queue = self._lanes.pop(lane)
-            turn = queue.popleft()
+            while queue and queue[0].done():  # given up; whoever did so has not noticed yet
+                queue.popleft()
             if queue:
-                self._lanes[lane] = queue  # behind the others now
-            if not turn.done():  # it was not given up
+                turn = queue.popleft()
                 self._lend(lane)
                 turn.set_result(None)
+            if queue:
+                self._lanes[lane] = queue  # behind the others now

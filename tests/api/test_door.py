@@ -133,7 +133,9 @@ async def test_hostile_hook_is_refused_with_the_rule(service: Service, hook: str
     assert await stored(service) == 0
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "1.5", "abc", "99999999999", "٣"])
+@pytest.mark.parametrize(
+    "value", ["0", "-1", "1.5", "abc", "99999999999", "٣", "0" * 20 + "1", "0" * 19 + "1" + "9" * 5000]
+)
 async def test_bad_timeout_is_refused(service: Service, value: str) -> None:
     status, _ = await post(service, b'{"params":{"name":"z"}}', **{"X-API-Timeout": value})
     assert status == 400

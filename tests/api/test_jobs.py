@@ -293,7 +293,7 @@ async def test_canceling_the_first_job_of_a_resource_frees_the_next(idle: Servic
     claimed = await claim(idle.db)
     assert [job.uuid for job in claimed] == [first.headers["X-Job-UUID"]]
     assert await claim(idle.db) == []
-    await store.hand_back(idle.db, claimed, counted=False)
+    await store.hand_back(idle.db, idle.settings, [job.key for job in claimed], None, "{}")
     await idle.admin.call("DELETE", first.body["location"])
     freed = await claim(idle.db)
     assert [job.uuid for job in freed] == [second.headers["X-Job-UUID"]]
@@ -401,3 +401,28 @@ async def test_users_see_and_cancel_their_own_jobs_only(idle: Service) -> None:
         assert (await user.call(method, others.body["location"])).status == 404
     assert (await user.get("/api-jobs")).body["inventories"] == []
     assert len((await idle.admin.get("/api-jobs")).body["inventories"]) == 1
+
+
+async def test_plain_poll_is_held_until_the_end(settings: Settings) -> None:
+    """Clients sleep for seconds after a poll that came too early. Held ones need no connection."""
+    held = replace(settings, poll_hold_s=30.0, db_pool_size=2)
+    async with running_service(held, workers=0, senders=0) as service:
+        accepted = await service.admin.call("POST", "/zones", {"params": {"name": "z"}})
+        assert accepted.body["apiTimeout"] == 1800 * 1000
+        path = accepted.body["location"]
+        polls = [asyncio.create_task(service.admin.get(path)) for _ in range(90)]
+        others = await asyncio.gather(*(service.admin.get("/zones") for _ in range(20)))
+        assert {answer.status for answer in others} == {200}
+        assert not any(poll.done() for poll in polls)
+        job = path.rpartition("/")[2]
+        assert (await service.admin.call("DELETE", f"/api-jobs/{job}")).status == 202
+        async with asyncio.timeout(20):
+            assert {(await poll).code for poll in polls} == {"SYS.1017"}
+
+
+async def test_plain_poll_is_held_for_a_moment_only(settings: Settings) -> None:
+    async with running_service(replace(settings, poll_hold_s=0.05), workers=0, senders=0) as service:
+        headers = {"X-API-Timeout": "77"}
+        accepted = await service.admin.call("POST", "/zones", {"params": {"name": "z"}}, headers=headers)
+        assert accepted.body["apiTimeout"] == 77 * 1000
+        assert (await service.admin.get(accepted.body["location"])).status == 202

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from zstack_mgmt import db
 from zstack_mgmt.core.errors import OperationError
 from zstack_mgmt.engine import jobs as jobs_module
 from zstack_mgmt.engine import store
-from zstack_mgmt.engine.model import Wish
+from zstack_mgmt.engine.execute import Executor
+from zstack_mgmt.engine.model import ClaimedJob, Wish
 
 
 async def test_jobs_of_a_dead_worker_do_not_hold_up_the_others(idle, put, toy, working, pool):
@@ -47,6 +49,7 @@ async def test_a_job_that_a_stop_interrupts_goes_back_and_is_no_suspect(idle, pu
         await running(idle, 5)
     assert await states(idle, jobs) == {"queued": 5}
     assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 0
+    assert await idle.db.fetchval("SELECT count(started_at) FROM api_jobs") == 0
 
 
 async def test_a_claim_that_is_under_way_at_the_stop_strands_nothing(
@@ -96,12 +99,50 @@ async def test_a_worker_that_loses_its_lease_stops_what_it_holds_and_goes_on(idl
         assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs WHERE uuid = ANY ($1)", held) <= 1
 
 
+async def test_a_join_whose_answer_was_lost_is_made_again(idle, put, toy, working, monkeypatch):
+    join, joins = store.join, 0
+
+    async def join_without_answer(*args: Any) -> None:
+        nonlocal joins
+        joins += 1
+        await join(*args)
+        if joins == 1:
+            raise ConnectionResetError
+
+    monkeypatch.setattr(store, "join", join_without_answer)
+    toy("Quick", quick)
+    jobs = await put("Quick")
+    async with working():
+        await ended(idle, jobs)
+    assert joins == 2
+
+
 async def test_a_claim_after_the_lease_brings_nothing(idle, put, toy):
     toy("Quick", quick)
     await put("Quick")
     wish = Wish(10, 10, True, ("", ""), (10, 10), 1, [])
     assert await store.claim(idle.db, "nobody", wish) == ([], False)
     assert await idle.db.fetchval("SELECT state FROM api_jobs") == "queued"
+
+
+async def test_jobs_of_a_claim_whose_answer_was_lost_are_claimed_again(idle, put, toy, working, monkeypatch):
+    claim, lost = store.claim, 0
+
+    async def claim_without_answer(*args: Any) -> Any:
+        nonlocal lost
+        claimed = await claim(*args)
+        if claimed[0] and not lost:
+            lost = len(claimed[0])
+            raise db.DatabaseLost
+        return claimed
+
+    monkeypatch.setattr(store, "claim", claim_without_answer)
+    toy("Quick", quick)
+    jobs = await put("Quick", 5)
+    async with working():
+        await ended(idle, jobs)
+    assert lost == 5
+    assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 1
 
 
 async def test_a_job_of_another_release_is_left_to_others_and_costs_no_claim(idle, put, working, monkeypatch):
@@ -120,7 +161,62 @@ async def test_a_job_of_another_release_is_left_to_others_and_costs_no_claim(idl
     assert await states(idle, jobs) == {"queued": 1}
     assert await idle.db.fetchval("SELECT max(claims) FROM api_jobs") == 0
     assert await idle.db.fetchval("SELECT max(epoch) FROM api_jobs") == 1
+    assert await idle.db.fetchval("SELECT count(started_at) FROM api_jobs") == 0
     assert claims < 10
+
+
+async def test_a_job_of_another_release_is_left_to_others_when_the_database_is_back(
+    idle, put, toy, working, monkeypatch
+):
+    hand_back, tries = store.hand_back, 0
+
+    async def lost_once(*args: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise db.DatabaseLost
+        return await hand_back(*args)
+
+    monkeypatch.setattr(store, "hand_back", lost_once)
+    jobs = await put("ApiOfTomorrow")
+    async with working():
+        await until(lambda: idle.db.fetchval("SELECT epoch = 1 AND state = 'queued' FROM api_jobs"))
+    assert await states(idle, jobs) == {"queued": 1}
+
+
+async def test_a_job_of_another_release_that_is_to_be_canceled_is(idle, put, working, monkeypatch):
+    hand_back = store.hand_back
+
+    async def canceled_before(*args: Any) -> Any:
+        await store.cancel(args[0], jobs[0], "{}", 60.0)
+        return await hand_back(*args)
+
+    monkeypatch.setattr(store, "hand_back", canceled_before)
+    jobs = await put("ApiOfTomorrow")
+    async with working():
+        await ended(idle, jobs)
+    assert await states(idle, jobs) == {"canceled": 1}
+
+
+async def test_a_job_that_breaks_what_runs_it_is_not_run_for_ever(idle, put, toy, working, monkeypatch):
+    run, runs = Executor.run, 0
+
+    async def broken(self: Executor, jobs: Sequence[ClaimedJob]) -> None:
+        nonlocal runs
+        runs += 1
+        if jobs[0].api == "Broken":
+            raise LookupError("an error of ours")
+        await run(self, jobs)
+
+    monkeypatch.setattr(Executor, "run", broken)
+    toy("Broken", quick)
+    toy("Quick", quick)
+    jobs = await put("Broken")
+    async with working(max_claims=2):
+        await ended(idle, jobs)
+        await ended(idle, await put("Quick"))
+    assert await states(idle, jobs) == {"failed": 1}
+    assert runs == 3
 
 
 async def test_a_failing_job_of_a_chunk_fails_alone(idle, put, toy, working):
@@ -146,6 +242,21 @@ async def test_a_failing_job_of_a_chunk_fails_alone(idle, put, toy, working):
     made = {row["uuid"] for row in await idle.db.fetch("SELECT uuid FROM user_groups")}
     assert made == set(jobs) - bad
     assert await idle.db.fetchval(transactions) < 40
+
+
+async def test_a_job_that_loses_its_connection_each_time_holds_up_no_other_and_ends(idle, put, toy, working):
+    async def loses(call: Any, conn: Any, request: Any) -> None:
+        await conn.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    toy("Loses", loses)
+    toy("Quick", quick)
+    lost = await put("Loses", timeout_s=5)
+    others = await put("Quick", 3)
+    async with working():
+        await ended(idle, others)
+        await ended(idle, lost)
+    assert await states(idle, lost) == {"failed": 1}
+    assert await states(idle, others) == {"succeeded": 3}
 
 
 async def test_x_api_timeout_holds_for_a_job_that_waits_behind_another(idle, put, toy, working):
@@ -228,7 +339,7 @@ async def test_a_cancellation_outlives_a_stop(idle, put, toy, working):
     jobs = await put("Endless", outside=True)
     async with working() as worker:
         await running(idle, 1)
-        worker.jobs._cancels_at = time.monotonic() + 60  # it does not hear of it while it runs
+        worker.jobs._checked_at = time.monotonic() + 60  # it does not hear of it while it runs
         await cancel(idle, jobs[0])
     assert await states(idle, jobs) == {"canceled": 1}
 

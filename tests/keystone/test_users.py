@@ -83,6 +83,8 @@ async def test_filters(admin: Person, service: Service, domain: str) -> None:
         "password_expires_at=at:2026-01-01",
         "password_expires_at=lt:",
         "password_expires_at=lt:soon",
+        "password_expires_at=gt:0001-01-01T00:00:00%2B23:59",
+        "password_expires_at=lt:9999-12-31T23:59:59-23:59",
     ],
 )
 async def test_filters_that_mean_nothing_are_refused(admin: Person, query: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app import Service
+from workers import periodic as tasks_module
 from workers.periodic import periodic_tasks
 from zstack_mgmt import db
 from zstack_mgmt.engine.periodic import Periodic
@@ -27,3 +28,56 @@ async def test_a_task_that_fails_ends_none_of_the_others(still: Service, pool: d
     await asyncio.sleep(1)
     await periodic.drain(1)
     assert await still.db.fetchval("SELECT count(*) FROM sessions") == 0
+
+
+OLD = "now() - interval '3 years'"
+MANY = {
+    "expire_jobs": (
+        "api_jobs",
+        f"""
+        INSERT INTO api_jobs (uuid, account_uuid, user_uuid, is_admin, api, fingerprint, keyed, outside,
+                              state, deadline_at, expires_at)
+        SELECT 'old-' || n, 'a', 'a', false, 'CreateZone', '', false, false, 'expired', now(), {OLD}
+        FROM generate_series(1, 20) AS n
+        """,
+    ),
+    "expire_deliveries": (
+        "webhook_deliveries",
+        f"""
+        INSERT INTO webhook_deliveries (id, job_uuid, account_uuid, url, receiver, success, body, state,
+                                        created_at, finished_at)
+        SELECT 'msg_' || n, n, 'a', '', '', true, '', 'dead', {OLD}, {OLD} FROM generate_series(1, 20) AS n
+        """,
+    ),
+    "expire_sessions": (
+        "sessions",
+        f"""
+        INSERT INTO sessions (token_hash, account_uuid, user_uuid, expired_date)
+        SELECT n::text::bytea, uuid, uuid, {OLD} FROM accounts, generate_series(1, 20) AS n
+        """,
+    ),
+    "expire_trails": (
+        "audits",
+        f"INSERT INTO audits (create_date, api, outcome) SELECT {OLD}, '', '' FROM generate_series(1, 20)",
+    ),
+    "expire_failures": (
+        "login_failures",
+        f"""
+        INSERT INTO login_failures (subject, address, failures, last_at)
+        SELECT n::text::bytea, '', 1, {OLD} FROM generate_series(1, 20) AS n
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+async def test_a_round_drops_all_that_is_past_its_time(
+    still: Service, pool: db.Pool, monkeypatch, name
+) -> None:
+    monkeypatch.setattr(tasks_module, "_BATCH", 3)
+    table, insert = MANY[name]
+    await still.db.execute(f"DELETE FROM {table}")
+    await still.db.execute(insert)
+    task, _ = periodic_tasks(pool, build_services(still.settings))[name]
+    await task()
+    assert await still.db.fetchval(f"SELECT count(*) FROM {table}") == 0

@@ -38,6 +38,19 @@ async def test_a_lane_leaves_places_to_others() -> None:
     await asyncio.wait_for(turns.take(""), 0.01)
 
 
+async def test_a_place_passes_over_those_who_give_up_in_the_same_moment() -> None:
+    turns = Turns(1)
+    await turns.take("a")
+    first, second = [asyncio.create_task(turns.take("a")) for _ in range(2)]
+    await asyncio.sleep(0)
+    first.cancel()
+    turns.give("a")  # the first has not noticed yet
+    await asyncio.wait_for(second, 1)
+    turns.give("a")
+    assert turns.waiting("a") == 0
+    await asyncio.wait_for(turns.take("b"), 0.01)
+
+
 async def test_who_gives_up_takes_no_place() -> None:
     turns = Turns(1)
     await turns.take("a")

@@ -67,6 +67,17 @@ def test_when_slots_are_scarce_the_account_with_the_fewest_is_next():
     assert [d.account_uuid for d in take_all(made)] == ["modest"]
 
 
+def test_accounts_share_the_room_for_further_claims_and_one_alone_leaves_some():
+    made = backlog(concurrency=8)  # room for 64
+    alone = made.wants([(f"greedy{n}", n) for n in range(1, 100)])
+    assert sum(want for _, want in alone) == 56
+    for name, want in alone:
+        fill(made, *(delivery(name, "greedy") for _ in range(want)))
+    assert made.wants([("greedy50", 1), ("greedy51", 2)]) == []
+    both = dict(made.wants([("greedy50", 1), ("modest", 1), ("greedy51", 2), ("greedy52", 3)]))
+    assert both == {"greedy50": 4, "modest": 4}
+
+
 def test_no_account_takes_the_last_eighth_of_the_slots():
     made = backlog(concurrency=16)
     fill(made, *(delivery(f"r{n}") for n in range(50)))
@@ -94,7 +105,7 @@ def test_a_fast_receiver_is_claimed_from_in_growing_portions():
     made = backlog(concurrency=256)
     asked = []
     for n in range(8):
-        (wants,) = (made.wants(["r"]),)
+        (wants,) = (made.wants([("r", 1)]),)
         asked.append(wants[0][1])
         made.add(wants, [delivery("r") for _ in range(wants[0][1])], {}, n / 10)
         while (one := made.next()) is not None:
@@ -108,7 +119,7 @@ def test_a_full_backlog_claims_nothing():
     made = backlog(concurrency=8)
     fill(made, *(delivery("r") for _ in range(64)))
     assert made.is_full
-    assert made.wants(["other"]) == []
+    assert made.wants([("other", 1)]) == []
 
 
 def test_running_low_is_said_once():

@@ -2,7 +2,12 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from threading import Event
+from typing import Any
 
 import pytest
 import yarl
@@ -13,7 +18,8 @@ from receivers import receiver
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
 from zstack_mgmt.webhooks.client import Client, Reply
-from zstack_mgmt.webhooks.egress import Trail, check_address, check_url
+from zstack_mgmt.webhooks.dialler import Trail
+from zstack_mgmt.webhooks.egress import check_address, check_url, control_plane
 
 LOCKED = Settings()
 EVERYTHING = Settings(webhook_allow=(ip_network("0.0.0.0/0"), ip_network("::/0")))
@@ -172,10 +178,34 @@ def test_our_own_database_and_redis_are_never_receivers(host):
     assert rule_of(f"http://{host}:6379/", LOOPBACK) == "control-plane"
 
 
+@pytest.mark.parametrize(
+    ("url", "places"),
+    [
+        ("postgresql://u:p%40@DB.internal./x", [("db.internal", 5432)]),
+        (
+            "postgresql://u@db-1,[fd00::7]:6000,10.0.0.7/x",
+            [("db-1", 5432), ("fd00::7", 6000), ("10.0.0.7", 5432)],
+        ),
+        ("postgresql:///x?host=db-1,db-2&port=6000", [("db-1", 6000), ("db-2", 6000)]),
+        ("postgresql:///x?host=db-1,db-2&port=6000,6001", [("db-1", 6000), ("db-2", 6001)]),
+        ("postgresql:///x?host=/var/run", [("localhost", 5432)]),
+        ("postgresql://%2Fvar%2Frun/x", [("localhost", 5432)]),
+        ("redis://:secret@cache/0", [("cache", 6379)]),
+        ("rediss://cache:7000/0", [("cache", 7000)]),
+    ],
+)
+def test_where_our_own_connections_go_is_read_from_their_urls(url, places):
+    assert list(control_plane(url)) == places
+
+
 NEVER = {
     "169.254.169.254": "metadata",
     "fd00:ec2::254": "metadata",
     "100.100.100.200": "metadata",
+    "168.63.129.16": "metadata",  # Azure's platform
+    "192.0.0.192": "metadata",  # Oracle's
+    "fd20:ce::254": "metadata",  # Google's
+    "fd00:42::42": "metadata",  # Scaleway's
     "169.254.0.1": "link-local",
     "fe80::1": "link-local",
     "fec0::1": "link-local",
@@ -191,6 +221,12 @@ NEVER = {
     "64:ff9b::169.254.169.254": "metadata",  # NAT64
     "64:ff9b:1:a9fe:a9:fe00::": "metadata",  # local NAT64 with a /48 prefix
     "64:ff9b:1::169.254.169.254": "metadata",
+    "64:ff9b:1:ffa9:fe:a9fe::": "metadata",  # with a /56 prefix
+    "64:ff9b:1:ffff:a9:fea9:fe00:0": "metadata",  # with a /64 prefix
+    "::ffff:0:169.254.169.254": "metadata",  # SIIT
+    "::ffff:0:168.63.129.16": "metadata",
+    "2606:4700::5efe:a9fe:a9fe": "metadata",  # ISATAP
+    "2606:4700::200:5efe:a9fe:a9fe": "metadata",
     "2002:a9fe:a9fe::1": "metadata",  # 6to4
     "2001:0:a9fe:a9fe::1": "metadata",  # Teredo server
     "2001:0:101:101:0:0:5601:5601": "metadata",  # Teredo client, inverted
@@ -226,6 +262,9 @@ UNLESS_LISTED = {
     "64:ff9b::8.8.8.8": "translated",
     "2002:808:808::1": "translated",
     "2001:0:808:808::f7f7:f7f7": "translated",
+    "::ffff:0:8.8.8.8": "translated",
+    "::ffff:0:10.0.0.1": "private",
+    "2606:4700::5efe:10.0.0.1": "private",
     "64:ff9b::10.0.0.1": "private",
     "64:ff9b::127.0.0.1": "loopback",
     "2002:7f00:1::": "loopback",
@@ -239,7 +278,8 @@ def test_these_need_the_operator(address, rule):
 
 
 @pytest.mark.parametrize(
-    "address", ["8.8.8.8", "2606:4700::1111", "172.32.0.1", "100.128.0.1", "::ffff:8.8.8.8"]
+    "address",
+    ["8.8.8.8", "2606:4700::1111", "172.32.0.1", "100.128.0.1", "::ffff:8.8.8.8", "2606:4700::5efe:8.8.8.8"],
 )
 def test_the_public_internet_is_open(address):
     assert check_address(ip_address(address), LOCKED) is None
@@ -262,8 +302,8 @@ HOSTS = [
 ]
 
 
-async def post(client: Client, url: str | yarl.URL) -> tuple[Reply | None, Trail]:
-    trail = Trail()
+async def post(client: Client, url: str | yarl.URL, account: str = "a") -> tuple[Reply | None, Trail]:
+    trail = Trail(account)
     try:
         return await client.post(yarl.URL(url), {}, b"x", trail), trail
     except (OSError, ValueError):
@@ -316,6 +356,70 @@ async def test_a_name_is_judged_by_the_address_it_has_when_the_socket_is_made(mo
     assert reply is None
     assert trail.blocked is not None
     assert trail.blocked.rule == "loopback"
+
+
+NAMED = Settings(
+    webhook_allow=LOOPBACK.webhook_allow,
+    database_url="postgresql://u:p@db.internal:1234/x",
+    redis_url="redis://cache.internal/0",
+)
+
+
+@pytest.mark.parametrize("host", ["db.internal", "DB.internal."])
+def test_our_own_hosts_are_refused_by_name_at_the_door(host):
+    assert rule_of(f"http://{host}:1234/", NAMED) == "control-plane"
+    assert rule_of(f"http://{host}/", NAMED) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "other.example", "[::ffff:127.0.0.1]"])
+async def test_our_own_hosts_are_refused_by_whatever_address_their_names_have(host, monkeypatch, clients):
+    find = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda name, port, **options: find(HOSTS_FILE.get(name, name), port, **options)
+    )
+    async with receiver() as sink:
+        settings = replace(NAMED, database_url=f"postgresql://db.internal:{sink.port}/x")
+        reply, trail = await post(clients(settings), f"http://{host}:{sink.port}/")
+        assert reply is None
+        assert trail.blocked is not None
+        assert trail.blocked.rule == "control-plane"
+        assert sink.requests == []
+
+
+HOSTS_FILE = {"db.internal": "127.0.0.1", "other.example": "127.0.0.1"}
+
+
+async def test_names_that_are_slow_to_resolve_hold_up_their_account_alone(monkeypatch, clients):
+    find, stop = socket.getaddrinfo, Event()
+
+    def slow(name: str, port: int, **options: Any) -> Any:
+        if name.startswith("slow"):
+            stop.wait(30)
+        return find("127.0.0.1", port, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    client = clients(replace(LOOPBACK, webhook_connect_timeout_s=1.0))
+    async with receiver() as sink, asyncio.TaskGroup() as group:
+        for number in range(100):
+            group.create_task(post(client, f"http://slow-{number}.example:{sink.port}/", "a"))
+        await asyncio.sleep(0)
+        reply, _ = await post(client, f"http://quick.example:{sink.port}/", "b")
+        assert reply is not None
+        stop.set()
+
+
+def test_a_name_that_is_slow_to_resolve_does_not_keep_the_process_from_ending():
+    code = """
+import asyncio, socket, time
+from zstack_mgmt.webhooks.dialler import Names
+socket.getaddrinfo = lambda *args, **options: time.sleep(60)
+async def main():
+    task = asyncio.create_task(Names().find("slow.example", 80))
+    await asyncio.sleep(0.1)
+    task.cancel()
+asyncio.run(main())
+"""
+    subprocess.run([sys.executable, "-c", code], timeout=30, check=True)
 
 
 async def test_the_client_follows_no_proxy_keeps_no_cookie_and_unpacks_nothing(monkeypatch, clients):

@@ -119,6 +119,21 @@ async def test_the_deliveries_of_a_job_show_state_and_attempts(service):
         assert all({"startDate", "durationMs"} <= a.keys() for a in shown["log"])
 
 
+async def test_of_many_attempts_the_newest_hundred_are_shown(service):
+    async with receiver() as sink:
+        uuid = await hooked_job(service, sink)
+        await sink.wait_for(1)
+    await service.db.execute(
+        """
+        INSERT INTO webhook_attempts (delivery_id, epoch, outcome, status, started_at)
+        SELECT 'msg_' || $1, 10 + n, 'failed', 500 + n, now() FROM generate_series(1, 120) AS n
+        """,
+        uuid,
+    )
+    (shown,) = (await service.admin.get(f"/api-jobs/{uuid}/deliveries")).body["inventories"]
+    assert [attempt["status"] for attempt in shown["log"]] == list(range(521, 621))
+
+
 async def test_a_job_without_a_webhook_has_no_deliveries(service):
     accepted = await service.admin.call("POST", "/zones", {"params": {"name": "z"}})
     await service.admin.result(accepted.body["location"])
@@ -158,8 +173,9 @@ async def test_everything_that_failed_since_a_time_is_redelivered(service):
         assert answer.body == {"redelivered": 3, "more": False}
         await sink.wait_for(3)
         assert {r.headers["x-job-uuid"] for r in sink.requests} == uuids
-        wrong = await service.admin.call("POST", path, {"params": {"since": "yesterday at noon"}})
-        assert (wrong.status, wrong.code) == (400, "SYS.1007")
+        for text in ("yesterday at noon", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+            wrong = await service.admin.call("POST", path, {"params": {"since": text}})
+            assert (wrong.status, wrong.code) == (400, "SYS.1007")
 
 
 @pytest.mark.parametrize("which", ["one", "failed"])

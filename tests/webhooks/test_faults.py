@@ -3,13 +3,18 @@
 import asyncio
 import time
 from dataclasses import replace
+from typing import Any
 
 import asyncpg
 from aiohttp import web
 
 from receivers import hanging, put, receiver
-from webhooks.sending import Sender, ended, log_of, sender, state_of
+from webhooks.sending import ACCOUNT, Sender, ended, log_of, sender, state_of
+from zstack_mgmt.db import DatabaseLost
 from zstack_mgmt.webhooks import deliveries, outbox
+from zstack_mgmt.webhooks.outbox import BreakerChange
+from zstack_mgmt.webhooks.recording import LaneChange, write
+from zstack_mgmt.webhooks.schedule import OPEN_AFTER, Breaker
 
 
 async def test_a_sender_that_dies_between_the_2xx_and_its_record_repeats_with_the_same_id(
@@ -69,6 +74,35 @@ async def test_stopping_lets_what_is_in_flight_end(pool, settings):
             loop.wake()
             await sink.wait_for(2)
         assert await ended(pool, 2, timeout_s=5) == {"delivered": 2}
+
+
+async def test_a_sender_that_lost_its_lease_leaves_the_breakers_of_its_lanes_alone(pool, settings):
+    lane = ("http://a.example", ACCOUNT)
+    async with pool.acquire() as conn:
+        await outbox.save_breakers(conn, [BreakerChange(*lane, 3, 0, None, None)])
+        for late in (Breaker(), Breaker(OPEN_AFTER, 0, 0.0)):
+            await write(conn, settings, "taken:back", [], {lane: LaneChange(late, has_closed=False)}, [], 0.0)
+            row = await conn.fetchrow("SELECT failures, opened_at FROM webhook_breakers")
+            assert tuple(row) == (3, None)
+
+
+async def test_what_a_claim_brought_whose_answer_was_lost_is_claimed_again(pool, settings, monkeypatch):
+    claim, lost = outbox.claim, 0
+
+    async def claim_without_answer(*args: Any) -> Any:
+        nonlocal lost
+        claimed = await claim(*args)
+        if claimed.deliveries and not lost:
+            lost = len(claimed.deliveries)
+            raise DatabaseLost
+        return claimed
+
+    monkeypatch.setattr(outbox, "claim", claim_without_answer)
+    async with receiver() as sink, sender(pool, settings):
+        await put(pool, sink.url, count=5)
+        assert await ended(pool, 5) == {"delivered": 5}
+    assert lost > 0
+    assert len(sink.requests) == 5
 
 
 async def test_lost_connections_to_the_database_are_survived(pool, settings):

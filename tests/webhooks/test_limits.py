@@ -1,12 +1,15 @@
 """Limits of requests in flight, turns, and breakers."""
 
 import asyncio
+import resource
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from aiohttp import web
 
-from receivers import put, receiver, replying
+from receivers import hanging, put, receiver, replying
 from webhooks.sending import FAST, ended, sender
+from workers.runner import run_worker
 
 
 async def test_at_most_four_are_in_flight_to_one_receiver(pool, settings):
@@ -20,6 +23,18 @@ async def test_at_most_four_are_in_flight_to_one_receiver(pool, settings):
         assert await ended(pool, 100) == {"delivered": 100}
         assert sink.most_in_flight == 4
         assert sorted(sink.ids) == sorted(ids)
+
+
+async def test_a_worker_takes_as_many_descriptors_as_the_system_lets_it_have(settings):
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    stop = asyncio.Event()
+    stop.set()
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+        await run_worker(settings, "webhooks", stop)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 async def test_two_senders_share_the_work_send_each_delivery_once_and_keep_the_limit(pool, settings):
@@ -46,6 +61,21 @@ async def test_two_senders_share_the_work_send_each_delivery_once_and_keep_the_l
             assert len(sink.ids) == len(set(sink.ids)) == 200
         assert await pool.fetchval("SELECT max(attempts) FROM webhook_deliveries") == 1
     assert await pool.fetchval("SELECT count(*) FROM webhook_receivers") == 0
+
+
+async def test_an_account_whose_receivers_hang_does_not_keep_a_later_one_from_being_claimed(pool, settings):
+    settings = replace(settings, webhook_concurrency=8)
+    async with AsyncExitStack() as stack:
+        sinks = [await stack.enter_async_context(receiver(hanging)) for _ in range(8)]
+        for sink in sinks:
+            await put(pool, sink.url, account="hostile", count=16)
+        good = await stack.enter_async_context(receiver())
+        await stack.enter_async_context(sender(pool, settings))
+        claimed = "SELECT count(*) FROM webhook_deliveries WHERE owner IS NOT NULL"
+        while await pool.fetchval(claimed) < 56:  # all that one account can have
+            await asyncio.sleep(0.01)
+        await put(pool, good.url, account="modest")
+        await good.wait_for(1, timeout_s=settings.webhook_total_timeout_s / 2)
 
 
 async def test_accounts_take_turns_at_one_receiver(pool, settings):

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import Sealer
-from zstack_mgmt.db import Connection, Lock
+from zstack_mgmt.db import Connection, Lock, touched
 
 _ALL_NAMES = b"all names"  # no keyed hash has this length
 _PREFIX_SHARE = 4  # a network around an address may fail so many times as often
@@ -143,15 +143,28 @@ async def forget_failures(conn: Connection, subject: bytes, address: str) -> Non
     )
 
 
-async def forget_old(conn: Connection, settings: Settings) -> None:
-    """Drop counters that no longer count, and places that were not used for long."""
-    await conn.execute(
-        "DELETE FROM login_places WHERE last_at < now() - make_interval(days => $1)", _PLACE_DAYS
-    )
-    await conn.execute(
+async def forget_old(conn: Connection, settings: Settings, limit: int) -> int:
+    """Drop counters that no longer count, and places that were not used for long.
+
+    Of each at most `limit`; the greater of the two numbers.
+    """
+    places = await conn.execute(
         """
-        DELETE FROM login_failures
-        WHERE last_at < now() - make_interval(secs => $1) AND blocked_until < now()
+        DELETE FROM login_places WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM login_places WHERE last_at < now() - make_interval(days => $1)
+            LIMIT $2 FOR UPDATE SKIP LOCKED))
+        """,
+        _PLACE_DAYS,
+        limit,
+    )
+    failures = await conn.execute(
+        """
+        DELETE FROM login_failures WHERE ctid = ANY (ARRAY(
+            SELECT ctid FROM login_failures
+            WHERE last_at < now() - make_interval(secs => $1) AND blocked_until < now()
+            LIMIT $2 FOR UPDATE SKIP LOCKED))
         """,
         float(max(settings.login_forget_s, settings.login_lockout_s)),
+        limit,
     )
+    return max(touched(places), touched(failures))

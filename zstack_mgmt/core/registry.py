@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -122,7 +123,7 @@ class Reader(Protocol):
 class Watcher(Protocol):
     """Waits for the ends of jobs; `engine.watch` has the real one."""
 
-    async def wait(self, uuid: str, timeout_s: float) -> None: ...
+    def expecting(self, uuid: str) -> AbstractContextManager[asyncio.Event]: ...
 
 
 class Doorbell(Protocol):

@@ -92,7 +92,24 @@ def parse_date(text: str, zone: ZoneInfo) -> datetime:
     value = datetime.fromisoformat(text)
     if value.tzinfo is not None:
         raise ValueError(f"{text!r} names a zone, which dates in conditions do not take")
-    return value.replace(tzinfo=zone).astimezone(UTC)
+    return _in_utc(value.replace(tzinfo=zone))
+
+
+def parse_moment(text: str, zone: ZoneInfo) -> datetime:
+    """A date in ISO 8601, in UTC; one that names no zone is in this one. Or ValueError.
+
+    >>> str(parse_moment("2026-01-31T12:00:00+08:00", ZoneInfo("UTC")))
+    '2026-01-31 04:00:00+00:00'
+    """
+    value = datetime.fromisoformat(text)
+    return _in_utc(value if value.tzinfo is not None else value.replace(tzinfo=zone))
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # before the year 1 or after 9999, there
+        raise ValueError(f"{value} is out of range") from None
 
 
 def _resource_uuid(text: str) -> str:

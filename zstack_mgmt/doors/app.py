@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from aiohttp import web
 
-from zstack_mgmt import db, metrics
+from zstack_mgmt import db, metrics, tasks
 from zstack_mgmt.config import MAX_LINE_BYTES, Settings
 from zstack_mgmt.core.errors import (
     ApiError,
@@ -26,16 +26,19 @@ from zstack_mgmt.core.errors import (
 from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors import cors, health
-from zstack_mgmt.doors.connections import Runner, raise_descriptor_limit
+from zstack_mgmt.doors.connections import Runner
 from zstack_mgmt.doors.keystone import discovery, replies
 from zstack_mgmt.doors.keystone.dispatch import dispatch as keystone_dispatch
+from zstack_mgmt.doors.messages.dispatch import get_result, post_message
 from zstack_mgmt.doors.page import index
 from zstack_mgmt.doors.rest.dispatch import ROUTES, dispatch
 from zstack_mgmt.doors.rest.replies import error_reply as rest_error_reply
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.rest.streams import STREAMS, Streams
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE, Trace
+from zstack_mgmt.doors.wire import client_address
 from zstack_mgmt.features import load
+from zstack_mgmt.process import raise_descriptor_limit
 from zstack_mgmt.service.parts import running
 
 log = structlog.get_logger()
@@ -56,6 +59,9 @@ def build_app(settings: Settings) -> web.Application:
     for prefix in ("/zstack/v1", "/v1"):
         _get(app, f"{prefix}/openapi.json", index.serve_openapi)
         app.router.add_route("*", f"{prefix}/{{path:.*}}", dispatch)
+    app.router.add_route("*", "/zstack/api", post_message)
+    app.router.add_route("*", "/zstack/api/", post_message)
+    app.router.add_route("*", "/zstack/api/result{uuid:.*}", get_result)
     app.router.add_route("*", "/v3", keystone_dispatch)
     app.router.add_route("*", "/v3/{path:.*}", keystone_dispatch)
     _get(app, "/", discovery.show_versions)
@@ -68,19 +74,24 @@ def build_app(settings: Settings) -> web.Application:
 
 
 async def serve(settings: Settings) -> None:
-    """Answer requests until SIGTERM or SIGINT, then end what is under way. Raises OSError without a port."""
+    """Answer requests until SIGTERM or SIGINT, then end what is under way.
+
+    Raises OSError without a port, RuntimeError when one of the process's loops fails.
+    """
     descriptors = raise_descriptor_limit()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     runner = make_runner(settings, shutdown_timeout=min(5.0, settings.stop_grace_s - 2))
     await runner.setup()
+    at_work = runner.app[SERVICE].tasks
     try:
         await web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_port=True).start()
         log.info("listening", action="start", host=settings.host, port=settings.port, descriptors=descriptors)
-        await stop.wait()
+        await tasks.any_ended(stop, *at_work)
     finally:
         await runner.cleanup()
+    tasks.raise_failure(*at_work)
 
 
 def make_runner(settings: Settings, *, shutdown_timeout: float) -> Runner:
@@ -121,6 +132,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     if replies.is_keystone(request):
         request_id = replies.new_request_id()
     trace = request[TRACE] = Trace(request_id)
+    # Until an account is known, its address takes turns at the database.
+    db.BORROWER.set(client_address(request.app[SETTINGS], request))
     try:
         reply = cors.preflight(request, request.app[SETTINGS]) or await handler(request)
     except asyncio.CancelledError:

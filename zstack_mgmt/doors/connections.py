@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import resource
 import time
 from collections import Counter
 from ipaddress import ip_address
@@ -145,10 +144,3 @@ class Runner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         return _Server(await super()._make_server(), self._gate)
-
-
-def raise_descriptor_limit() -> int:
-    """Allow as many open descriptors as the system lets a process have; returns the limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard

@@ -47,12 +47,14 @@ class Acceptor:
         self._queued: Counter[str] = Counter()  # by account, as counted last, and what came since
         self._depth = 0  # of all accounts
 
-    def start(self) -> None:
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin. The tasks end at `stop` only."""
         self._tasks = [
             asyncio.create_task(self._plain.run(), name="accept"),
             asyncio.create_task(self._keyed.run(), name="accept-keyed"),
             asyncio.create_task(self._count(), name="queue-depth"),
         ]
+        return self._tasks
 
     async def stop(self) -> None:
         await tasks.end(*self._tasks)
@@ -134,6 +136,7 @@ class _Way:
             try:
                 await self._store(batch)
             except Exception as error:
+                # The boundary: whatever goes wrong, these callers get an answer and the next ones their turn.
                 log.error("a batch was dropped", action="accept", jobs=len(batch), exc_info=error)
                 self._hang_up()
                 _fail(batch, _UNCLEAR)

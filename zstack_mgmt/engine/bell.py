@@ -67,8 +67,10 @@ class Bell:
         self._down_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin. The task ends at `stop` only."""
         self._task = asyncio.create_task(self._run(), name="bell")
+        return [self._task]
 
     async def stop(self) -> None:
         if self._task is not None:

@@ -40,6 +40,7 @@ _RIGHTS = frozenset(  # features that change who may do what
 Callers = Mapping[Login, SessionCaller]
 
 _PAUSE_S, _PAUSE_MAX_S = 0.05, 1.0
+_TRIES_TOGETHER = 4
 _OVERDUE = JobTimedOut("the job ran past its deadline; what it had not finished was undone")
 
 
@@ -58,10 +59,11 @@ class Executor:
         """Run these jobs, in one transaction if they are several.
 
         When one of them fails the others are run again without it; while the database is away all stay with
-        this worker, which tries again.
+        this worker, which tries again. It may be one of them that loses its connection each time, so soon
+        they try on their own.
         """
         started = time.perf_counter()
-        pause_s, careful = _PAUSE_S, False
+        pause_s, careful, tries = _PAUSE_S, False, 0
         deadline = time.monotonic() + max(0.0, min(job.remaining_s for job in jobs))
         while True:
             try:
@@ -70,10 +72,17 @@ class Executor:
             except (*db.UNAVAILABLE, *db.CONFLICTS) as error:
                 if len(jobs) > 1 and isinstance(error, db.CONFLICTS):
                     return await self._one_by_one(jobs)
+                tries += 1
+                if len(jobs) > 1 and tries >= _TRIES_TOGETHER:
+                    async with asyncio.TaskGroup() as group:
+                        for job in jobs:
+                            group.create_task(self.run([job]))
+                    return None
                 log.info("jobs are tried again", action="run", jobs=len(jobs), error=type(error).__name__)
                 await asyncio.sleep(pause_s)
                 pause_s = min(_PAUSE_MAX_S, pause_s * 2)
             except Exception as error:
+                # The boundary: the others of a chunk end without the one that fails.
                 if len(jobs) == 1 and _is_lost(error):
                     return await self._end_canceled(jobs[0])
                 if len(jobs) == 1:
@@ -121,6 +130,7 @@ class Executor:
         except (JobLost, *db.UNAVAILABLE, *db.CONFLICTS):
             raise
         except Exception as error:
+            # The boundary: whatever a handler raises is its job's outcome.
             if _is_lost(error):
                 raise
             overdue = isinstance(error, TimeoutError) and time.monotonic() >= deadline
@@ -138,7 +148,7 @@ class Executor:
                 return await self._apply(job, callers, conn)
         except (*db.UNAVAILABLE, *db.CONFLICTS):
             raise
-        except Exception as error:  # noqa: BLE001 (the worker's boundary)
+        except Exception as error:  # noqa: BLE001 (the boundary: it is the job's outcome)
             return self._explained(job, error)
 
     async def _finish(

@@ -15,11 +15,13 @@ import structlog
 
 from zstack_mgmt import db, metrics, tasks
 from zstack_mgmt.config import Settings
+from zstack_mgmt.core.errors import InternalError
 from zstack_mgmt.core.registry import find_api
 from zstack_mgmt.engine import store
+from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.execute import Executor
-from zstack_mgmt.engine.lease import Lease
-from zstack_mgmt.engine.model import ClaimedJob, Lane, Wish
+from zstack_mgmt.engine.lease import CANCELED, Lease
+from zstack_mgmt.engine.model import ClaimedJob, Lane, Wish, failure_body
 from zstack_mgmt.engine.puller import LOOK_S
 from zstack_mgmt.tasks import passed
 
@@ -32,6 +34,9 @@ _SPACING_S = 0.01  # between two looks of a busy worker; what ends meanwhile is 
 _SUSPECT_S = 2.0  # a suspect that has run for so long makes way for the next one
 _LINE = 4  # times an account's slots outside: what it can have there with those that wait for hosts
 _KEPT_PACES = 64
+_DROPPED = failure_body(
+    InternalError("the job broke what runs jobs each time it was run; it is not tried again")
+)
 
 
 class Jobs:
@@ -42,12 +47,14 @@ class Jobs:
         pool: db.Pool,
         settings: Settings,
         executor: Executor,
+        bell: Bell,
         lease: Lease,
         on_end: Callable[[set[str]], None] = lambda _apis: None,
     ) -> None:
         self._pool = pool
         self._settings = settings
         self._executor = executor
+        self._bell = bell
         self._lease = lease
         self.wake: Callable[[], None] = lambda: None
         self._on_end = on_end
@@ -59,10 +66,13 @@ class Jobs:
         self._suspect: asyncio.Task[None] | None = None
         self._suspects_at = 0.0  # when to look for the next one
         self._unknown: set[str] = set()
-        self._dropped: list[ClaimedJob] = []
+        self._dropped: list[tuple[str, int]] = []  # by an error of ours; to be handed back
+        self._not_begun: list[
+            tuple[str, int]
+        ] = []  # to be handed back too: left to others, or never heard of
         self._looked_at = 0.0
         self._rested = asyncio.Event()  # it is no longer busy
-        self._cancels_at = 0.0
+        self._checked_at = 0.0
         self._more = False
 
     async def pull(self) -> float | None:
@@ -85,6 +95,8 @@ class Jobs:
 
     def drop(self) -> None:
         """Stop all jobs: other workers have them now."""
+        self._dropped.clear()
+        self._not_begun.clear()
         for task in self._running:
             task.cancel()
 
@@ -139,6 +151,7 @@ class Jobs:
             metrics.WAIT_SECONDS.observe(max(0.0, now - job.accepted_at.timestamp()))
             if find_api(job.api) is None:
                 self._unknown.add(job.api)
+                self._not_begun.append(job.key)
                 log.warning("a job of another release is left to others", action="claim", api=job.api)
             elif job.claims > 1:
                 self._suspect = self._launch([job], Counter(), 1)
@@ -155,10 +168,7 @@ class Jobs:
             _last([job.lane for job in jobs if not job.outside], self._after[0]),
             _last([job.lane for job in jobs if job.outside], self._after[1]),
         )
-        strangers = [job for job in jobs if find_api(job.api) is None]
-        if strangers:
-            async with self._pool.acquire() as conn:
-                await store.hand_back(conn, strangers, counted=False)
+        await self._hand_back()
 
     def _launch(self, chunk: list[ClaimedJob], slots: Counter[str], most: int) -> asyncio.Task[None]:
         lane = chunk[0].lane
@@ -195,7 +205,7 @@ class Jobs:
             self._suspect, self._suspects_at = None, 0.0
         if not task.cancelled() and task.exception() is not None:
             log.error("jobs were dropped", action="run", jobs=len(chunk), exc_info=task.exception())
-            self._dropped += chunk
+            self._dropped += [job.key for job in chunk]
         if not self._is_busy():
             self._rested.set()
         self._on_end({job.api for job in chunk})
@@ -203,16 +213,34 @@ class Jobs:
             self.wake()
 
     async def _look_after_claimed(self) -> None:
-        """Stop jobs that are to be canceled, and queue again what an error of ours has dropped."""
-        if self._running and time.monotonic() - self._cancels_at >= LOOK_S:
-            self._cancels_at = time.monotonic()
+        """Stop jobs that are to be canceled, and queue again what is not to be run here.
+
+        The answer to a claim can be lost: what is held in the database and not known here was not begun.
+        """
+        if time.monotonic() - self._checked_at >= LOOK_S:
+            self._checked_at = time.monotonic()
             async with self._pool.acquire() as conn:
-                for key in await store.canceled(conn, self._lease.owner):
+                held = await store.held(conn, self._lease.owner)
+            begun = {job.key for chunk in self._running.values() for job in chunk}
+            for key, to_be_canceled in held.items():
+                if key not in begun and key not in self._dropped and key not in self._not_begun:
+                    self._not_begun.append(key)
+                elif to_be_canceled:
                     self._executor.cancel(key)
-        if self._dropped:
-            async with self._pool.acquire() as conn:
-                await store.hand_back(conn, self._dropped, counted=True)
-            self._dropped.clear()
+        await self._hand_back()
+
+    async def _hand_back(self) -> None:
+        """Queue again what an error of ours has dropped, which counts against it, and what was not begun.
+
+        They stay to be handed back until that is done.
+        """
+        for keys, lost in ((self._dropped, _DROPPED), (self._not_begun, None)):
+            batch = list(keys)
+            if batch:
+                async with self._pool.acquire() as conn:
+                    ended = await store.hand_back(conn, self._settings, batch, lost, CANCELED)
+                del keys[: len(batch)]
+                self._bell.tell(ended)
 
 
 def _last(accounts: Sequence[str], after: str) -> str:

@@ -38,6 +38,7 @@ class Submission:
     secrets: str | None = None  # JSON: what is kept of the request's secret fields
     revokes: bool = False  # it takes rights away: it waits behind no job of whom it takes them from
     key: KeyUse | None = None  # by which it was called, if not by a session
+    by_uuid: bool = False  # whoever knows its uuid may read it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class JobView:
     uuid: str
     account_uuid: str
     user_uuid: str
-    access_key_uuid: str | None  # by which it was called, if not by a session
+    by_uuid: bool  # whoever knows its uuid may read it
     api: str
     state: State
     epoch: int

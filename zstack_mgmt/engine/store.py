@@ -13,14 +13,15 @@ from zstack_mgmt.engine.model import ClaimedJob, JobView, Outcome, Submission, W
 
 _ACCEPT: LiteralString = """
 SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                          $18, $19, $20)
+                          $18, $19, $20, $21)
 """
 _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _FINISH: LiteralString = "SELECT finish_jobs('running', $1, $2, $3, $4, $5)"
 _SWEEP: LiteralString = "SELECT * FROM sweep_jobs($1, $2, $3, $4, $5, $6)"
+_GIVE_BACK: LiteralString = "SELECT * FROM give_back_jobs($1, $2, $3, $4, $5, $6, $7)"
 _LEAVE: LiteralString = "SELECT * FROM leave_workers(ARRAY[$1::text], false, 0, '', $2, $3)"
 _VIEW: LiteralString = """
-SELECT uuid, account_uuid, user_uuid, access_key_uuid, api, state, epoch, accepted_at, started_at,
+SELECT uuid, account_uuid, user_uuid, by_uuid, api, state, epoch, accepted_at, started_at,
        finished_at, result, extract(epoch FROM now() - accepted_at)::float8 AS age_s
 FROM api_jobs WHERE uuid = $1
 """
@@ -56,7 +57,7 @@ async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[st
                     s.target,
                     s.revokes,
                 ),
-                *(s.key and s.key.key_uuid, s.key and s.key.signature, s.key and s.key.ends_at),
+                *(s.key and s.key.key_uuid, s.key and s.key.signature, s.key and s.key.ends_at, s.by_uuid),
             )
             for s in batch
         ),
@@ -152,9 +153,12 @@ async def sweep(
 
 
 async def join(conn: Connection, owner: str, lease_s: float) -> None:
-    """Note that a worker lives."""
+    """Note that a worker lives. Repeating it is harmless: the answer to the first one may have been lost."""
     await conn.execute(
-        "INSERT INTO workers (owner, lease_until) VALUES ($1, now() + make_interval(secs => $2))",
+        """
+        INSERT INTO workers (owner, lease_until) VALUES ($1, now() + make_interval(secs => $2))
+        ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until
+        """,
         owner,
         lease_s,
     )
@@ -181,26 +185,36 @@ async def leave(conn: Connection, owner: str, canceled: str, retention_s: float)
     return [(row["uuid"], row["hooked"]) for row in await conn.fetch(_LEAVE, owner, canceled, retention_s)]
 
 
-async def hand_back(conn: Connection, jobs: Sequence[ClaimedJob], *, counted: bool) -> None:
-    """Queue claimed jobs again; the claim counts against them, or does not because they were not started."""
-    await conn.execute(
-        """
-        UPDATE api_jobs j SET state = 'queued', owner = NULL, claims = j.claims - (NOT $3)::int
-        FROM unnest($1::text[], $2::int[]) AS h (uuid, epoch)
-        WHERE j.uuid = h.uuid AND j.epoch = h.epoch AND j.state = 'running'
-        """,
-        [j.uuid for j in jobs],
-        [j.epoch for j in jobs],
-        counted,
-    )
+async def hand_back(
+    conn: Connection, settings: Settings, keys: Sequence[tuple[str, int]], lost: str | None, canceled: str
+) -> list[tuple[str, bool]]:
+    """Queue claimed jobs again, as if they had not been claimed; those that were to be canceled are.
 
+    Args:
+        keys: uuid and epoch of each.
+        lost: the claim counts against them, and this body ends those that have used up all.
 
-async def canceled(conn: Connection, owner: str) -> set[tuple[str, int]]:
-    """Those of the worker's jobs that are to be canceled."""
+    Returns (uuid, webhook due) of the ended.
+    """
     rows = await conn.fetch(
-        "SELECT uuid, epoch FROM api_jobs WHERE owner = $1 AND state = 'running' AND cancel_asked", owner
+        _GIVE_BACK,
+        [uuid for uuid, _ in keys],
+        [epoch for _, epoch in keys],
+        lost is not None,
+        settings.max_claims,
+        lost,
+        canceled,
+        float(settings.job_retention_s),
     )
-    return {(row["uuid"], row["epoch"]) for row in rows}
+    return [(row["uuid"], row["hooked"]) for row in rows]
+
+
+async def held(conn: Connection, owner: str) -> dict[tuple[str, int], bool]:
+    """What the worker holds, by uuid and epoch, and whether it is to be canceled."""
+    rows = await conn.fetch(
+        "SELECT uuid, epoch, cancel_asked FROM api_jobs WHERE owner = $1 AND state = 'running'", owner
+    )
+    return {(row["uuid"], row["epoch"]): row["cancel_asked"] for row in rows}
 
 
 async def hold(conn: Connection, uuid: str, epoch: int) -> bool:

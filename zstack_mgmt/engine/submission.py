@@ -29,6 +29,7 @@ class Options:
     timeout_s: int | None = None  # None: the configured one
     with_schema: bool = False  # whether the result carries the map of server classes
     wait_s: float = 0.0  # how long the caller waits for the end
+    by_uuid: bool = False  # whoever knows its uuid may read it: the client polls without credentials
 
 
 def check_job_uuid(text: str) -> None:
@@ -78,6 +79,7 @@ async def prepare(
         target=declared.target_of(request),
         revokes=_revokes(declared, call, request),
         key=call.caller.key,
+        by_uuid=options.by_uuid or call.caller.key is not None,
     )
 
 

@@ -16,7 +16,6 @@ from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import done_channel, heard
-from zstack_mgmt.tasks import passed
 
 log = structlog.get_logger()
 
@@ -33,11 +32,13 @@ class Watcher:
         self._seen: dict[str, tuple[str, int]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin. The tasks end at `stop` only."""
         self._tasks = [
             asyncio.create_task(self._listen(), name="watch-redis"),
             asyncio.create_task(self._look(), name="watch-database"),
         ]
+        return self._tasks
 
     async def stop(self) -> None:
         await tasks.end(*self._tasks)
@@ -55,11 +56,6 @@ class Watcher:
             if not events:
                 self._waiting.pop(uuid, None)
                 self._seen.pop(uuid, None)
-
-    async def wait(self, uuid: str, timeout_s: float) -> None:
-        """Return when the job may have changed, or after the timeout. The caller then reads its row."""
-        with self.expecting(uuid) as event:
-            await passed(event, timeout_s)
 
     def _wake(self, uuid: str) -> None:
         for event in self._waiting.get(uuid, ()):

@@ -28,7 +28,8 @@ MAX_WAIT_S = 30.0
 class PollApiJob(ApiRequest):
     """Read how a job stands: 202 while it runs, then its result, 200 or 503.
 
-    With `Prefer: wait=N` the answer comes when the job ends, after N ≤ 30 seconds at the latest. A job shows
+    The answer comes when the job ends, after POLL_HOLD_S at the latest, with `Prefer: wait=N` after N ≤ 30
+    seconds. A job shows
     itself to its account and to system administrators; to others it does not exist. One that an access key
     has made shows itself to whoever knows its uuid: clients with a key poll without one. 404: never existed
     (`opaque.reason`: `neverExisted`), or its result is not kept (`expired`).

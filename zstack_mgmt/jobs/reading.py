@@ -16,6 +16,7 @@ from zstack_mgmt.core.values import is_uuid
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import FINAL, JobView
 from zstack_mgmt.engine.outside import Direct
+from zstack_mgmt.tasks import passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class JobEvent:
 async def visible_job(means: Direct, call: Call, uuid: str) -> JobView:
     """The job as it stands. Secrets in its result are for the login that submitted it.
 
-    Nobody in particular sees those that an access key has made: whoever knows the uuid of one was told.
+    Nobody in particular sees those whose clients poll without credentials: whoever knows the uuid was told.
 
     Raises: JobNotFound, also for one that the caller may not see; InvalidSession when nobody asks for it.
     """
@@ -40,7 +41,7 @@ async def visible_job(means: Direct, call: Call, uuid: str) -> JobView:
             job = await store.view(conn, uuid)
     mine = isinstance(call.caller, Anonymous)
     if mine:
-        if job is None or job.access_key_uuid is None:
+        if job is None or not job.by_uuid:
             raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
     elif job is None or not may_see(call, job.account_uuid, job.user_uuid):
         raise JobNotFound("no such job", reason="neverExisted")
@@ -60,13 +61,17 @@ def may_see(call: Call, account_uuid: str, user_uuid: str) -> bool:
 
 async def job_after(means: Direct, call: Call, uuid: str, wait_s: float) -> JobView:
     """The job as it stands at its end, or when the time to wait is over. Raises JobNotFound."""
+    if wait_s <= 0:
+        return await visible_job(means, call, uuid)
     until = time.monotonic() + wait_s
-    while True:
-        job = await visible_job(means, call, uuid)
-        remaining_s = until - time.monotonic()
-        if job.state in FINAL or remaining_s <= 0:
-            return job
-        await call.services.watcher.wait(uuid, remaining_s)
+    with call.services.watcher.expecting(uuid) as change:
+        while True:
+            change.clear()
+            job = await visible_job(means, call, uuid)
+            remaining_s = until - time.monotonic()
+            if job.state in FINAL or remaining_s <= 0:
+                return job
+            await passed(change, remaining_s)
 
 
 async def events_of(means: Direct, call: Call, uuid: str, seen: int) -> AsyncIterator[JobEvent | None]:
@@ -74,17 +79,19 @@ async def events_of(means: Direct, call: Call, uuid: str, seen: int) -> AsyncIte
 
     Raises JobNotFound.
     """
-    while True:
-        job = await visible_job(means, call, uuid)
-        news = [event for event in _events(job) if event.id > seen]
-        for event in news:
-            yield event
-            seen = event.id
-        if job.state in FINAL:
-            return
-        if not news:
-            yield None
-        await call.services.watcher.wait(uuid, 1.0)
+    with call.services.watcher.expecting(uuid) as change:
+        while True:
+            change.clear()
+            job = await visible_job(means, call, uuid)
+            news = [event for event in _events(job) if event.id > seen]
+            for event in news:
+                yield event
+                seen = event.id
+            if job.state in FINAL:
+                return
+            if not news:
+                yield None
+            await passed(change, 1.0)
 
 
 def _events(job: JobView) -> list[JobEvent]:

@@ -86,7 +86,7 @@ class Reader:
         try:
             async with self._pool.acquire() as conn:
                 answer = await run(conn, Query(inventory, where, limit=len(waiting)), scope, self._zone)
-        except Exception as error:  # noqa: BLE001 (each caller gets it)
+        except Exception as error:  # noqa: BLE001 (no boundary: each of the callers gets it as its own)
             for future in waiting.values():
                 future.set_exception(error)
             return

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from zstack_mgmt.db import Connection, Lock
+from zstack_mgmt.db import Connection, Lock, touched
 from zstack_mgmt.scheduler.timing import Timing
 
 
@@ -207,12 +207,12 @@ async def settle(conn: Connection, limit: int) -> int:
         """,
         limit,
     )
-    return int(done.rpartition(" ")[2])
+    return touched(done)
 
 
-async def forget_old(conn: Connection, days: int, limit: int) -> None:
-    """Drop executions past their time."""
-    await conn.execute(
+async def forget_old(conn: Connection, days: int, limit: int) -> int:
+    """Drop executions past their time; their number."""
+    done = await conn.execute(
         """
         DELETE FROM scheduler_executions WHERE id IN (
             SELECT id FROM scheduler_executions WHERE fired_at < now() - make_interval(days => $1)
@@ -221,3 +221,4 @@ async def forget_old(conn: Connection, days: int, limit: int) -> None:
         days,
         limit,
     )
+    return touched(done)

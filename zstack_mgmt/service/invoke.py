@@ -65,7 +65,8 @@ async def invoke(
             audit line, unless the caller has no session.
     """
     call = Call(caller, service.services, request_id, remote)
-    db.BORROWER.set(caller.account_uuid)
+    if caller.account_uuid:
+        db.BORROWER.set(caller.account_uuid)
     try:
         authorise(declared, caller)
         request = declared.parse(parameters).completed(caller)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -35,6 +35,7 @@ class Service:
     watcher: Watcher
     bell: Bell
     trail: AuditTrail
+    tasks: Sequence[asyncio.Task[None]]  # that go on for as long as the process is whole
 
 
 @asynccontextmanager
@@ -57,10 +58,9 @@ async def running(settings: Settings) -> AsyncGenerator[Service]:
     acceptor, trail = Acceptor(settings, bell), AuditTrail(pool)
     rights = RightsListener(settings, trust)
     parts = (bell, acceptor, watcher, trail, rights)
-    for part in parts:
-        part.start()
+    tasks = [task for part in parts for task in part.start()]
     try:
-        yield Service(settings, pool, services, sessions, keys, acceptor, watcher, bell, trail)
+        yield Service(settings, pool, services, sessions, keys, acceptor, watcher, bell, trail, tasks)
     finally:
         await rights.stop()
         await watcher.stop()

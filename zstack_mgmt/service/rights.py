@@ -26,8 +26,10 @@ class RightsListener:
         self._trust = trust
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin. The task ends at `stop` only."""
         self._task = asyncio.create_task(self._run(), name="rights")
+        return [self._task]
 
     async def stop(self) -> None:
         if self._task is not None:

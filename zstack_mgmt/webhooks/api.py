@@ -10,7 +10,7 @@ from pydantic import Field
 
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.values import Reference, parse_date
+from zstack_mgmt.core.values import Reference, parse_moment
 from zstack_mgmt.db import Connection
 from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.engine.outside import Direct
@@ -175,8 +175,7 @@ async def redeliver_failed(call: Call, work: Direct, request: RedeliverFailedWeb
 
 def _moment(text: str, zone: ZoneInfo) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is not None else parse_date(text.replace("T", " "), zone)
+        return parse_moment(text, zone)
     except ValueError:
         raise BadRequest(
             "parameter 'since': write 2026-01-31T12:00:00Z, or 2026-01-31 12:00:00 in the server's zone"

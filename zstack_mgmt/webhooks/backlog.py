@@ -8,7 +8,7 @@ more depends on its pace.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from zstack_mgmt.webhooks.model import Delivery
@@ -52,9 +52,19 @@ class Backlog:
         self._ready: dict[Receiver, None] = {}  # in turn; some may turn out not to be
         self._at_limit: dict[Receiver, None] = {}  # kept back by their account's limit
         self.receivers: dict[str, Receiver] = {}
-        self.in_flight = 0
+        self._sending: set[tuple[str, int]] = set()  # in flight
         self.held = 0  # in the queues
         self.returned: list[Delivery] = []  # not to be sent by this claim; the owner hands them back
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._sending)
+
+    @property
+    def keys(self) -> set[tuple[str, int]]:
+        """Of all deliveries that are queued, in flight or to be handed back."""
+        queued = (delivery for receiver in self.receivers.values() for delivery in receiver.queue)
+        return self._sending | {delivery.key for delivery in (*queued, *self.returned)}
 
     @property
     def is_full(self) -> bool:
@@ -64,14 +74,23 @@ class Backlog:
         """The receivers that need no further claim yet."""
         return [name for name, r in self.receivers.items() if 2 * len(r.queue) > r.target]
 
-    def wants(self, due: Iterable[str]) -> list[tuple[str, int]]:
-        """How many deliveries to claim from each of these receivers, in the order of their names."""
+    def wants(self, due: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+        """How many deliveries to claim from each of these receivers, in the order of their names.
+
+        Args:
+            due: receivers in the order of claiming, each with its place among those of its account. The first
+                ones of the accounts share the room; an account that is alone leaves some for others to come.
+        """
         room = self._most_held - self.held
+        accounts = sum(place == 1 for _, place in due)
+        if accounts < 2:
+            room -= self._most_held // _RESERVED
+        share = max(1, room // max(1, accounts))
         wants: list[tuple[str, int]] = []
-        for name in due:
+        for name, place in due:
             receiver = self.receivers.get(name)
             target, queued = (receiver.target, len(receiver.queue)) if receiver else (FIRST_CLAIM, 0)
-            want = min(target - queued, room)
+            want = min(target - queued, room, share if place == 1 else room)
             if want > 0:
                 wants.append((name, want))
                 room -= want
@@ -116,7 +135,7 @@ class Backlog:
             if delivery is not None:
                 receiver.in_flight += 1
                 receiver.lanes[delivery.account_uuid] += 1
-                self.in_flight += 1
+                self._sending.add(delivery.key)
                 self._accounts[delivery.account_uuid] += 1
                 return delivery
         return None
@@ -172,7 +191,7 @@ class Backlog:
         receiver = self.receivers[delivery.receiver]
         receiver.in_flight -= 1
         receiver.lanes[delivery.account_uuid] -= 1
-        self.in_flight -= 1
+        self._sending.discard(delivery.key)
         self._accounts[delivery.account_uuid] -= 1
         if not self._accounts[delivery.account_uuid]:
             del self._accounts[delivery.account_uuid]

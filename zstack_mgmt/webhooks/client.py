@@ -14,12 +14,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import cast
 
 import yarl
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.webhooks.egress import Dialler, Trail, system_trust
+from zstack_mgmt.webhooks.dialler import Dialler, Trail
 from zstack_mgmt.webhooks.model import KEPT_REPLY_BYTES
 
 MAX_REPLY_BYTES = 64 * 1024
@@ -31,6 +32,9 @@ _STALE_S = 0.25  # a kept connection that breaks so early had been closed by the
 _BUFFER_BYTES = 64 * 1024
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9]\d\d)(?:[ \r\n]|$)")
 _PLAIN = re.compile(r"[!-~]+")
+
+
+_Key = tuple[str, str, int]  # scheme, host and port
 
 
 class BadReply(Exception):
@@ -142,7 +146,8 @@ class Client:
         self._dialler = Dialler(settings)
         self._connect_s = settings.webhook_connect_timeout_s
         self._total_s = settings.webhook_total_timeout_s
-        self._idle: defaultdict[tuple[str, str, int], list[tuple[_Wire, float]]] = defaultdict(list)
+        self._most_idle = settings.webhook_concurrency
+        self._idle: defaultdict[_Key, list[tuple[_Wire, float]]] = defaultdict(list)  # none is empty
         self._swept_at = 0.0
 
     async def post(self, url: yarl.URL, headers: Mapping[str, str], body: bytes, trail: Trail) -> Reply:
@@ -185,7 +190,7 @@ class Client:
                 raise
             assert wire.reply is not None  # noqa: S101 (its head was read)
             if complete and wire.is_quiet:
-                self._idle[key].append((wire, loop.time()))
+                self._keep(key, wire, loop.time())
             else:
                 wire.hang_up()
             return wire.reply
@@ -196,9 +201,20 @@ class Client:
             for wire, _ in wires:
                 wire.hang_up()
         self._idle.clear()
-        self._dialler.close()
 
-    def _kept(self, key: tuple[str, str, int], now: float) -> _Wire | None:
+    def _keep(self, key: _Key, wire: _Wire, now: float) -> None:
+        self._idle[key].append((wire, now))
+        if sum(map(len, self._idle.values())) > self._most_idle:
+            first = min(self._idle, key=lambda other: self._idle[other][0][1])
+            oldest, _ = self._idle[first].pop(0)
+            oldest.hang_up()
+            self._drop_empty(first)
+
+    def _drop_empty(self, key: _Key) -> None:
+        if not self._idle[key]:
+            del self._idle[key]
+
+    def _kept(self, key: _Key, now: float) -> _Wire | None:
         if now - self._swept_at > 1:
             self._swept_at = now
             for other in list(self._idle):
@@ -206,11 +222,10 @@ class Client:
                     if now - since > _IDLE_S:
                         wire.hang_up()
                 self._idle[other] = [pair for pair in self._idle[other] if now - pair[1] <= _IDLE_S]
-                if not self._idle[other]:
-                    del self._idle[other]
-        wires = self._idle.get(key)
-        while wires:
-            wire, _ = wires.pop()
+                self._drop_empty(other)
+        while key in self._idle:
+            wire, _ = self._idle[key].pop()
+            self._drop_empty(key)
             if wire.is_quiet:
                 return wire
             wire.hang_up()
@@ -231,6 +246,14 @@ class Client:
         except TimeoutError as error:
             raise ConnectTimeout from error
         return wire
+
+
+@cache
+def system_trust() -> ssl.SSLContext:
+    """Read once: the certificates take a tenth of a second to load."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _flaw(error: Exception) -> str:
@@ -285,9 +308,9 @@ async def _read_rest(wire: _Wire) -> bool:
     headers = reply.headers
     if reply.flaw is not None or reply.status == 101:
         return False
-    if reply.status in (204, 304):
-        return reply.persistent
     persistent = reply.persistent and "close" not in headers.get("connection", "").lower()
+    if reply.status in (204, 304):
+        return persistent
     length = headers.get("content-length")
     if "transfer-encoding" in headers:
         if headers["transfer-encoding"].lower() != "chunked" or length is not None:

@@ -78,6 +78,9 @@ class Deliveries:
         self._looked_at = -LOOK_S
         self._look_s = 0.0  # what the last look took
         self._clock_offset = 0.0  # from the loop's clock to the database's
+        self._unsure = (
+            False  # the answer to a claim was lost: the database may name us owner of what we do not know
+        )
         self._holding = False  # the database is away: start nothing whose end could not be recorded
         self._begin()
 
@@ -139,13 +142,19 @@ class Deliveries:
             return None
         async with self._connection() as conn:
             owner = self._lease.owner
+            if self._unsure:
+                known = backlog.keys | {record.delivery.key for record in self._done}
+                await outbox.give_back_others(conn, owner, known)
+                self._unsure = False
             skip = [*self._quiet, *backlog.well_stocked()]
             due, next_s = await outbox.discover(conn, owner, skip, _RECEIVERS_PER_CLAIM)
             self._look_s = loop.time() - now
             wants = backlog.wants(due)
             if not wants:
                 return next_s
+            self._unsure = True
             claimed = await outbox.claim(conn, owner, lease_s(self._settings), wants)
+            self._unsure = False
             if backlog is not self._backlog:
                 return 0.0
             if claimed.clock:

@@ -1,7 +1,7 @@
 """Where webhooks may go. Tenants choose the addresses, so each is hostile until it has passed the rules.
 
 `check_url` refuses at the door what can be seen in the text. A name is judged where it counts, when a
-socket to one of its addresses is about to be made (`Dialler`): neither redirects nor changing DNS
+socket to one of its addresses is about to be made (`dialler`): neither redirects nor changing DNS
 answers get around that.
 
     never                 metadata, link-local, multicast, unspecified, reserved, control-plane
@@ -10,20 +10,15 @@ answers get around that.
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
-import ssl
 import unicodedata
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Annotated, Any, NoReturn
-from urllib.parse import quote, urlsplit
+from typing import Annotated, NoReturn
+from urllib.parse import parse_qs, quote, urlsplit
 
 import yarl
-from aiohappyeyeballs import start_connection  # pyright: ignore[reportUnknownVariableType]
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
@@ -31,17 +26,17 @@ from zstack_mgmt.doc import Bound, Doc
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
+Place = tuple[str, int]  # host and port
 
 MAX_URL_BYTES: Annotated[int, Doc("bytes of the URL of a webhook, percent-encoded"), Bound("BadRequest")] = (
     2048
 )
-DNS_CACHE_S = 10
-_RESOLVER_THREADS = 64
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _DOTTED_QUAD = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _ILLEGAL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?%-]+")
+_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^/%:\[\]]+))(?::(\d{1,5}))?")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)")
 
 
@@ -50,7 +45,13 @@ def _networks(*texts: str) -> Networks:
 
 
 _NEVER: tuple[tuple[str, Networks], ...] = (
-    ("metadata", _networks("169.254.169.254/32", "100.100.100.200/32", "fd00:ec2::254/128")),
+    (
+        "metadata",
+        _networks(
+            *("169.254.169.254/32", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
+            *("fd00:ec2::254/128", "fd20:ce::254/128", "fd00:42::42/128"),
+        ),
+    ),
     ("link-local", _networks("169.254.0.0/16", "fe80::/10", "fec0::/10")),
     ("multicast", _networks("224.0.0.0/4", "ff00::/8")),
     ("unspecified", _networks("0.0.0.0/8", "::/128")),
@@ -74,34 +75,15 @@ _UNLESS_LISTED: tuple[tuple[str, Networks], ...] = (
             *("100::/64", "2001:2::/48", "2001:db8::/32", "3fff::/20", "5f00::/16"),
         ),
     ),
-    ("translated", _networks("64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "::/96")),
+    (
+        "translated",
+        _networks("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "2001::/32", "2002::/16", "::/96"),
+    ),
 )
-_NAT64 = ip_network("64:ff9b::/96")
 _NAT64_LOCAL = ip_network("64:ff9b:1::/48")
-_COMPATIBLE = ip_network("::/96")
+_ENDS_IN_IPV4 = _networks("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")  # NAT64, SIIT, IPv4-compatible
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # before the IPv4 address, under any prefix (RFC 5214)
 _KNOWN_NAMES = {"localhost": "loopback", "metadata": "metadata", "metadata.google.internal": "metadata"}
-
-
-class BlockedAddress(OSError):
-    """No socket was made: the address is against a rule."""
-
-    def __init__(self, address: str, rule: str) -> None:
-        super().__init__(f"{address} is refused by the rule {rule!r}")
-        self.address = address
-        self.rule = rule
-
-
-@dataclass(slots=True)
-class Trail:
-    """The addresses that one exchange dialled, kept connections aside, and the one that was refused."""
-
-    dialled: str = ""  # the last one
-    peer: str = ""  # the other end of the connection that was used
-    blocked: BlockedAddress | None = None
-
-    def note_peer(self, peer: Any) -> None:
-        """Args: peer: the socket's name for the other end."""
-        self.peer = _text(peer) if peer else ""
 
 
 def check_url(url: str, settings: Settings) -> yarl.URL:
@@ -161,7 +143,9 @@ def _check_host(host: str, *, bracketed: bool, port: int, settings: Settings) ->
     if rule == "loopback":
         address, rule = IPv4Address("127.0.0.1"), None
     if address is not None:
-        rule = check_address(address, settings) or _check_port(address, port, settings)
+        rule = check_address(address, settings) or check_port(address, port, settings)
+    elif (name, port) in control_plane(settings.database_url, settings.redis_url):
+        rule = "control-plane"
     if rule is not None:
         listed = any(rule == r for r, _ in _UNLESS_LISTED)
         _refuse(
@@ -197,95 +181,72 @@ def check_address(address: Address, settings: Settings) -> str | None:
 
 def _embedded(address: IPv6Address) -> tuple[IPv4Address, ...]:
     """The IPv4 addresses that translators and tunnels would send the packet on to."""
-    number = int(address)
     if address.sixtofour is not None:
         return (address.sixtofour,)
     if address.teredo is not None:
         return address.teredo
-    if address in _NAT64:
-        return (IPv4Address(number & 0xFFFFFFFF),)
+    number, octets = int(address), address.packed
+    last = IPv4Address(octets[12:])
     if address in _NAT64_LOCAL:
-        # RFC 6052: with a /48 prefix the address lies around octet 8, which is zero; with a /96, at the end.
-        split = ((number >> 64) & 0xFFFF) << 16 | (number >> 40) & 0xFFFF
-        return (IPv4Address(number & 0xFFFFFFFF), IPv4Address(split))
-    if address in _COMPATIBLE and number > 1:
-        return (IPv4Address(number),)
+        # RFC 6052: the address follows a prefix of 48, 56 or 64 bits, around octet 8, or one of 96 bits.
+        split = octets[:8] + octets[9:]
+        return (last, *(IPv4Address(split[first : first + 4]) for first in (6, 7, 8)))
+    if number > 1 and any(address in network for network in _ENDS_IN_IPV4):
+        return (last,)
+    if (number >> 32) & 0xFFFF_FFFF in _ISATAP:
+        return (last,)
     return ()
 
 
-def _check_port(address: Address, port: int, settings: Settings) -> str | None:
+def check_port(address: Address, port: int, settings: Settings, own: Iterable[Place] = ()) -> str | None:
+    """The name of the rule that forbids the port at the address, or None.
+
+    Args: own: where PostgreSQL and Redis are, beside the places that are set as addresses.
+    """
     if settings.webhook_ports and port not in settings.webhook_ports:
         return "port"
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    for url in (settings.database_url, settings.redis_url):
-        own = urlsplit(url)
-        host = own.hostname or "localhost"
-        local = host in {"localhost", "::1"} or host.startswith("127.")
-        same = address.is_loopback if local else host == str(address)
-        if same and port == (own.port or (6379 if own.scheme.startswith("redis") else 5432)):
+    for host, taken in (*control_plane(settings.database_url, settings.redis_url), *own):
+        theirs = address_of(host)
+        if theirs is not None and port == taken and _meet(address, theirs):
             return "control-plane"
     return None
 
 
-def _guarded_socket(settings: Settings, trail: Trail, info: Any) -> socket.socket:
-    """A socket for the address, or BlockedAddress; whatever cannot be judged is refused."""
-    family, kind, proto, _, target = info
-    try:
-        address = ip_address(str(target[0]).partition("%")[0])
-    except ValueError:
-        raise BlockedAddress(str(target), "address-form") from None
-    rule = check_address(address, settings) or _check_port(address, target[1], settings)
-    if rule is not None:
-        trail.blocked = BlockedAddress(str(address), rule)
-        raise trail.blocked
-    trail.dialled = _text(target)
-    return socket.socket(family=family, type=kind, proto=proto)
-
-
-class Dialler:
-    """Makes sockets to names and addresses that pass the rules.
-
-    getaddrinfo has threads of its own, so that slow name servers hold up no other work of the process.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="webhook-dns")
-        self._known: dict[tuple[str, int], tuple[float, list[Any]]] = {}
-
-    async def dial(self, host: str, port: int, trail: Trail) -> socket.socket:
-        """A connected socket; every address is judged when its socket is about to be made."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        until, found = self._known.get((host, port), (0.0, []))
-        if until < now:
-            lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            found = await loop.run_in_executor(self._threads, lookup)
-            self._known = {key: kept for key, kept in self._known.items() if kept[0] >= now}
-            self._known[host, port] = (now + DNS_CACHE_S, found)
-        return await start_connection(
-            found,
-            happy_eyeballs_delay=0.25,
-            interleave=1,
-            socket_factory=partial(_guarded_socket, self._settings, trail),
-        )
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-@lru_cache(maxsize=4096)
-def _text(target: tuple[Any, ...]) -> str:
-    address = ip_address(target[0].partition("%")[0])
+def _meet(address: Address, other: Address) -> bool:
+    """Whether a packet to the address reaches the other one. All loopback addresses are one host."""
+    spellings = (address,)
     if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address
-    return f"[{address}]:{target[1]}" if address.version == 6 else f"{address}:{target[1]}"
+        spellings = (address.ipv4_mapped or address, *_embedded(address))
+    return any(a == other or (a.is_loopback and other.is_loopback) for a in spellings)
 
 
-@cache
-def system_trust() -> ssl.SSLContext:
-    """Read once: the certificates take a tenth of a second to load."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+@lru_cache(maxsize=16)
+def control_plane(*urls: str) -> tuple[Place, ...]:
+    """The hosts and ports that our own connections go to, from their URLs.
+
+    >>> control_plane("postgresql://u:p@db-1,[fd00::7]:6000/x", "redis:///0")
+    (('db-1', 5432), ('fd00::7', 6000), ('localhost', 6379))
+    """
+    places: list[Place] = []
+    for url in urls:
+        parts = urlsplit(url)
+        said = parse_qs(parts.query)
+        ports = said.get("port", ["6379" if parts.scheme.startswith("redis") else "5432"])[0].split(",")
+        hosts = parts.netloc.rpartition("@")[2] or said.get("host", ["localhost"])[0]
+        for number, host in enumerate(hosts.split(",")):
+            port = ports[number % len(ports)]  # one for all, or one each
+            found = _HOST_PORT.fullmatch(host)
+            if found is None:  # the path of a socket, whose server may listen on loopback too
+                places.append(("localhost", int(port)))
+            else:
+                places.append(((found[1] or found[2]).lower().removesuffix("."), int(found[3] or port)))
+    return tuple(places)
+
+
+def address_of(host: str) -> Address | None:
+    """The address that the text is; None when it is a name."""
+    try:
+        address = ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

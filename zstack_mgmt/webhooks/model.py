@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from zstack_mgmt.core.inventory import Inventory, inventory
-from zstack_mgmt.doc import Doc
+from zstack_mgmt.doc import Bound, Doc
 
 AttemptOutcome = Literal["delivered", "gone", "failed", "unknown"]
 KEPT_REPLY_BYTES = 4096
+SHOWN_ATTEMPTS: Annotated[
+    int, Doc("attempts that `log` of a delivery shows, the newest ones; the others are not shown"), Bound()
+] = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,11 @@ class Delivery:
     attempts: int  # used up so far in this round
     due_in_s: float  # negative: since when its own time has come; positive only for an early probe
     probe: bool
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Tells this claim from every other one."""
+        return self.id, self.epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,9 @@ class WebhookDelivery(Inventory):
     next_date: Annotated[datetime | None, Doc("when a pending one is due; an open breaker may hold it back")]
     create_date: datetime
     finish_date: datetime | None
-    log: list[WebhookAttempt]
+    log: Annotated[
+        list[WebhookAttempt], Doc("the newest 100 attempts of all rounds, the oldest of them first")
+    ]
 
 
 @inventory("org.zstack.webhook.OlderWebhookSecretInventory", table="")

@@ -4,7 +4,7 @@ clock is the clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -33,15 +33,19 @@ WITH RECURSIVE lanes AS (
     LEFT JOIN webhook_receivers r ON r.receiver = l.receiver
     WHERE coalesce(r.owner, $1) = $1 AND NOT l.receiver = ANY ($2)
 )
-SELECT ARRAY(
-           SELECT q.receiver FROM (
-               SELECT due.receiver, due.due_at,
-                      row_number() OVER (PARTITION BY due.account_uuid ORDER BY due.due_at) AS nth
-               FROM due WHERE due.due_at <= now()) q
-           GROUP BY q.receiver ORDER BY min(q.nth), min(q.due_at) LIMIT $3
-       ) AS receivers,
+SELECT chosen.receivers, chosen.places,
        (SELECT extract(epoch FROM min(due.due_at) - now())::float8 FROM due WHERE due.due_at > now())
        AS next_s
+FROM (
+    SELECT coalesce(array_agg(c.receiver ORDER BY c.place, c.due_at), '{}') AS receivers,
+           coalesce(array_agg(c.place ORDER BY c.place, c.due_at), '{}') AS places
+    FROM (
+        SELECT q.receiver, min(q.place)::int AS place, min(q.due_at) AS due_at FROM (
+            SELECT due.receiver, due.due_at,
+                   row_number() OVER (PARTITION BY due.account_uuid ORDER BY due.due_at) AS place
+            FROM due WHERE due.due_at <= now()) q
+        GROUP BY q.receiver ORDER BY min(q.place), min(q.due_at) LIMIT $3) c
+) chosen
 """
 
 _CLAIM: LiteralString = """
@@ -181,13 +185,14 @@ class BreakerChange:
 
 async def discover(
     conn: Connection, owner: str, skip: Sequence[str], limit: int
-) -> tuple[list[str], float | None]:
+) -> tuple[list[tuple[str, int]], float | None]:
     """Receivers with something to send that no other sender owns, and the seconds until the next one has.
 
-    Accounts take turns, so that one with many receivers does not crowd out the others.
+    Accounts take turns, so that one with many receivers does not crowd out the others: each receiver comes
+    with its place among those of its account.
     """
     row = await fetch_one(conn, _DISCOVER, owner, skip, limit)
-    return row["receivers"], row["next_s"]
+    return list(zip(row["receivers"], row["places"], strict=True)), row["next_s"]
 
 
 async def claim(conn: Connection, owner: str, probe_s: float, wants: Sequence[tuple[str, int]]) -> Claimed:
@@ -228,6 +233,20 @@ async def claim(conn: Connection, owner: str, probe_s: float, wants: Sequence[tu
     return Claimed(list(dict.fromkeys(row["owned"] for row in rows)), deliveries, breakers, clock)
 
 
+async def give_back_others(conn: Connection, owner: str, known: Collection[tuple[str, int]]) -> None:
+    """Give back what the owner has, but for the deliveries with these ids and epochs."""
+    await conn.execute(
+        """
+        UPDATE webhook_deliveries d SET owner = NULL FROM webhook_receivers r
+        WHERE r.owner = $1 AND d.receiver = r.receiver AND d.state = 'pending' AND d.owner = r.owner
+          AND (d.id, d.epoch) NOT IN (SELECT * FROM unnest($2::text[], $3::int[]))
+        """,
+        owner,
+        [delivery_id for delivery_id, _ in known],
+        [epoch for _, epoch in known],
+    )
+
+
 async def record(
     conn: Connection, owner: str, records: Sequence[Record], release: Sequence[str], now: float
 ) -> None:
@@ -248,6 +267,11 @@ async def record(
         rows.append((*moved, e.outcome, e.error, e.status, e.address, now - e.started_at, took_ms, e.reply))
     columns = zip(*rows, strict=True) if rows else [()] * 13
     await conn.execute(_RECORD, owner, *columns, release)
+
+
+async def is_alive(conn: Connection, owner: str) -> bool:
+    """Whether the worker has its lease, and keeps it until the transaction ends."""
+    return bool(await conn.fetchval("SELECT true FROM workers WHERE owner = $1 FOR KEY SHARE", owner))
 
 
 async def save_breakers(conn: Connection, changes: Sequence[BreakerChange]) -> None:

@@ -38,6 +38,8 @@ async def write(
 ) -> float | None:
     """Write it all, or raise and leave everything as it was.
 
+    Of an owner whose lease has ended only what came of its attempts counts: its lanes are another's now.
+
     Returns: the seconds until the first of the deliveries and lanes concerned is due again.
     """
     delays = [r.step.delay_s for r in records if r.step.delay_s is not None]
@@ -47,7 +49,10 @@ async def write(
     failing = [_stored(lane, c.breaker, settings) for lane, c in changes.items() if c.breaker.failures]
     healthy = [lane for lane, change in changes.items() if not change.breaker.failures]
     async with conn.transaction():
+        alive = await outbox.is_alive(conn, owner)
         await outbox.record(conn, owner, records, release, now)
+        if not alive:
+            return min(delays, default=None)
         await outbox.drop_breakers(conn, [name for name, _ in healthy], [account for _, account in healthy])
         await outbox.save_breakers(conn, failing)
         for lane in healthy:

@@ -13,7 +13,7 @@ from typing import Literal
 import yarl
 
 from zstack_mgmt.webhooks.client import BadReply, Client, ConnectTimeout
-from zstack_mgmt.webhooks.egress import Trail
+from zstack_mgmt.webhooks.dialler import Trail
 from zstack_mgmt.webhooks.model import AttemptOutcome, Delivery, Exchange
 from zstack_mgmt.webhooks.schedule import retry_after_s
 from zstack_mgmt.webhooks.signing import sign
@@ -46,7 +46,7 @@ async def send(client: Client, delivery: Delivery, keys: Iterable[bytes], timest
     }
     loop = asyncio.get_running_loop()
     started_at = loop.time()
-    trail = Trail()
+    trail = Trail(delivery.account_uuid)
     try:
         reply = await client.post(_url(delivery.url), headers, delivery.body, trail)
     except (BadReply, OSError, TimeoutError, ValueError) as failure:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from zstack_mgmt.db import Connection, Lock
-from zstack_mgmt.webhooks.model import WebhookAttempt
+from zstack_mgmt.webhooks.model import SHOWN_ATTEMPTS, WebhookAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +100,20 @@ async def delivery_of_job(conn: Connection, job_uuid: str) -> Any | None:
 
 
 async def attempts_of(conn: Connection, delivery_id: str, *, with_blocked: bool) -> list[WebhookAttempt]:
-    """The attempt log, oldest first.
+    """The newest of the attempt log, the oldest of them first.
 
     Args:
         with_blocked: tell which address was refused and why; others learn nothing of names that lead inside.
     """
     rows = await conn.fetch(
         """
-        SELECT outcome, error, status, address, started_at, duration_ms, reply FROM webhook_attempts
-        WHERE delivery_id = $1 ORDER BY epoch
+        SELECT * FROM (
+            SELECT outcome, error, status, address, started_at, duration_ms, reply, epoch
+            FROM webhook_attempts WHERE delivery_id = $1 ORDER BY epoch DESC LIMIT $2) newest
+        ORDER BY epoch
         """,
         delivery_id,
+        SHOWN_ATTEMPTS,
     )
     return [
         WebhookAttempt(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 from urllib.parse import urlencode
@@ -14,10 +14,11 @@ import orjson
 from aiohttp import web
 
 from zstack_mgmt.auth.sessions import token_hash
+from zstack_mgmt.config import UTC_ZONE
 from zstack_mgmt.core.callers import ANONYMOUS
 from zstack_mgmt.core.errors import BadRequest, InvalidSession, ResourceNotFound, TooBusy
 from zstack_mgmt.core.registry import UNROUTED
-from zstack_mgmt.core.values import is_uuid, new_uuid
+from zstack_mgmt.core.values import is_uuid, new_uuid, parse_moment
 from zstack_mgmt.db import BORROWER, Connection
 from zstack_mgmt.doors.keystone.replies import Refusal, json_reply
 from zstack_mgmt.doors.trace import TRACE
@@ -99,11 +100,9 @@ class Ask:
             if operator not in _OPERATORS:
                 raise BadRequest(f"{name}: the operator must be one of {', '.join(sorted(_OPERATORS))}")
             try:
-                moment = datetime.fromisoformat(at)
-                moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-            except (ValueError, OverflowError):  # the zone may lead out of the calendar
+                found.append((operator, parse_moment(at, UTC_ZONE)))
+            except ValueError:
                 raise BadRequest(f"{name}: {at[:40]!r} is not a time") from None
-            found.append((operator, moment))
         return found
 
     async def read_bearer(self) -> None:

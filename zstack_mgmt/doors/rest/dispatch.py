@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from hashlib import sha256
@@ -34,6 +35,7 @@ ROUTES = web.AppKey("rest_routes", Routes)
 _MAX_WAIT_S = 30.0
 _HOLD_S = 5.0  # how long a poll bridges the database's absence before it answers 202
 _POLL = "PollApiJob"
+_SECONDS = re.compile(r"[0-9]{1,20}")
 
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
@@ -58,11 +60,13 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
 
 
 async def _poll(request: web.Request, service: Service, declared: Api, uuid: str) -> web.StreamResponse:
-    """A poll, which holds while the database is away, and then says that the job is not known to have ended.
+    """A poll, which is held for a moment: clients sleep for seconds after one that came too early.
+
+    It holds also while the database is away, and then says that the job is not known to have ended.
 
     ZStack's SDKs take every status but 202 for the end.
     """
-    wait_s = preferred_wait(request)
+    wait_s = preferred_wait(request) or service.settings.poll_hold_s
     parameters = from_query(declared, query_string(request), {}) | {"uuid": uuid}
     parameters |= {"wait": wait_s} if wait_s else {}
     until = time.monotonic() + wait_s + _HOLD_S
@@ -100,7 +104,8 @@ async def _call(
     if isinstance(outcome, Accepted):
         trace.job_uuid = outcome.job_uuid
         if outcome.job is None:
-            return accepted_reply(request, service.settings, outcome.job_uuid)
+            timeout_s = options.timeout_s or service.settings.job_timeout_s
+            return accepted_reply(request, service.settings, outcome.job_uuid, timeout_s=timeout_s)
         return job_reply(request, service.settings, outcome.job, with_schema, options.wait_s)
     value = outcome.value
     match declared.answer:
@@ -152,7 +157,7 @@ def _wants_schema(request: web.Request) -> bool:
 def _api_timeout(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:20]) <= MAX_TIMEOUT_S:
+    if not _SECONDS.fullmatch(text) or not 0 < int(text) <= MAX_TIMEOUT_S:
         raise BadRequest(f"X-API-Timeout must be a number of seconds from 1 to {MAX_TIMEOUT_S}")
     return int(text)
 

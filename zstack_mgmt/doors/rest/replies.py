@@ -62,15 +62,21 @@ def _result(job: JobView, with_schema: bool) -> bytes:
 
 
 def accepted_reply(
-    request: web.Request, settings: Settings, uuid: str, state: str = "", age_s: float = 0.0
+    request: web.Request,
+    settings: Settings,
+    uuid: str,
+    state: str = "",
+    age_s: float = 0.0,
+    timeout_s: int | None = None,
 ) -> web.Response:
-    """202: the job is stored, and `location` is where it is polled."""
+    """202: the job is stored, and `location` is where it is polled; `apiTimeout` is in milliseconds."""
     location = f"{origin_of(settings, request)}/zstack/v1/api-jobs/{uuid}"
     pause_s = 1 if age_s < 10 else 2 if age_s < 60 else 5 if age_s < 600 else 10
     headers = {"Location": location, "Retry-After": str(pause_s), "X-Job-UUID": uuid}
     if state:
         headers["X-Job-State"] = state
-    return json_reply({"location": location}, 202, headers)
+    timeout = {} if timeout_s is None else {"apiTimeout": timeout_s * 1000}
+    return json_reply({"location": location, **timeout}, 202, headers)
 
 
 def unknown_reply(request: web.Request, settings: Settings, uuid: str) -> web.Response:

@@ -44,8 +44,10 @@ class AuditTrail:
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    def start(self) -> list[asyncio.Task[None]]:
+        """Begin. The task ends at `stop` only."""
         self._task = asyncio.create_task(self._run(), name="audit")
+        return [self._task]
 
     async def stop(self) -> None:
         """Write what is left and end."""
@@ -117,9 +119,9 @@ class AuditTrail:
             )
 
 
-async def delete_old(conn: Connection, retention_s: int, limit: int) -> None:
-    """Drop lines past their time."""
-    await conn.execute(
+async def delete_old(conn: Connection, retention_s: int, limit: int) -> int:
+    """Drop lines past their time; their number."""
+    done = await conn.execute(
         """
         DELETE FROM audits WHERE id IN (
             SELECT id FROM audits WHERE create_date < now() - make_interval(secs => $1)
@@ -128,3 +130,4 @@ async def delete_old(conn: Connection, retention_s: int, limit: int) -> None:
         float(retention_s),
         limit,
     )
+    return db.touched(done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zstack_mgmt.db import Connection, Lock
+from zstack_mgmt.db import Connection, Lock, touched
 
 
 async def find_account(conn: Connection, name: str) -> Any:
@@ -159,12 +159,13 @@ async def delete_session(conn: Connection, token_hash: bytes) -> None:
     await conn.execute("DELETE FROM sessions WHERE token_hash = $1", token_hash)
 
 
-async def delete_expired(conn: Connection, limit: int) -> None:
-    """Drop sessions that have expired."""
-    await conn.execute(
+async def delete_expired(conn: Connection, limit: int) -> int:
+    """Drop sessions that have expired; their number."""
+    done = await conn.execute(
         """
         DELETE FROM sessions WHERE token_hash IN (
             SELECT token_hash FROM sessions WHERE expired_date < now() LIMIT $1 FOR UPDATE SKIP LOCKED)
         """,
         limit,
     )
+    return touched(done)
