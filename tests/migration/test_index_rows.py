@@ -37,7 +37,8 @@ OURS = {  # names, words and numbers that the service makes itself, and ids in A
     "access_keys.access_key_id",
     "api_job_keys.key", "api_jobs.lane", "api_jobs.owner", "api_jobs.waits_for", "workers.owner",
     "domain_quotas.item", "installation.name", "periodic_tasks.name", "quota_defaults.name", "quotas.name",
-    "prices.resource_name", "registered_limits.region_id", "registered_limits.service_id", "resource_owners.resource_type", "schema_steps.name", "tags.resource_type",
+    "prices.resource_name", "registered_limits.region_id", "registered_limits.service_id",
+    "resource_owners.resource_type", "schema_steps.name", "tags.resource_type",
     "tags.type", "usages.kind", "webhook_attempts.delivery_id", "webhook_deliveries.id",
 }  # fmt: skip
 ADDRESSES = {
