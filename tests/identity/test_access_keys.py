@@ -355,3 +355,20 @@ async def test_audit_trail_names_the_key(service: Service, tenant: Tenant) -> No
         ("CreateUserGroup", "succeeded", group["uuid"]),
         ("CreateZone", "refused", None),
     ]
+
+
+async def test_events_of_a_job_are_followed_with_a_key(service: Service, tenant: Tenant) -> None:
+    """Also for longer than the second after which a stream asks whether its caller is still known."""
+    client = KeyClient(service, await new_key(tenant.client))
+    await service.db.execute("BEGIN; LOCK TABLE user_groups IN ACCESS EXCLUSIVE MODE")
+    try:
+        accepted = await client.call("POST", "/accounts/groups", {"params": {"name": "followed"}})
+        path = f"/api-jobs/{accepted.headers['X-Job-UUID']}/events"
+        following = asyncio.create_task(client.get(path))
+        await asyncio.sleep(2.5)
+        assert not following.done()
+    finally:
+        await service.db.execute("COMMIT")
+    async with asyncio.timeout(20):
+        events = (await following).body.decode()
+    assert "event: succeeded" in events

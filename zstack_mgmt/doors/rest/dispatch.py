@@ -19,7 +19,7 @@ from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.core.registry import Api
 from zstack_mgmt.core.values import is_job_uuid
 from zstack_mgmt.doors.bodies import check_text, read_body
-from zstack_mgmt.doors.rest.callers import bearer_token, caller_of, owner_of_path, poller_of
+from zstack_mgmt.doors.rest.callers import caller_of, owner_of_path, poller_of
 from zstack_mgmt.doors.rest.parameters import choose_api, from_body, from_query
 from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
 from zstack_mgmt.doors.rest.routes import Routes
@@ -116,9 +116,8 @@ async def _call(
         case "events" if request.method == "HEAD":
             return web.Response(content_type="text/event-stream")
         case "events":
-            token = bearer_token(request)
             with request.app[STREAMS].one(caller.account_uuid, trace.remote):
-                return await send_events(request, value, lambda: service.sessions.find(token))
+                return await send_events(request, value, lambda: caller_of(request, service, declared))
         case "body" if isinstance(value, JsonText) and request.method == "HEAD":
             await value.rest.aclose()
             return web.Response(content_type="application/json")

@@ -74,7 +74,7 @@ async def send_text(request: web.Request, text: JsonText) -> web.StreamResponse:
 async def send_events(
     request: web.Request, events: AsyncIterator[JobEvent | None], still_open: Callable[[], Awaitable[object]]
 ) -> web.StreamResponse:
-    """Server-sent events until the job has ended; `still_open` raises when the session has."""
+    """Server-sent events until the job has ended; `still_open` raises when its session or key has."""
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     async with _body(request, headers) as reply:
         beat = time.monotonic()
