@@ -66,7 +66,7 @@ class Keys:
         self._failed: dict[str, float] = {}  # networks with wrong signatures lately, and when to ask again
 
     async def find(self, signed: Signed, remote: str, *, lenient: bool = False) -> SessionCaller:
-        """The caller, with the use of the key.
+        """The caller; of a change with the use of the key.
 
         Args: lenient: a wrong signature is to be expected, and is not counted.
         Raises: InvalidSession. An unknown key and a wrong signature are told alike.
@@ -84,6 +84,8 @@ class Keys:
             fits = await self._judge(signed.key_id, remote, fits=fits)
         if key is None or not fits:
             raise InvalidSession(_WRONG)
+        if signed.method in ("GET", "HEAD"):
+            return key.caller
         signature = self._sealer.keyed_hash(f"{signed.key_id}:{signed.signature}".encode(), "signature")
         return replace(key.caller, key=KeyUse(key.uuid, signature, ends_at))
 

@@ -43,6 +43,7 @@ class Signed:
         return hmac.compare_digest(expected, self.signature.encode(errors="replace"))
 
 
+@lru_cache(1024)  # clients send one date for a second
 def moments_of(date: str, server_zone: ZoneInfo) -> tuple[datetime, ...]:
     """The moments that the text can mean; none when it is no date.
 
