@@ -153,7 +153,9 @@ async def test_accept_and_get() -> None:
     floor_port, obvious_port = free_port(), free_port()
     rates: dict[str, list[float]] = {}
     details: dict[str, dict[str, float]] = {}
-    async with running_stack(WORKER_PROCESSES="0", WEBHOOK_PROCESSES="0", LOG_LEVEL="info") as stack:
+    settings = {"WORKER_PROCESSES": "0", "WEBHOOK_PROCESSES": "0", "LOG_LEVEL": "info"}
+    room = {"MAX_QUEUE_DEPTH": "10000000", "MAX_ACCOUNT_QUEUE_DEPTH": "10000000"}  # nobody empties the queue
+    async with running_stack(**settings, **room) as stack:
         conn = await stack.db()
         await conn.execute(PEER_TABLES)
         await conn.execute("INSERT INTO zones (uuid, name) VALUES ('a0000000000040008000000000000000', 'z')")
