@@ -39,6 +39,7 @@ UTC_ZONE = ZoneInfo("UTC")
 
 MAX_LINE_BYTES: Annotated[int, Doc("bytes of a request line"), Bound("BadRequest")] = 64 * 1024
 """Some GETs name a thousand uuids."""
+MAX_PAGE_BYTES: Annotated[int, Doc("bytes of a page in the reply to a message"), Bound("BadRequest")] = 2**26
 MAX_JSON_LEVELS: Annotated[int, Doc("levels of lists and objects in a body"), Bound("BadRequest")] = 100
 
 

@@ -132,6 +132,18 @@ async def test_what_goes_wrong_is_in_the_reply(
     assert {"code", "description", "details"} <= reply["error"].keys()
 
 
+async def test_a_page_has_an_end(binding: Binding, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zstack_mgmt.doors.messages.dispatch.MAX_PAGE_BYTES", 20_000)
+    for number in range(30):
+        await binding.call("APICreateZoneMsg", name=f"long {number}", description="d" * 1000)
+    page = {"conditions": [{"name": "name", "op": "like", "value": "long%"}]}
+    refused = await binding.call("APIQueryZoneMsg", limit=5000, **page)  # one that comes in pieces
+    assert (refused["success"], refused["error"]["code"]) == (False, "SYS.1007")
+    monkeypatch.undo()
+    whole = await binding.call("APIQueryZoneMsg", limit=5000, **page)
+    assert (whole["success"], len(whole["inventories"])) == (True, 30)
+
+
 @pytest.mark.parametrize("session", [None, {}, {"uuid": ""}, {"uuid": "wrong"}, {"uuid": 1}, "wrong"])
 async def test_without_a_session(service: Service, session: Any) -> None:
     binding = Binding(service.http, service.origin)

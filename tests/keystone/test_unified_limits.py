@@ -124,7 +124,14 @@ async def test_what_cannot_be_registered(
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"registered_limits": []}, {"registered_limits": {}}, {"registered_limits": [1]}]
+    "body",
+    [
+        {},
+        {"registered_limits": []},
+        {"registered_limits": {}},
+        {"registered_limits": [1]},
+        {"registered_limits": [{}] * 1001},
+    ],
 )
 async def test_bodies_that_are_none(admin: Person, body: dict[str, Any]) -> None:
     assert (await admin.call("POST", "registered_limits", body)).status == 400

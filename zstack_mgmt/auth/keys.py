@@ -56,7 +56,11 @@ def seal_context(uuid: str) -> str:
 
 
 class Keys:
-    """Finds the caller behind a signature. Failures are counted and slowed down like those of logins."""
+    """Finds the caller behind a signature.
+
+    Failures are counted like those of logins. Where one was seen by this process lately, right signatures
+    from that address wait as well: whoever guesses must not learn by being let in.
+    """
 
     def __init__(self, pool: db.Pool, sealer: Sealer, settings: Settings, trust: Trust) -> None:
         self._pool = pool

@@ -29,10 +29,10 @@ class PollApiJob(ApiRequest):
     """Read how a job stands: 202 while it runs, then its result, 200 or 503.
 
     The answer comes when the job ends, after POLL_HOLD_S at the latest, with `Prefer: wait=N` after N ≤ 30
-    seconds. A job shows
-    itself to its account and to system administrators; to others it does not exist. One that an access key
-    has made shows itself to whoever knows its uuid: clients with a key poll without one. 404: never existed
-    (`opaque.reason`: `neverExisted`), or its result is not kept (`expired`).
+    seconds. A job shows itself to its account and to system administrators; to others it does not exist. One
+    that an access key or a message has made shows itself to whoever knows its uuid, since their clients poll
+    without a session. 404: never existed (`opaque.reason`: `neverExisted`), or its result is not kept
+    (`expired`).
 
     Source: manual, "Overview".
     """

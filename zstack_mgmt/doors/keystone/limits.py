@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
+from zstack_mgmt.core.registry import MAX_ITEMS
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask, known_id
 from zstack_mgmt.doors.keystone.catalog import SERVICE_ID
@@ -184,6 +185,8 @@ def _objects(ask: Ask, name: str) -> list[Any]:
     values = ask.body.get(name)
     if not isinstance(values, list) or not values or not all(isinstance(one, dict) for one in values):  # pyright: ignore[reportUnknownVariableType]
         raise BadRequest(f"the body must have a list {name!r} of objects")
+    if len(values) > MAX_ITEMS:  # pyright: ignore[reportUnknownArgumentType]
+        raise BadRequest(f"{name}: List should have at most {MAX_ITEMS} items")
     return values  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 import orjson
 from aiohttp import web
 
+from zstack_mgmt.config import MAX_PAGE_BYTES
 from zstack_mgmt.core.answer import JsonText, body_of
 from zstack_mgmt.core.callers import ANONYMOUS, Caller
 from zstack_mgmt.core.errors import ApiError, BadRequest, InvalidSession, MethodNotAllowed, UnknownPath
@@ -29,7 +30,6 @@ from zstack_mgmt.service.parts import Service
 
 _OF_THE_DOOR = frozenset({"session", "timeout", "callid", "id", "serviceId", "creatingBundles", "headers"})
 _POLL = "PollApiJob"
-_MAX_RESULT_BYTES = 64 * 1024 * 1024
 
 
 async def post_message(request: web.Request) -> web.Response:
@@ -166,7 +166,7 @@ async def _whole(text: JsonText) -> Mapping[str, Any]:
     async for piece in text.rest:
         pieces.append(piece)
         size += len(piece)
-        if size > _MAX_RESULT_BYTES:
+        if size > MAX_PAGE_BYTES:
             await text.rest.aclose()
             raise BadRequest("the page is too large for a message; set a smaller limit")
     return orjson.loads(b"".join(pieces))
