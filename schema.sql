@@ -1,5 +1,5 @@
 -- The whole database, top to bottom, as a new one is made. `migrations/` has the steps that bring an older one here.
--- Times are the database's own; a uuid is 32 lower-case hex digits.
+-- Times are the database's own; a uuid is 32 lower-case hex digits. Queries compare text without case: by indexes on lower().
 
 -- The steps of `migrations/` that this database has.
 CREATE TABLE schema_steps (
@@ -11,6 +11,17 @@ CREATE TABLE schema_steps (
 CREATE TABLE installation (
     name   text COLLATE "C" PRIMARY KEY,
     value  text NOT NULL
+);
+
+-- Settings of the whole service; `chosen` is what an administrator has set in place of the default.
+CREATE TABLE global_configs (
+    uuid           text COLLATE "C" CONSTRAINT global_configs_pkey PRIMARY KEY,
+    category       text COLLATE "C" NOT NULL,
+    name           text COLLATE "C" NOT NULL,
+    description    text NOT NULL,
+    default_value  text NOT NULL,
+    chosen         text,
+    CONSTRAINT global_configs_name_key UNIQUE (category, name)
 );
 
 ------------------------------------------------------------------------------------------------------------------------
@@ -30,6 +41,7 @@ CREATE TABLE accounts (
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX accounts_folded_name_idx ON accounts (lower(name));
 
 CREATE TABLE users (
     uuid           text COLLATE "C" PRIMARY KEY,
@@ -46,6 +58,7 @@ CREATE TABLE users (
     CONSTRAINT users_account_name_key UNIQUE (account_uuid, name)
 );
 CREATE INDEX users_name_idx ON users (name);
+CREATE INDEX users_folded_name_idx ON users (lower(name));
 
 -- Earlier password hashes of an account or user, the newest first, for reuse rules.
 CREATE TABLE password_history (
@@ -65,6 +78,7 @@ CREATE TABLE user_groups (
     CONSTRAINT user_groups_account_name_key UNIQUE (account_uuid, name)
 );
 CREATE INDEX user_groups_name_idx ON user_groups (name);
+CREATE INDEX user_groups_folded_name_idx ON user_groups (lower(name));
 
 CREATE TABLE policies (
     uuid           text COLLATE "C" PRIMARY KEY,
@@ -75,7 +89,7 @@ CREATE TABLE policies (
     create_date    timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX policies_account_idx ON policies (account_uuid);
-CREATE INDEX policies_name_idx ON policies (name);
+CREATE INDEX policies_folded_name_idx ON policies (lower(name));
 
 CREATE TABLE group_members (
     group_uuid  text COLLATE "C" NOT NULL CONSTRAINT group_members_group_fkey REFERENCES user_groups (uuid) ON DELETE CASCADE,
@@ -97,6 +111,35 @@ CREATE TABLE group_policies (
     PRIMARY KEY (group_uuid, policy_uuid)
 );
 CREATE INDEX group_policies_policy_idx ON group_policies (policy_uuid);
+
+-- Roles of ZStack's API: statements that join those of users' policies. Keystone's roles, which allow nothing here, are below.
+CREATE TABLE policy_roles (
+    uuid          text COLLATE "C" CONSTRAINT policy_roles_pkey PRIMARY KEY,
+    account_uuid  text COLLATE "C" NOT NULL CONSTRAINT policy_roles_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
+    name          text COLLATE "C" NOT NULL,
+    description   text,
+    state         text NOT NULL DEFAULT 'Enabled' CONSTRAINT policy_roles_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    statements    jsonb NOT NULL,  -- in their wire form, each {"uuid": ..., "statement": {...}}
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    last_op_date  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX policy_roles_account_idx ON policy_roles (account_uuid);
+CREATE INDEX policy_roles_folded_name_idx ON policy_roles (lower(name));
+
+CREATE TABLE policy_role_users (
+    role_uuid  text COLLATE "C" NOT NULL CONSTRAINT policy_role_users_role_fkey REFERENCES policy_roles (uuid) ON DELETE CASCADE,
+    user_uuid  text COLLATE "C" NOT NULL CONSTRAINT policy_role_users_user_fkey REFERENCES users (uuid) ON DELETE CASCADE,
+    CONSTRAINT policy_role_users_pkey PRIMARY KEY (user_uuid, role_uuid)
+);
+CREATE INDEX policy_role_users_role_idx ON policy_role_users (role_uuid);
+
+-- For all users of the account, of now and later.
+CREATE TABLE policy_role_accounts (
+    role_uuid     text COLLATE "C" NOT NULL CONSTRAINT policy_role_accounts_role_fkey REFERENCES policy_roles (uuid) ON DELETE CASCADE,
+    account_uuid  text COLLATE "C" NOT NULL CONSTRAINT policy_role_accounts_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
+    CONSTRAINT policy_role_accounts_pkey PRIMARY KEY (account_uuid, role_uuid)
+);
+CREATE INDEX policy_role_accounts_role_idx ON policy_role_accounts (role_uuid);
 
 -- The value that a new account starts with. Changing a default leaves existing accounts alone.
 CREATE TABLE quota_defaults (
@@ -201,6 +244,19 @@ BEGIN
     END IF;
 END $$;
 
+-- Tags that an account can attach to resources of its own; each is a user tag there.
+CREATE TABLE tag_patterns (
+    uuid          text COLLATE "C" CONSTRAINT tag_patterns_pkey PRIMARY KEY,
+    name          text COLLATE "C" NOT NULL,
+    value         text COLLATE "C" NOT NULL,
+    description   text,
+    color         text,
+    type          text NOT NULL DEFAULT 'simple' CONSTRAINT tag_patterns_type_check CHECK (type IN ('simple', 'withToken')),
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    last_op_date  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX tag_patterns_folded_name_idx ON tag_patterns (lower(name));
+
 CREATE TABLE tags (
     uuid           text COLLATE "C" PRIMARY KEY,
     resource_uuid  text COLLATE "C" NOT NULL CONSTRAINT tags_resource_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
@@ -209,9 +265,11 @@ CREATE TABLE tags (
     type           text NOT NULL CONSTRAINT tags_type_check CHECK (type IN ('System', 'User')),
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now(),
+    pattern_uuid   text COLLATE "C" CONSTRAINT tags_pattern_fkey REFERENCES tag_patterns (uuid) ON DELETE CASCADE,
     CONSTRAINT tags_resource_tag_key UNIQUE (resource_uuid, type, tag)
 );
-CREATE INDEX tags_tag_idx ON tags (resource_type, type, tag);
+CREATE INDEX tags_pattern_idx ON tags (pattern_uuid) WHERE pattern_uuid IS NOT NULL;
+CREATE INDEX tags_folded_tag_idx ON tags (resource_type, type, lower(tag));
 
 -- The owner of each resource of an owned type.
 CREATE TABLE resource_owners (
@@ -225,6 +283,16 @@ CREATE TABLE resource_owners (
     last_op_date   timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 70);
 CREATE INDEX resource_owners_account_idx ON resource_owners (account_uuid, resource_type);
+
+-- Tags of either type with the account that owns their resource, if it is of an owned type.
+CREATE VIEW user_tags AS
+    SELECT g.uuid, g.resource_uuid, g.resource_type, g.tag, g.type, g.pattern_uuid AS tag_pattern_uuid, g.create_date,
+           g.last_op_date, o.account_uuid
+    FROM tags g LEFT JOIN resource_owners o ON o.resource_uuid = g.resource_uuid WHERE g.type = 'User';
+CREATE VIEW system_tags AS
+    SELECT g.uuid, g.resource_uuid, g.resource_type, g.tag, g.type, false AS inherent, g.create_date, g.last_op_date,
+           o.account_uuid
+    FROM tags g LEFT JOIN resource_owners o ON o.resource_uuid = g.resource_uuid WHERE g.type = 'System';
 
 -- A share without a receiver is to the public.
 CREATE TABLE resource_shares (
@@ -265,6 +333,7 @@ CREATE TABLE access_keys (
 );
 CREATE INDEX access_keys_account_idx ON access_keys (account_uuid);
 CREATE INDEX access_keys_user_idx ON access_keys (user_uuid);
+CREATE INDEX access_keys_folded_id_idx ON access_keys (lower(access_key_id));
 
 -- Signatures that have opened a change, until they are too old to be shown again.
 CREATE TABLE access_key_uses (
@@ -286,7 +355,9 @@ BEGIN
 END $$;
 
 SELECT resources_of('accounts', 'AccountVO'), resources_of('users', 'UserVO'), resources_of('user_groups', 'UserGroupVO'),
-       resources_of('policies', 'PolicyVO'), resources_of('quotas', 'QuotaVO'), resources_of('access_keys', 'AccessKeyVO');
+       resources_of('policies', 'PolicyVO'), resources_of('policy_roles', 'RoleVO'),
+       resources_of('quotas', 'QuotaVO'), resources_of('access_keys', 'AccessKeyVO'),
+       resources_of('tag_patterns', 'TagPatternVO');
 
 ------------------------------------------------------------------------------------------------------------------------
 -- What the Keystone door knows besides: projects, roles, and more about logins
@@ -356,6 +427,29 @@ CREATE VIEW role_grants AS
     UNION ALL
     SELECT uuid, 'a0000000000040008000000000000001', NULL, NULL, uuid FROM accounts WHERE type = 'SystemAdmin';
 
+-- What a user lets a program do in one project: its roles there, or fewer. Clients may choose the secret, so its hash is slow.
+CREATE TABLE application_credentials (
+    uuid          text COLLATE "C" CONSTRAINT application_credentials_pkey PRIMARY KEY,
+    login_uuid    text COLLATE "C" NOT NULL CONSTRAINT application_credentials_login_fkey
+                  REFERENCES resources (uuid) ON DELETE CASCADE,
+    project_uuid  text COLLATE "C" NOT NULL CONSTRAINT application_credentials_project_fkey
+                  REFERENCES projects (uuid) ON DELETE CASCADE,
+    name          text COLLATE "C" NOT NULL,
+    description   text,
+    secret_hash   text NOT NULL,
+    role_uuids    text[] COLLATE "C" NOT NULL,  -- those that it may use as long as its maker has them too
+    unrestricted  boolean NOT NULL,             -- may make and delete others
+    expires_at    timestamptz,
+    create_date   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT application_credentials_login_name_key UNIQUE (login_uuid, name)
+);
+CREATE INDEX application_credentials_project_idx ON application_credentials (project_uuid);
+
+-- The application credential that a token was opened with, whose end is the token's too.
+ALTER TABLE sessions ADD COLUMN credential_uuid text COLLATE "C" CONSTRAINT sessions_credential_fkey
+    REFERENCES application_credentials (uuid) ON DELETE CASCADE;
+CREATE INDEX sessions_credential_idx ON sessions (credential_uuid) WHERE credential_uuid IS NOT NULL;
+
 -- More about an account or user as a login. A login without a row has the defaults.
 CREATE TABLE login_details (
     login_uuid            text COLLATE "C" PRIMARY KEY CONSTRAINT login_details_login_fkey REFERENCES resources (uuid) ON DELETE CASCADE,
@@ -390,6 +484,56 @@ CREATE TABLE domain_quotas (
     value         numeric NOT NULL CONSTRAINT domain_quotas_value_check CHECK (value >= -1),
     CONSTRAINT domain_quotas_pkey PRIMARY KEY (account_uuid, item)
 );
+
+-- What `/v3` shows of other services: regions, services and where they are. The identity service itself is computed.
+CREATE TABLE catalog_regions (
+    id           text COLLATE "C" CONSTRAINT catalog_regions_pkey PRIMARY KEY,  -- chosen by clients
+    parent_id    text COLLATE "C" CONSTRAINT catalog_regions_parent_fkey REFERENCES catalog_regions (id) ON DELETE CASCADE,
+    description  text NOT NULL DEFAULT '',
+    extra        jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX catalog_regions_parent_idx ON catalog_regions (parent_id);
+
+CREATE TABLE catalog_services (
+    uuid         text COLLATE "C" CONSTRAINT catalog_services_pkey PRIMARY KEY,
+    type         text COLLATE "C" NOT NULL,
+    name         text COLLATE "C",
+    description  text,
+    enabled      boolean NOT NULL,
+    extra        jsonb NOT NULL DEFAULT '{}'
+);
+
+CREATE TABLE catalog_endpoints (
+    uuid          text COLLATE "C" CONSTRAINT catalog_endpoints_pkey PRIMARY KEY,
+    service_uuid  text COLLATE "C" NOT NULL CONSTRAINT catalog_endpoints_service_fkey
+                  REFERENCES catalog_services (uuid) ON DELETE CASCADE,
+    region_id     text COLLATE "C" CONSTRAINT catalog_endpoints_region_fkey REFERENCES catalog_regions (id),
+    interface     text NOT NULL CONSTRAINT catalog_endpoints_interface_check CHECK (interface IN ('public', 'internal', 'admin')),
+    url           text NOT NULL,
+    enabled       boolean NOT NULL,
+    extra         jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX catalog_endpoints_service_idx ON catalog_endpoints (service_uuid);
+CREATE INDEX catalog_endpoints_region_idx ON catalog_endpoints (region_id);
+
+-- The catalog's version, which each change of what tokens show renews, so that processes can keep what they have read.
+-- It is no number: one that a restored backup has had before means something else now.
+CREATE TABLE catalog_versions (
+    is_present  boolean CONSTRAINT catalog_versions_pkey PRIMARY KEY DEFAULT true
+                CONSTRAINT catalog_versions_singleton_check CHECK (is_present),
+    version     uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO catalog_versions DEFAULT VALUES;
+
+CREATE FUNCTION renew_catalog_version() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE catalog_versions SET version = gen_random_uuid();
+    RETURN NULL;
+END $$;
+CREATE TRIGGER renew_catalog_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON catalog_services
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_catalog_version();
+CREATE TRIGGER renew_catalog_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON catalog_endpoints
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_catalog_version();
 
 -- How much of a resource projects and domains may have that have no limit of their own for it. -1: any number.
 CREATE TABLE registered_limits (
@@ -426,10 +570,11 @@ CREATE TABLE zones (
     description   text,
     state         text NOT NULL DEFAULT 'Enabled' CONSTRAINT zones_state_check CHECK (state IN ('Enabled', 'Disabled')),
     type          text NOT NULL DEFAULT 'zstack',
+    is_default    boolean NOT NULL DEFAULT false,
     create_date   timestamptz NOT NULL DEFAULT now(),
     last_op_date  timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX zones_name_idx ON zones (name);
+CREATE INDEX zones_folded_name_idx ON zones (lower(name));
 SELECT resources_of('zones', 'ZoneVO');
 
 CREATE TABLE clusters (
@@ -440,11 +585,48 @@ CREATE TABLE clusters (
     hypervisor_type  text NOT NULL CONSTRAINT clusters_hypervisor_check CHECK (hypervisor_type IN ('KVM', 'Simulator')),
     zone_uuid        text COLLATE "C" NOT NULL CONSTRAINT clusters_zone_fkey REFERENCES zones (uuid) ON DELETE CASCADE,
     type             text NOT NULL DEFAULT 'zstack',
+    architecture     text,  -- of the VMs that run there; NULL: any
     create_date      timestamptz NOT NULL DEFAULT now(),
     last_op_date     timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX clusters_zone_idx ON clusters (zone_uuid);
-CREATE INDEX clusters_name_idx ON clusters (name);
+CREATE INDEX clusters_folded_name_idx ON clusters (lower(name));
+
+-- Where volumes and images are said to be. There is one of each, for all zones.
+CREATE TABLE primary_storages (
+    uuid            text COLLATE "C" PRIMARY KEY,
+    name            text COLLATE "C" NOT NULL,
+    description     text,
+    url             text NOT NULL,
+    type            text NOT NULL,
+    state           text NOT NULL DEFAULT 'Enabled' CONSTRAINT primary_storages_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    status          text NOT NULL DEFAULT 'Connected',
+    mount_path      text NOT NULL,
+    total_capacity  bigint,  -- bytes, as an administrator has said; NULL: unknown
+    create_date     timestamptz NOT NULL DEFAULT now(),
+    last_op_date    timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE backup_storages (
+    uuid            text COLLATE "C" PRIMARY KEY,
+    name            text COLLATE "C" NOT NULL,
+    description     text,
+    url             text NOT NULL,
+    type            text NOT NULL,
+    state           text NOT NULL DEFAULT 'Enabled' CONSTRAINT backup_storages_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    status          text NOT NULL DEFAULT 'Connected',
+    total_capacity  bigint,  -- bytes, as an administrator has said; NULL: unknown
+    create_date     timestamptz NOT NULL DEFAULT now(),
+    last_op_date    timestamptz NOT NULL DEFAULT now()
+);
+SELECT resources_of('primary_storages', 'PrimaryStorageVO'), resources_of('backup_storages', 'BackupStorageVO');
+INSERT INTO primary_storages (uuid, name, url, type, mount_path)
+    VALUES ('a0000000000040008000000000000011', 'primary-storage', '/zstack_ps', 'LocalStorage', '/zstack_ps');
+INSERT INTO backup_storages (uuid, name, url, type)
+    VALUES ('a0000000000040008000000000000012', 'backup-storage', 'http://', 'ImageStoreBackupStorage');
+CREATE VIEW primary_storage_clusters AS
+    SELECT p.uuid AS primary_storage_uuid, c.uuid AS cluster_uuid FROM primary_storages p CROSS JOIN clusters c;
+CREATE VIEW backup_storage_zones AS
+    SELECT b.uuid AS backup_storage_uuid, z.uuid AS zone_uuid FROM backup_storages b CROSS JOIN zones z;
 
 -- available_*: the total minus what the VMs with this host_uuid have; kept by the trigger charge_host alone.
 CREATE TABLE hosts (
@@ -475,7 +657,8 @@ CREATE TABLE hosts (
 ) WITH (fillfactor = 50);
 CREATE INDEX hosts_cluster_idx ON hosts (cluster_uuid);
 CREATE INDEX hosts_zone_idx ON hosts (zone_uuid);
-CREATE INDEX hosts_name_idx ON hosts (name);
+CREATE INDEX hosts_folded_name_idx ON hosts (lower(name));
+CREATE INDEX hosts_folded_ip_idx ON hosts (lower(management_ip));
 
 CREATE TABLE images (
     uuid            text COLLATE "C" PRIMARY KEY,
@@ -495,18 +678,19 @@ CREATE TABLE images (
     platform        text NOT NULL,
     format          text NOT NULL,
     system          boolean NOT NULL,
+    architecture    text,
     export_url      text,
     export_md5_sum  text,
     create_date     timestamptz NOT NULL DEFAULT now(),
     last_op_date    timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX images_name_idx ON images (name);
+CREATE INDEX images_folded_name_idx ON images (lower(name));
 
--- The storage is named, not kept: nothing here moves image data.
+-- Nothing here moves image data.
 CREATE TABLE image_backup_storages (
     id                   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     image_uuid           text COLLATE "C" NOT NULL CONSTRAINT image_backup_storages_image_fkey REFERENCES images (uuid) ON DELETE CASCADE,
-    backup_storage_uuid  text COLLATE "C" NOT NULL,
+    backup_storage_uuid  text COLLATE "C" NOT NULL CONSTRAINT image_backup_storages_storage_fkey REFERENCES backup_storages (uuid),
     install_path         text NOT NULL,
     status               text NOT NULL DEFAULT 'Ready',
     create_date          timestamptz NOT NULL DEFAULT now(),
@@ -521,6 +705,7 @@ CREATE TABLE instance_offerings (
     cpu_num             int NOT NULL,
     cpu_speed           int NOT NULL DEFAULT 0,
     memory_size         bigint NOT NULL,  -- bytes
+    reserved_memory_size bigint NOT NULL DEFAULT 0,
     type                text NOT NULL DEFAULT 'UserVm',
     allocator_strategy  text NOT NULL,
     sort_key            int NOT NULL DEFAULT 0,
@@ -528,7 +713,7 @@ CREATE TABLE instance_offerings (
     create_date         timestamptz NOT NULL DEFAULT now(),
     last_op_date        timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX instance_offerings_name_idx ON instance_offerings (name);
+CREATE INDEX instance_offerings_folded_name_idx ON instance_offerings (lower(name));
 
 CREATE TABLE disk_offerings (
     uuid                text COLLATE "C" PRIMARY KEY,
@@ -542,7 +727,7 @@ CREATE TABLE disk_offerings (
     create_date         timestamptz NOT NULL DEFAULT now(),
     last_op_date        timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX disk_offerings_name_idx ON disk_offerings (name);
+CREATE INDEX disk_offerings_folded_name_idx ON disk_offerings (lower(name));
 
 CREATE TABLE l2_networks (
     uuid                text COLLATE "C" PRIMARY KEY,
@@ -557,7 +742,7 @@ CREATE TABLE l2_networks (
     CONSTRAINT l2_networks_vlan_check CHECK ((type = 'L2VlanNetwork') = (vlan IS NOT NULL))
 );
 CREATE INDEX l2_networks_zone_idx ON l2_networks (zone_uuid);
-CREATE INDEX l2_networks_name_idx ON l2_networks (name);
+CREATE INDEX l2_networks_folded_name_idx ON l2_networks (lower(name));
 CREATE VIEW l2_vlan_networks AS SELECT * FROM l2_networks WHERE type = 'L2VlanNetwork';
 
 -- What a hypervisor calls the network.
@@ -589,7 +774,7 @@ CREATE TABLE l3_networks (
 );
 CREATE INDEX l3_networks_l2_idx ON l3_networks (l2_network_uuid);
 CREATE INDEX l3_networks_zone_idx ON l3_networks (zone_uuid);
-CREATE INDEX l3_networks_name_idx ON l3_networks (name);
+CREATE INDEX l3_networks_folded_name_idx ON l3_networks (lower(name));
 
 CREATE TABLE l3_network_dns (
     id               bigint GENERATED ALWAYS AS IDENTITY,
@@ -637,9 +822,12 @@ CREATE TABLE vm_instances (
     type                    text NOT NULL DEFAULT 'UserVm',
     hypervisor_type         text,
     memory_size             bigint NOT NULL,  -- bytes
+    reserved_memory_size    bigint NOT NULL DEFAULT 0,
     cpu_num                 int NOT NULL,
     cpu_speed               int NOT NULL DEFAULT 0,
     allocator_strategy      text,
+    guest_os_type           text,
+    architecture            text,
     state                   text NOT NULL CONSTRAINT vm_instances_state_check CHECK (state IN (
                                 'Created', 'Starting', 'Running', 'Stopping', 'Stopped', 'Rebooting', 'Destroying', 'Destroyed',
                                 'Migrating', 'Expunging', 'Pausing', 'Paused', 'Resuming', 'VolumeMigrating', 'Unknown')),
@@ -648,7 +836,7 @@ CREATE TABLE vm_instances (
     last_op_date            timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT vm_instances_host_check CHECK (host_uuid IS NOT NULL OR state NOT IN ('Running', 'Paused'))
 ) WITH (fillfactor = 70);
-CREATE INDEX vm_instances_name_idx ON vm_instances (name);
+CREATE INDEX vm_instances_folded_name_idx ON vm_instances (lower(name));
 CREATE INDEX vm_instances_host_idx ON vm_instances (host_uuid);
 CREATE INDEX vm_instances_last_host_idx ON vm_instances (last_host_uuid);
 CREATE INDEX vm_instances_cluster_idx ON vm_instances (cluster_uuid);
@@ -770,6 +958,16 @@ CREATE TABLE used_ips (
 );
 CREATE INDEX used_ips_range_idx ON used_ips (ip_range_uuid, value);
 
+-- Taken addresses as clients see them. Either half is found by its own indexes.
+CREATE VIEW used_addresses AS
+    SELECT n.uuid, u.ip_range_uuid, u.l3_network_uuid, 4 AS ip_version, n.ip, n.netmask, n.gateway, NULL AS used_for,
+           u.value AS ip_in_long, n.uuid AS vm_nic_uuid, n.create_date, n.last_op_date, o.account_uuid
+    FROM vm_nics n JOIN used_ips u ON u.vm_nic_uuid = n.uuid LEFT JOIN resource_owners o ON o.resource_uuid = n.uuid
+    UNION ALL
+    SELECT p.uuid, u.ip_range_uuid, u.l3_network_uuid, 4, p.ip, p.netmask, p.gateway, 'Vip', u.value, NULL, p.create_date,
+           p.last_op_date, o.account_uuid
+    FROM vips p JOIN used_ips u ON u.vip_uuid = p.uuid LEFT JOIN resource_owners o ON o.resource_uuid = p.uuid;
+
 CREATE FUNCTION free_address() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE ip_ranges SET next_value = least(next_value, OLD.value) WHERE uuid = OLD.ip_range_uuid;
@@ -827,7 +1025,7 @@ CREATE TABLE volumes (
     uuid                  text COLLATE "C" PRIMARY KEY,
     name                  text COLLATE "C" NOT NULL,
     description           text,
-    primary_storage_uuid  text COLLATE "C",
+    primary_storage_uuid  text COLLATE "C" CONSTRAINT volumes_storage_fkey REFERENCES primary_storages (uuid),
     vm_instance_uuid      text COLLATE "C" CONSTRAINT volumes_vm_fkey REFERENCES vm_instances (uuid),
     disk_offering_uuid    text COLLATE "C" CONSTRAINT volumes_offering_fkey REFERENCES disk_offerings (uuid) ON DELETE SET NULL,
     root_image_uuid       text COLLATE "C" CONSTRAINT volumes_image_fkey REFERENCES images (uuid) ON DELETE SET NULL,
@@ -841,12 +1039,15 @@ CREATE TABLE volumes (
     status                text NOT NULL CONSTRAINT volumes_status_check
                           CHECK (status IN ('Creating', 'Ready', 'NotInstantiated', 'Deleted', 'Migrating')),
     is_shareable          boolean NOT NULL DEFAULT false,
+    last_attach_date      timestamptz,
+    last_detach_date      timestamptz,
+    last_vm_instance_uuid text COLLATE "C",
     job_uuid              text COLLATE "C",
     create_date           timestamptz NOT NULL DEFAULT now(),
     last_op_date          timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT volumes_device_key UNIQUE (vm_instance_uuid, device_id)
 );
-CREATE INDEX volumes_name_idx ON volumes (name);
+CREATE INDEX volumes_folded_name_idx ON volumes (lower(name));
 CREATE INDEX volumes_offering_idx ON volumes (disk_offering_uuid);
 CREATE INDEX volumes_image_idx ON volumes (root_image_uuid);
 
@@ -859,7 +1060,7 @@ CREATE TABLE volume_snapshots (
     tree_uuid                     text COLLATE "C" NOT NULL,
     parent_uuid                   text COLLATE "C" CONSTRAINT volume_snapshots_parent_fkey
                                   REFERENCES volume_snapshots (uuid) ON DELETE SET NULL,
-    primary_storage_uuid          text COLLATE "C",
+    primary_storage_uuid          text COLLATE "C" CONSTRAINT volume_snapshots_storage_fkey REFERENCES primary_storages (uuid),
     primary_storage_install_path  text,
     volume_type                   text NOT NULL,
     format                        text,
@@ -899,20 +1100,29 @@ CREATE FUNCTION volume_use(p_type text, p_status text, p_size bigint) RETURNS js
         || CASE WHEN p_type = 'Data' AND p_status <> 'Deleted' THEN '{"volume.data.num": 1}' ELSE '{}'::jsonb END
 $$;
 
--- Bytes that are kept of what an account's people have written: policies, users, groups, scheduler jobs and triggers, and
--- the tags of all that it owns.
+CREATE FUNCTION image_use(p_status text, p_size bigint) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_build_object('image.size', p_size)
+        || CASE WHEN p_status <> 'Deleted' THEN '{"image.num": 1}'::jsonb ELSE '{}' END
+$$;
+
+-- Bytes that are kept of what an account's people have written: policies, roles, users, groups, tags to be attached, scheduler jobs
+-- and triggers, long jobs, and the tags of all that it owns.
 CREATE FUNCTION text_use(p_type text, p_uuid text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_size bigint := (SELECT coalesce(sum(octet_length(tag)), 0) FROM tags WHERE resource_uuid = p_uuid);
 BEGIN
     v_size := v_size + coalesce(CASE p_type
         WHEN 'PolicyVO' THEN (SELECT octet_length(concat(name, description, statements)) FROM policies WHERE uuid = p_uuid)
+        WHEN 'RoleVO' THEN (SELECT octet_length(concat(name, description, statements)) FROM policy_roles WHERE uuid = p_uuid)
         WHEN 'UserVO' THEN (SELECT octet_length(concat(name, description)) FROM users WHERE uuid = p_uuid)
         WHEN 'UserGroupVO' THEN (SELECT octet_length(concat(name, description)) FROM user_groups WHERE uuid = p_uuid)
+        WHEN 'TagPatternVO' THEN (SELECT octet_length(concat(name, value, description, color)) FROM tag_patterns WHERE uuid = p_uuid)
         WHEN 'SchedulerJobVO' THEN (
             SELECT octet_length(concat(name, description, parameters)) FROM scheduler_jobs WHERE uuid = p_uuid)
         WHEN 'SchedulerTriggerVO' THEN (
-            SELECT octet_length(concat(name, description, cron)) FROM scheduler_triggers WHERE uuid = p_uuid) END, 0);
+            SELECT octet_length(concat(name, description, cron)) FROM scheduler_triggers WHERE uuid = p_uuid)
+        WHEN 'LongJobVO' THEN (
+            SELECT octet_length(concat(name, description, job_data)) FROM long_jobs WHERE uuid = p_uuid) END, 0);
     RETURN CASE WHEN v_size > 0 THEN jsonb_build_object('text.size', v_size) ELSE '{}' END;
 END $$;
 
@@ -920,7 +1130,7 @@ CREATE FUNCTION quota_use(p_type text, p_uuid text) RETURNS jsonb LANGUAGE sql S
     SELECT text_use(p_type, p_uuid) || coalesce(CASE p_type
         WHEN 'VmInstanceVO' THEN (SELECT vm_use(state, cpu_num, memory_size) FROM vm_instances WHERE uuid = p_uuid)
         WHEN 'VolumeVO' THEN (SELECT volume_use(type, status, size) FROM volumes WHERE uuid = p_uuid)
-        WHEN 'ImageVO' THEN (SELECT jsonb_build_object('image.num', 1, 'image.size', actual_size) FROM images WHERE uuid = p_uuid)
+        WHEN 'ImageVO' THEN (SELECT image_use(status, actual_size) FROM images WHERE uuid = p_uuid)
         WHEN 'VolumeSnapshotVO' THEN '{"snapshot.volume.num": 1}'
         WHEN 'L3NetworkVO' THEN '{"l3.num": 1}'
         WHEN 'VipVO' THEN '{"vip.num": 1}'
@@ -934,7 +1144,8 @@ BEGIN
 END $$;
 CREATE TRIGGER note_use_of_owner BEFORE INSERT ON resource_owners FOR EACH ROW
     WHEN (NEW.resource_type IN ('VmInstanceVO', 'VolumeVO', 'ImageVO', 'VolumeSnapshotVO', 'L3NetworkVO', 'VipVO', 'EipVO',
-                                'PolicyVO', 'UserVO', 'UserGroupVO', 'SchedulerJobVO', 'SchedulerTriggerVO'))
+                                'PolicyVO', 'RoleVO', 'UserVO', 'UserGroupVO', 'TagPatternVO', 'SchedulerJobVO', 'SchedulerTriggerVO',
+                                'LongJobVO'))
     EXECUTE FUNCTION note_use_of_owner();
 
 CREATE FUNCTION renew_use() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -945,6 +1156,9 @@ END $$;
 CREATE TRIGGER renew_use AFTER UPDATE OF state, cpu_num, memory_size ON vm_instances FOR EACH ROW
     WHEN (vm_stage(OLD.state) <> vm_stage(NEW.state) OR OLD.cpu_num <> NEW.cpu_num OR OLD.memory_size <> NEW.memory_size)
     EXECUTE FUNCTION renew_use();
+CREATE TRIGGER renew_use AFTER UPDATE OF status, actual_size ON images FOR EACH ROW
+    WHEN (OLD.status <> NEW.status OR OLD.actual_size <> NEW.actual_size)
+    EXECUTE FUNCTION renew_use();
 CREATE TRIGGER renew_use AFTER UPDATE OF type, status, size ON volumes FOR EACH ROW
     WHEN ((OLD.status = 'Deleted') <> (NEW.status = 'Deleted') OR OLD.type <> NEW.type OR OLD.size <> NEW.size)
     EXECUTE FUNCTION renew_use();
@@ -953,6 +1167,8 @@ CREATE TRIGGER renew_use AFTER UPDATE OF name, description ON users FOR EACH ROW
     WHEN ((OLD.name, OLD.description) IS DISTINCT FROM (NEW.name, NEW.description)) EXECUTE FUNCTION renew_use();
 CREATE TRIGGER renew_use AFTER UPDATE OF name, description ON user_groups FOR EACH ROW
     WHEN ((OLD.name, OLD.description) IS DISTINCT FROM (NEW.name, NEW.description)) EXECUTE FUNCTION renew_use();
+CREATE TRIGGER renew_use AFTER UPDATE OF name, value, description, color ON tag_patterns FOR EACH ROW EXECUTE FUNCTION renew_use();
+CREATE TRIGGER renew_use AFTER UPDATE OF name, description, statements ON policy_roles FOR EACH ROW EXECUTE FUNCTION renew_use();
 
 CREATE FUNCTION renew_use_of_tags() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -963,6 +1179,8 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER renew_use_more AFTER INSERT ON tags REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION renew_use_of_tags();
+CREATE TRIGGER renew_use_other AFTER UPDATE ON tags REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION renew_use_of_tags();
 CREATE TRIGGER renew_use_less AFTER DELETE ON tags REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION renew_use_of_tags();
@@ -1067,6 +1285,7 @@ RETURNS SETOF text LANGUAGE sql STABLE AS $$
     WHERE v.uuid = p_vm AND h.state = 'Enabled' AND h.status = 'Connected' AND (p_host IS NULL OR h.uuid = p_host)
       AND (p_cluster IS NULL OR h.cluster_uuid = p_cluster) AND (v.zone_uuid IS NULL OR h.zone_uuid = v.zone_uuid)
       AND (v.hypervisor_type IS NULL OR h.hypervisor_type = v.hypervisor_type)
+      AND (c.architecture IS NULL OR v.architecture IS NULL OR c.architecture = v.architecture)
       AND (NOT p_roomy OR (h.available_cpu_capacity >= v.cpu_num AND h.available_memory_capacity >= v.memory_size))
       AND NOT EXISTS (
           SELECT FROM vm_nics n JOIN l3_networks l ON l.uuid = n.l3_network_uuid
@@ -1157,6 +1376,45 @@ BEGIN
 END $$;
 
 ------------------------------------------------------------------------------------------------------------------------
+-- Consoles
+------------------------------------------------------------------------------------------------------------------------
+
+-- Console proxy agents, each with the time until which it is taken to live.
+CREATE TABLE console_agents (
+    uuid                         text COLLATE "C" PRIMARY KEY,
+    description                  text,
+    management_ip                text NOT NULL CONSTRAINT console_agents_address_check CHECK (length(management_ip) <= 253),
+    listen_port                  int NOT NULL,
+    console_proxy_overridden_ip  text NOT NULL DEFAULT '0.0.0.0',
+    console_proxy_port           int NOT NULL,  -- that clients are told
+    state                        text NOT NULL DEFAULT 'Enabled' CONSTRAINT console_agents_state_check CHECK (state IN ('Enabled', 'Disabled')),
+    alive_until                  timestamptz NOT NULL,
+    asked_at                     timestamptz NOT NULL DEFAULT '-infinity',  -- for a sign of life, last
+    answered_at                  timestamptz NOT NULL DEFAULT now(),
+    create_date                  timestamptz NOT NULL DEFAULT now(),
+    last_op_date                 timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT console_agents_address_key UNIQUE (management_ip, listen_port)
+) WITH (fillfactor = 50);
+
+-- What opens a console, once. A console ends with the session or key of whoever asked for it.
+CREATE TABLE console_tokens (
+    token_hash       bytea CONSTRAINT console_tokens_pkey PRIMARY KEY,
+    vm_uuid          text COLLATE "C" NOT NULL CONSTRAINT console_tokens_vm_fkey REFERENCES vm_instances (uuid) ON DELETE CASCADE,
+    account_uuid     text COLLATE "C" NOT NULL CONSTRAINT console_tokens_account_fkey REFERENCES accounts (uuid) ON DELETE CASCADE,
+    user_uuid        text COLLATE "C" NOT NULL,
+    session_hash     bytea,
+    access_key_uuid  text COLLATE "C",
+    kind             text NOT NULL CONSTRAINT console_tokens_kind_check CHECK (kind IN ('vnc', 'serial')),
+    remote           text,  -- the only address from which it opens the console
+    expires_at       timestamptz NOT NULL
+);
+CREATE INDEX console_tokens_vm_idx ON console_tokens (vm_uuid, user_uuid);
+CREATE INDEX console_tokens_account_idx ON console_tokens (account_uuid);
+CREATE INDEX console_tokens_expires_idx ON console_tokens (expires_at);
+
+SELECT resources_of('console_agents', 'ConsoleProxyAgentVO');
+
+------------------------------------------------------------------------------------------------------------------------
 -- API jobs: the ledger. Redis only rings; every truth about a job is here.
 ------------------------------------------------------------------------------------------------------------------------
 
@@ -1164,8 +1422,18 @@ END $$;
 -- is there: a claim locks the row FOR KEY SHARE, and `leave_workers` deletes it before it takes anything back.
 CREATE TABLE workers (
     owner        text COLLATE "C" CONSTRAINT workers_pkey PRIMARY KEY,  -- host:pid:number
-    lease_until  timestamptz NOT NULL
+    lease_until  timestamptz NOT NULL,
+    kind         text  -- of its work: jobs, webhooks; none: a release that did not tell
 ) WITH (fillfactor = 50);
+
+-- The processes that answer calls; each renews its row, and forgets those of the dead.
+CREATE TABLE api_processes (
+    uuid        text COLLATE "C" CONSTRAINT api_processes_pkey PRIMARY KEY,
+    host_name   text NOT NULL,
+    join_date   timestamptz NOT NULL DEFAULT now(),
+    heart_beat  timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+CREATE VIEW management_nodes AS SELECT * FROM api_processes WHERE heart_beat > now() - interval '30 seconds';
 
 -- Periodic work: whoever moves `next_at` on does it.
 CREATE TABLE periodic_tasks (
@@ -1225,6 +1493,41 @@ CREATE INDEX api_jobs_queued_idx ON api_jobs (deadline_at) WHERE state = 'queued
 CREATE INDEX api_jobs_account_idx ON api_jobs (account_uuid, seq);
 CREATE INDEX api_jobs_seq_idx ON api_jobs (seq);
 CREATE INDEX api_jobs_expires_idx ON api_jobs (expires_at) WHERE expires_at IS NOT NULL;
+-- Jobs that did not succeed are few, and asked for: of all accounts, or of one.
+CREATE INDEX api_jobs_unsuccessful_idx ON api_jobs (state, seq) WHERE state IN ('failed', 'canceled');
+CREATE INDEX api_jobs_unsuccessful_account_idx ON api_jobs (account_uuid, state, seq) WHERE state IN ('failed', 'canceled');
+
+-- How many bytes the jobs and deliveries of an account keep, as changes that add up: statements only insert here, so that no
+-- job waits for another of its account. `trim_jobs` adds them up.
+CREATE TABLE kept_bytes (
+    account_uuid  text COLLATE "C" NOT NULL,
+    bytes         bigint NOT NULL
+);
+
+-- What a job keeps, its row with the index entries included.
+CREATE FUNCTION job_bytes(p_job api_jobs) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+    SELECT 500 + coalesce(octet_length(p_job.request), 0) + coalesce(octet_length(p_job.secrets), 0)
+         + coalesce(octet_length(p_job.result), 0)
+$$;
+
+CREATE FUNCTION note_kept_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO kept_bytes (account_uuid, bytes)
+    SELECT c.account_uuid, sum(CASE TG_OP WHEN 'INSERT' THEN job_bytes(c) ELSE -job_bytes(c) END) FROM changed c GROUP BY 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_kept_more AFTER INSERT ON api_jobs REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION note_kept_jobs();
+CREATE TRIGGER note_kept_less AFTER DELETE ON api_jobs REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION note_kept_jobs();
+
+-- The trace that a job belongs to (W3C Trace Context), where traces are on.
+CREATE TABLE job_traces (
+    job_uuid     text COLLATE "C" CONSTRAINT job_traces_pkey PRIMARY KEY,
+    traceparent  text NOT NULL,
+    create_date  timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX job_traces_date_idx ON job_traces (create_date);
 
 -- Who changed what, from where, and how it ended: every mutating call, also those refused for want of permission.
 CREATE TABLE audits (
@@ -1244,7 +1547,7 @@ CREATE TABLE audits (
 );
 CREATE INDEX audits_date_idx ON audits (create_date);
 CREATE INDEX audits_account_idx ON audits (account_uuid, id);
-CREATE INDEX audits_target_idx ON audits (target) WHERE target IS NOT NULL;
+CREATE INDEX audits_folded_target_idx ON audits (lower(target)) WHERE target IS NOT NULL;
 
 -- The resources that an unfinished job names. Jobs with a shared row run beside each other; any other pair in order of seq.
 CREATE TABLE api_job_keys (
@@ -1479,6 +1782,9 @@ BEGIN
         SELECT j.account_uuid, j.user_uuid, j.access_key_uuid, j.api, j.target, j.uuid, j.request_id, j.remote, j.state,
                CASE WHEN j.state <> 'succeeded' THEN j.result::json -> 'error' ->> 'code' END, j.changes
         FROM ended j
+    ), kept AS (
+        INSERT INTO kept_bytes (account_uuid, bytes)
+        SELECT j.account_uuid, sum(coalesce(octet_length(j.result), 0)) FROM ended j GROUP BY 1
     )
     SELECT count(*), array_agg(j.seq) FILTER (WHERE j.keyed), coalesce(bool_or(j.web_hook IS NOT NULL), false)
     INTO v_count, v_keyed, v_hooked FROM ended j;
@@ -1608,11 +1914,17 @@ DECLARE
     v_count int;
     v_more int;
 BEGIN
-    UPDATE api_jobs j SET state = 'expired', result = NULL, request = NULL, secrets = NULL,
-           expires_at = now() + make_interval(secs => p_tombstone_s)
-    WHERE j.uuid IN (SELECT d.uuid FROM api_jobs d WHERE d.expires_at < now() AND d.state <> 'expired'
-                     LIMIT p_limit FOR UPDATE SKIP LOCKED);
-    GET DIAGNOSTICS v_count = ROW_COUNT;
+    WITH old AS (
+        SELECT d.uuid, d.account_uuid, job_bytes(d) AS bytes FROM api_jobs d
+        WHERE d.expires_at < now() AND d.state <> 'expired' LIMIT p_limit FOR UPDATE SKIP LOCKED
+    ), expired AS (
+        UPDATE api_jobs j SET state = 'expired', result = NULL, request = NULL, secrets = NULL,
+               expires_at = now() + make_interval(secs => p_tombstone_s)
+        FROM old WHERE j.uuid = old.uuid RETURNING j.account_uuid, job_bytes(j) - old.bytes AS bytes
+    ), kept AS (
+        INSERT INTO kept_bytes (account_uuid, bytes) SELECT e.account_uuid, sum(e.bytes) FROM expired e GROUP BY 1
+    )
+    SELECT count(*) INTO v_count FROM expired;
     DELETE FROM api_jobs j
     WHERE j.uuid IN (SELECT d.uuid FROM api_jobs d WHERE d.expires_at < now() AND d.state = 'expired'
                      LIMIT p_limit FOR UPDATE SKIP LOCKED);
@@ -1678,6 +1990,64 @@ CREATE TABLE webhook_attempts (
     CONSTRAINT webhook_attempts_pkey PRIMARY KEY (delivery_id, epoch)
 );
 
+-- A delivery keeps its body, and the replies of its attempts, which go with it.
+CREATE FUNCTION note_kept_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO kept_bytes (account_uuid, bytes)
+    SELECT c.account_uuid, sum(500 + octet_length(c.body)) FROM changed c GROUP BY 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_kept_more AFTER INSERT ON webhook_deliveries REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION note_kept_deliveries();
+
+CREATE FUNCTION note_kept_attempts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO kept_bytes (account_uuid, bytes)
+    SELECT d.account_uuid, sum(200 + coalesce(octet_length(c.reply), 0))
+    FROM changed c JOIN webhook_deliveries d ON d.id = c.delivery_id GROUP BY 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_kept_more AFTER INSERT ON webhook_attempts REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION note_kept_attempts();
+
+CREATE FUNCTION forget_attempts() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    WITH attempts AS (
+        DELETE FROM webhook_attempts a USING changed c WHERE a.delivery_id = c.id
+        RETURNING c.account_uuid, 200 + coalesce(octet_length(a.reply), 0) AS bytes
+    )
+    INSERT INTO kept_bytes (account_uuid, bytes)
+    SELECT account_uuid, -sum(bytes) FROM (
+        SELECT account_uuid, bytes FROM attempts UNION ALL SELECT account_uuid, 500 + octet_length(body) FROM changed) gone
+    GROUP BY 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER forget_attempts AFTER DELETE ON webhook_deliveries REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION forget_attempts();
+
+-- Forgets the oldest ended jobs, with their settled deliveries, of the accounts that keep more than so many bytes; as many
+-- jobs of each as its excess takes, at most p_limit. Returns the jobs it deleted.
+CREATE FUNCTION trim_jobs(p_max bigint, p_limit int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    v_over record;
+    v_uuids text[];
+    v_count int := 0;
+BEGIN
+    WITH gone AS (DELETE FROM kept_bytes RETURNING account_uuid, bytes)
+    INSERT INTO kept_bytes SELECT account_uuid, sum(bytes) FROM gone GROUP BY 1 HAVING sum(bytes) > 0;
+    FOR v_over IN SELECT account_uuid, sum(bytes) - p_max AS excess FROM kept_bytes GROUP BY 1 HAVING sum(bytes) > p_max LOOP
+        v_uuids := ARRAY(SELECT o.uuid FROM (
+            SELECT j.uuid, sum(job_bytes(j)) OVER (ORDER BY j.seq) - job_bytes(j) AS before
+            FROM api_jobs j WHERE j.account_uuid = v_over.account_uuid AND j.state NOT IN ('queued', 'running')
+            ORDER BY j.seq LIMIT p_limit) o
+            WHERE o.before < v_over.excess);
+        DELETE FROM webhook_deliveries d WHERE d.id IN (SELECT 'msg_' || u FROM unnest(v_uuids) u) AND d.state <> 'pending';
+        DELETE FROM api_jobs j WHERE j.uuid = ANY (v_uuids);
+        v_count := v_count + cardinality(v_uuids);
+    END LOOP;
+    RETURN v_count;
+END $$;
+
 -- A receiver with work belongs to one worker at a time, so that its limit of requests in flight can be kept in one
 -- process. The row goes away with the work.
 CREATE TABLE webhook_receivers (
@@ -1733,7 +2103,7 @@ CREATE TABLE scheduler_triggers (
     last_op_date        timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT scheduler_triggers_cron_check CHECK ((scheduler_type = 'cron') = (cron IS NOT NULL))
 );
-CREATE INDEX scheduler_triggers_name_idx ON scheduler_triggers (name);
+CREATE INDEX scheduler_triggers_folded_name_idx ON scheduler_triggers (lower(name));
 
 -- What: an API to be called on a resource in the owner's name.
 CREATE TABLE scheduler_jobs (
@@ -1751,7 +2121,7 @@ CREATE TABLE scheduler_jobs (
     last_op_date          timestamptz NOT NULL DEFAULT now(),
     creator_uuid          text COLLATE "C"  -- the user in whose name it fires; none: the owner's own
 );
-CREATE INDEX scheduler_jobs_name_idx ON scheduler_jobs (name);
+CREATE INDEX scheduler_jobs_folded_name_idx ON scheduler_jobs (lower(name));
 CREATE INDEX scheduler_jobs_target_idx ON scheduler_jobs (target_resource_uuid);
 SELECT resources_of('scheduler_triggers', 'SchedulerTriggerVO'), resources_of('scheduler_jobs', 'SchedulerJobVO');
 CREATE TRIGGER renew_use AFTER UPDATE OF name, description, parameters ON scheduler_jobs FOR EACH ROW
@@ -1805,6 +2175,59 @@ CREATE INDEX scheduler_executions_job_idx ON scheduler_executions (scheduler_job
 CREATE INDEX scheduler_executions_open_idx ON scheduler_executions (target_resource_uuid)
     WHERE state = 'Fired';
 CREATE INDEX scheduler_executions_fired_idx ON scheduler_executions USING brin (fired_at);
+
+-- What the scheduler has fired, as it stands now: what has not ended is not in it.
+CREATE VIEW scheduler_job_history AS
+    SELECT e.id, e.scheduler_trigger_uuid AS trigger_uuid, e.scheduler_job_uuid, s.type AS job_type,
+           e.fired_at AS start_time,
+           (1000 * extract(epoch FROM coalesce(e.finished_at, j.finished_at) - e.fired_at))::bigint AS execute_time,
+           e.target_resource_uuid,
+           coalesce(j.result, json_build_object('error', json_build_object('details', e.details))::text) AS result_dump,
+           coalesce(nullif(e.state, 'Fired'), initcap(j.state)) = 'Succeeded' AS success,
+           e.api_job_uuid AS fire_instance_id, o.account_uuid
+    FROM scheduler_executions e
+    JOIN scheduler_jobs s ON s.uuid = e.scheduler_job_uuid
+    JOIN resource_owners o ON o.resource_uuid = s.uuid
+    LEFT JOIN api_jobs j ON j.uuid = e.api_job_uuid
+    WHERE e.state IN ('Succeeded', 'Failed', 'Canceled') OR e.state = 'Fired' AND j.finished_at IS NOT NULL;
+
+-- Long jobs: API jobs under a name. The outcome is copied here from the API job, whose own row does not stay.
+CREATE TABLE long_jobs (
+    uuid                  text COLLATE "C" CONSTRAINT long_jobs_pkey PRIMARY KEY,
+    name                  text COLLATE "C" NOT NULL,
+    description           text,
+    job_name              text COLLATE "C" NOT NULL,  -- message class of the API
+    job_data              text NOT NULL,              -- its parameters, without secrets
+    target_resource_uuid  text COLLATE "C",
+    api_job_uuid          text COLLATE "C" NOT NULL,
+    state                 text CONSTRAINT long_jobs_state_check CHECK (state IN ('Succeeded', 'Failed', 'Canceled')),
+    job_result            text,
+    execute_time          bigint,  -- seconds
+    create_date           timestamptz NOT NULL DEFAULT now(),
+    last_op_date          timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX long_jobs_folded_name_idx ON long_jobs (lower(name));
+CREATE INDEX long_jobs_unsettled_idx ON long_jobs (api_job_uuid) WHERE state IS NULL;
+SELECT resources_of('long_jobs', 'LongJobVO');
+CREATE TRIGGER renew_use AFTER UPDATE OF name, description ON long_jobs FOR EACH ROW
+    WHEN ((OLD.name, OLD.description) IS DISTINCT FROM (NEW.name, NEW.description)) EXECUTE FUNCTION renew_use();
+
+-- As they stand now.
+CREATE VIEW long_job_states AS
+    SELECT l.uuid, l.name, l.description, l.api_job_uuid AS api_id, l.job_name, l.job_data,
+           coalesce(l.job_result, j.result) AS job_result,
+           coalesce(l.state, CASE
+               WHEN j.state = 'queued' THEN 'Waiting'
+               WHEN j.state = 'running' AND j.cancel_asked THEN 'Canceling'
+               WHEN j.state = 'running' THEN 'Running'
+               WHEN j.state = 'canceled' THEN 'Canceled'
+               WHEN j.state = 'succeeded' THEN 'Succeeded'
+               ELSE 'Failed' END) AS state,
+           l.target_resource_uuid,
+           coalesce(l.execute_time,
+                    extract(epoch FROM coalesce(j.finished_at, now()) - j.started_at)::bigint) AS execute_time,
+           l.create_date, coalesce(j.finished_at, l.last_op_date) AS last_op_date
+    FROM long_jobs l LEFT JOIN api_jobs j ON j.uuid = l.api_job_uuid;
 
 ------------------------------------------------------------------------------------------------------------------------
 -- Billing

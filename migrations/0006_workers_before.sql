@@ -175,6 +175,10 @@ BEGIN
     FROM claimed c ORDER BY c.seq;
 END $$;
 
+-- What the function below writes, which the older release calls too.
+ALTER TABLE api_jobs ADD COLUMN access_key_uuid text COLLATE "C";
+ALTER TABLE audits ADD COLUMN access_key_uuid text COLLATE "C";
+
 CREATE OR REPLACE FUNCTION finish_jobs(
     p_from text, p_uuids text[], p_epochs int[], p_states text[], p_results text[], p_retention_s float8
 ) RETURNS boolean LANGUAGE plpgsql AS $$

@@ -34,6 +34,7 @@ END $$;
 
 SELECT resources_of('access_keys', 'AccessKeyVO');
 
-ALTER TABLE api_jobs ADD COLUMN access_key_uuid text COLLATE "C";
+-- Of databases to which 0006 came before it had them.
+ALTER TABLE api_jobs ADD COLUMN IF NOT EXISTS access_key_uuid text COLLATE "C";
 ALTER TABLE api_jobs ADD COLUMN by_uuid boolean NOT NULL DEFAULT false;
-ALTER TABLE audits ADD COLUMN access_key_uuid text COLLATE "C";
+ALTER TABLE audits ADD COLUMN IF NOT EXISTS access_key_uuid text COLLATE "C";

@@ -17,10 +17,14 @@ from services import Services, clone_template, drop_database
 from workers.runner import run_worker
 from zstack_mgmt.bootstrap import prepare_database
 from zstack_mgmt.config import Settings
+from zstack_mgmt.doors.agent import serve as serve_consoles
 from zstack_mgmt.doors.app import make_runner
+from zstack_mgmt.local.processes import free_port
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 ADMIN = "36c27e8ff05c4780bf6d2fa65700f22e"
+PRIMARY_STORAGE = "a0000000000040008000000000000011"
+BACKUP_STORAGE = "a0000000000040008000000000000012"
 PASSWORD_SHA512 = (
     "b109f3bbbc244eb82441917ed06d618b9008dd09b3befd1b5e07394c706a8bb9"
     "80b1d7785e5976ec049b46df5f1326af5a2ea6d103fd07c95385ffab0cacbc86"
@@ -149,6 +153,31 @@ async def running_service(
         await runner.cleanup()
 
 
+@asynccontextmanager
+async def running_agent(settings: Settings) -> AsyncIterator[None]:
+    """A console proxy agent at the port of the settings, from its first sign of life on."""
+    stop = asyncio.Event()
+    agent = asyncio.create_task(serve_consoles(settings, stop))
+    try:
+        async with asyncio.timeout(10), aiohttp.ClientSession() as http:
+            while not await agent_answers(http, settings.console_port):
+                await asyncio.sleep(0.02)
+                assert not agent.done(), await agent
+        yield
+    finally:
+        stop.set()
+        await agent
+
+
+async def agent_answers(http: aiohttp.ClientSession, port: int) -> bool:
+    """Whether the console proxy agent at the port has given a sign of life."""
+    try:
+        async with http.get(f"http://127.0.0.1:{port}/healthz") as reply:
+            return reply.status == 200
+    except aiohttp.ClientConnectionError:
+        return False
+
+
 def settings_of(services: Services, database_url: str, redis_prefix: str, data_dir: Path) -> Settings:
     """Settings for a test, with passwords that are hashed quickly."""
     return Settings(
@@ -156,6 +185,8 @@ def settings_of(services: Services, database_url: str, redis_prefix: str, data_d
         redis_url=services.redis_url,
         redis_prefix=redis_prefix,
         data_dir=data_dir,
+        console_port=free_port(),
+        assets_dir=data_dir / "assets",
         admin_password="password",
         webhook_allow=LOOPBACK,
         password_time_cost=1,

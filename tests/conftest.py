@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-from app import Service, running_service, settings_of
+from app import Service, running_agent, running_service, settings_of
 from services import Owner, ServiceMissing, Services, clone_template, drop_database
 from zstack_mgmt.config import Settings
 
 OWNER = pytest.StashKey[Owner]()
-# Folders whose modules have a service each.
-SERVICE_PER_MODULE = ("compatibility", "identity", "keystone")
+# Folders whose modules have a service each, and those that have one for all of their tests.
+SERVICE_PER_MODULE = ("compatibility", "identity", "keystone", "compute/test_strangers")
+SERVICE_PER_FOLDER = ("ldap", "page", "sdk")
 
 
 def _start() -> tuple[Owner, Services]:
@@ -34,12 +37,22 @@ def pytest_configure(config: pytest.Config) -> None:
         found.to_environment()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under xdist such a module stays on one worker, so that its service is started once."""
-    for item in items:
-        if (folder := item.path.parent.name) in SERVICE_PER_MODULE:
-            item.add_marker(pytest.mark.xdist_group(f"{folder}-{item.path.stem}"))
+class Scheduling(LoadScopeScheduling):
+    """Under xdist such a module or folder stays on one worker, so that its service is started once.
+
+    xdist's own groups, by marks, have no effect since pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0].removeprefix("tests/")
+        folder = path.rpartition("/")[0]
+        if folder in SERVICE_PER_FOLDER:
+            return folder
+        return path if path.startswith(SERVICE_PER_MODULE) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return Scheduling(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -91,6 +104,16 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
 def settings(services: Services, database_url: str, redis_prefix: str, tmp_path: Path) -> Settings:
     """The settings of a service that this test has to itself."""
     return settings_of(services, database_url, redis_prefix, tmp_path)
+
+
+@pytest.fixture
+async def agent(feature: str, settings: Settings) -> AsyncIterator[None]:
+    """A console proxy agent for the story that needs one."""
+    if feature != "console":
+        yield
+        return
+    async with running_agent(settings):
+        yield
 
 
 def pytest_runtest_teardown(item: pytest.Item) -> None:

@@ -24,10 +24,18 @@ MAC = re.compile(r"fa(:[0-9a-f]{2}){5}")
 HOUR_MS = 3_600_000
 MOMENT_MS = 1_794_652_200_000  # Nov 14, 2026 10:30
 MOMENTS = {"startTime": MOMENT_MS, "endTime": MOMENT_MS + HOUR_MS, "dateEnd": MOMENT_MS + HOUR_MS}
-NUMBERS = {"durationMs": 12, "id": 1}
+NUMBERS = {"durationMs": 12, "id": 1, "bytes": 12_000_000, "connections": 19, "clients": 13, "sessions": 1}
+NUMBERS |= {
+    "oldestSeconds": 0.016,
+    "executeTime": 12,
+    "acceptedPerMinute": 4,
+    "finishedPerMinute": 4,
+    "consoleProxyPort": 4900,
+}
 HOURLY = 0.05
 """What a stretch of use costs in the stories, which have one price."""
-TEXTS = {"requestId": "6f1c0a52d7e94b3c", "expiredDate": "Nov 14, 2026 12:30:00 PM"}
+TEXTS = {"process": "node-1:4711:0f3a9c1e", "serverVersion": "15.14"}
+TEXTS |= {"requestId": "6f1c0a52d7e94b3c", "expiredDate": "Nov 14, 2026 12:30:00 PM"}
 
 
 @dataclass
@@ -95,6 +103,7 @@ class Player:
             receiver.removeprefix("http://"): FIXED["receiver"].removeprefix("http://"),
             service.admin.token: shown_uuid("root"),
         }
+        self.normalise.known[f"127.0.0.1:{service.settings.console_port}"] = "127.0.0.1:4900"
         self.lock: Any = None
 
     async def prepare(self, story: list[Step]) -> None:

@@ -100,7 +100,13 @@ def holds(rows: Rows, meta: Meta, row: dict[str, Any], one: Asked) -> bool:
     return compare(row[field.attribute], field.kind, one.op, one.value)
 
 
+def fold(text: Any) -> Any:
+    """Text without the case of its ASCII letters; what else there is stays as it is."""
+    return "".join(c.lower() if c.isascii() else c for c in text) if isinstance(text, str) else text
+
+
 def compare(have: Any, kind: str, op: str, text: str) -> bool:
+    have, text = fold(have), fold(text)
     if op == "is null":
         return have is None
     if have is None:

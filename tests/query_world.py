@@ -30,7 +30,7 @@ CREATE TABLE qt_vm_triggers (
 CREATE TABLE qt_vm_ports (vm_uuid text COLLATE "C", port int, PRIMARY KEY (vm_uuid, port));
 CREATE INDEX qt_hosts_zone_idx ON qt_hosts (zone_uuid);
 CREATE INDEX qt_vms_host_idx ON qt_vms (host_uuid);
-CREATE INDEX qt_vms_name_idx ON qt_vms (name);
+CREATE INDEX qt_vms_name_idx ON qt_vms (lower(name));
 CREATE INDEX qt_nics_vm_idx ON qt_nics (vm_uuid);
 CREATE INDEX qt_nics_ip_idx ON qt_nics (ip);
 -- The rows of these tables are not among the resources.
@@ -186,11 +186,12 @@ TEXTS = (
     "x,y",
     " lead",
     "é",
+    "É",
     "日本",
     "O'Hara",
     '"q"',
 )
-TAGS = ("env::prod", "env::test", "owner::ann", "50%")
+TAGS = ("env::prod", "env::Prod", "env::test", "owner::ann", "50%")
 MADE = datetime(2017, 1, 1, 11, 31, 6, tzinfo=UTC)
 DATES = tuple(MADE + timedelta(microseconds=n) for n in (-1, 0, 1, 500_000, 999_999, 1_000_000, 60_000_000))
 

@@ -9,16 +9,14 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
-import structlog
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from zstack_mgmt import tasks
+from zstack_mgmt import absence, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine.bell import Queue, dumps, heard, loads, queue_name, wake_channel
-
-log = structlog.get_logger()
+from zstack_mgmt.redis_client import close, redis_client
 
 POLL_S = 5.0  # what must be quick does not wait for it: the ear is told, and the pullers look by themselves
 _RETRY_S = 0.5
@@ -31,7 +29,7 @@ async def host(settings: Settings, queue: Queue, wake: Callable[[], None]) -> No
         wake()
 
     while True:
-        client: ArqRedis = ArqRedis.from_url(settings.redis_url, socket_connect_timeout=1)  # pyright: ignore[reportAssignmentType, reportUnknownMemberType]
+        client = redis_client(settings.redis_url, ArqRedis)
         client.job_serializer, client.job_deserializer = dumps, loads
         client.default_queue_name = queue_name(settings, queue)
         worker = Worker(
@@ -53,10 +51,10 @@ async def host(settings: Settings, queue: Queue, wake: Callable[[], None]) -> No
         try:
             await worker.async_run()
         except (RedisError, OSError) as error:
-            log.warning("arq lost redis", action="arq", queue=queue, error=type(error).__name__)
+            absence.of_redis(settings.redis_url).lost(error)
         finally:
             await tasks.end(*worker.tasks.values(), *filter(None, [worker.main_task]))
-            await client.aclose(close_connection_pool=True)
+            await close(client)
         await asyncio.sleep(_RETRY_S)
 
 
@@ -68,5 +66,5 @@ async def listen(settings: Settings, queue: Queue, wake: Callable[[], None]) -> 
                 async for _ in rings:
                     wake()
         except (RedisError, OSError) as error:
-            log.warning("the doorbell is not heard", action="listen", queue=queue, error=type(error).__name__)
+            absence.of_redis(settings.redis_url).lost(error)
             await asyncio.sleep(_RETRY_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from workers.periodic import periodic_tasks
 from zstack_mgmt import db
 from zstack_mgmt.core.registry import APIS, Services
 from zstack_mgmt.engine.bell import Bell
@@ -16,18 +15,23 @@ from zstack_mgmt.engine.puller import Puller
 from zstack_mgmt.engine.sweep import sweep
 from zstack_mgmt.scheduler.firing import DueTriggers
 
+from .periodic import periodic_tasks
+
 
 def pullers(pool: db.Pool, services: Services, lease: Lease, bell: Bell) -> list[Puller]:
     """One puller for each kind of work."""
     settings = services.settings
     due = Puller("due-triggers", lease, DueTriggers(pool, services, bell).pull)
     scheduling = {api.name for api in APIS.values() if api.feature == "scheduler"}
+    submitting = {api.name for api in APIS.values() if api.feature == "longjobs"}
 
-    def look_for_due(ended: set[str]) -> None:
+    def look_again(ended: set[str]) -> None:
         if not ended.isdisjoint(scheduling):
             due.wake()  # something may be due sooner than was known
+        if not ended.isdisjoint(submitting):
+            running.wake()  # a job may have made another
 
-    jobs = Jobs(pool, settings, Executor(pool, settings, services, bell), bell, lease, look_for_due)
+    jobs = Jobs(pool, settings, Executor(pool, settings, services, bell), bell, lease, look_again)
     running = Puller("jobs", lease, jobs.pull, jobs.drop, jobs.drain)
     jobs.wake = running.wake
     periodic = Periodic(pool, periodic_tasks(pool, services))

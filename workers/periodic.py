@@ -10,12 +10,15 @@ from zstack_mgmt import db
 from zstack_mgmt.auth import throttle
 from zstack_mgmt.compute.snapshots import store as snapshots
 from zstack_mgmt.compute.vms import reconcile
+from zstack_mgmt.console import store as consoles
 from zstack_mgmt.core.registry import Services
 from zstack_mgmt.engine import store as jobs
+from zstack_mgmt.engine import traces
 from zstack_mgmt.engine.periodic import Task
 from zstack_mgmt.identity.access_keys import store as access_keys
 from zstack_mgmt.identity.audit import trail as audit
 from zstack_mgmt.identity.sessions import store as sessions
+from zstack_mgmt.longjobs import store as long_jobs
 from zstack_mgmt.scheduler import due
 from zstack_mgmt.webhooks import outbox
 
@@ -42,8 +45,10 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
                 done = await do_some(conn)
 
     async def expire_jobs() -> None:
-        """Drop job results past their time, and free jobs whose release was missed."""
+        """Drop job results past their time or their account's bytes; free jobs whose release was missed."""
         await in_batches(lambda conn: jobs.expire(conn, kept_s, _BATCH))
+        await in_batches(lambda conn: jobs.trim(conn, settings.max_account_kept_bytes, _BATCH))
+        await in_batches(lambda conn: traces.forget_old(conn, kept_s, _BATCH))
 
     async def expire_deliveries() -> None:
         """Drop webhook deliveries past their time, with their attempts."""
@@ -57,6 +62,10 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
         """Drop signatures that are too old to be shown again."""
         await in_batches(lambda conn: access_keys.forget_uses(conn, _BATCH))
 
+    async def expire_console_tokens() -> None:
+        """Drop console tokens past their time, and agents that are long gone."""
+        await in_batches(lambda conn: consoles.forget_old(conn, _BATCH))
+
     async def expire_trails() -> None:
         """Drop audit lines past their time."""
         await in_batches(lambda conn: audit.delete_old(conn, settings.audit_retention_s, _BATCH))
@@ -68,6 +77,10 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
     async def settle_executions() -> None:
         """Keep the outcomes of the jobs that the scheduler fired."""
         await in_batches(lambda conn: due.settle(conn, _BATCH))
+
+    async def settle_long_jobs() -> None:
+        """Keep the outcomes of long jobs."""
+        await in_batches(lambda conn: long_jobs.settle(conn, _BATCH))
 
     async def expire_executions() -> None:
         """Drop executions past their time."""
@@ -85,12 +98,13 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
         await reconcile.check_hosts(services, transaction)
 
     todo: dict[float, tuple[Task, ...]] = {
-        2.0: (settle_executions,),
+        2.0: (settle_executions, settle_long_jobs),
         10.0: (
             expire_jobs,
             expire_deliveries,
             expire_sessions,
             expire_signatures,
+            expire_console_tokens,
             expire_trails,
             expire_failures,
             settle_vms,

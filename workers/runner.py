@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 import structlog
 
-from workers import arq_host, jobs, webhooks
-from zstack_mgmt import tasks
+from zstack_mgmt import db, tasks
 from zstack_mgmt.config import Settings
+from zstack_mgmt.core.registry import Services
 from zstack_mgmt.engine.bell import Bell, Queue
 from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.outside import TRANSACTIONS
+from zstack_mgmt.engine.puller import Puller
 from zstack_mgmt.features import load
-from zstack_mgmt.process import build_services, open_pool, raise_descriptor_limit
+from zstack_mgmt.process import load_services, open_pool, raise_descriptor_limit
 from zstack_mgmt.webhooks.deliveries import lease_s
+
+from . import arq_host, webhooks
 
 log = structlog.get_logger()
 
@@ -27,15 +31,15 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
 
     Raises RuntimeError when one of its loops fails: a new process is better than one that is half alive.
     """
-    load()
+    make_pullers = _pullers_of(queue)
     descriptors = raise_descriptor_limit()
     stop = stop or _stop_on_signals()
     size = settings.worker_slots + TRANSACTIONS + _OTHERS if queue == "jobs" else _OTHERS
     pool = await open_pool(settings, application=f"zstack-{queue}", size=size)
-    services = build_services(settings)
+    services = await load_services(pool, settings)
     bell = Bell(settings)
-    lease = Lease(settings, bell, settings.lease_s if queue == "jobs" else lease_s(settings))
-    pullers = (jobs if queue == "jobs" else webhooks).pullers(pool, services, lease, bell)
+    lease = Lease(settings, bell, settings.lease_s if queue == "jobs" else lease_s(settings), queue)
+    pullers = make_pullers(pool, services, lease, bell)
 
     def wake() -> None:
         for puller in pullers:
@@ -62,6 +66,16 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
         pool.terminate()
     log.info("worker stopped", action="stop", queue=queue)
     tasks.raise_failure(*work, *beside)
+
+
+def _pullers_of(queue: Queue) -> Callable[[db.Pool, Services, Lease, Bell], list[Puller]]:
+    """What makes the pullers. Only a worker of jobs needs the features, which take a second to import."""
+    if queue == "webhooks":
+        return webhooks.pullers
+    from . import jobs
+
+    load()
+    return jobs.pullers
 
 
 def _stop_on_signals() -> asyncio.Event:

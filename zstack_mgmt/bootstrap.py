@@ -7,14 +7,18 @@ import secrets
 import asyncpg
 
 from zstack_mgmt import schema
+from zstack_mgmt.auth.keyring import load_keys
 from zstack_mgmt.auth.passwords import PasswordService
 from zstack_mgmt.config import ConfigError, Settings
 from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.db import UNAVAILABLE, Connection, RawConnection, losses
 from zstack_mgmt.identity.accounts import store
 from zstack_mgmt.identity.accounts.model import Account
+from zstack_mgmt.identity.configs.store import list_configs
 from zstack_mgmt.identity.logins import password_of, retire_password
+from zstack_mgmt.primary import Primary
 from zstack_mgmt.resources import rows
+from zstack_mgmt.rotation import Count, rotate
 
 WELL_KNOWN = "password"
 
@@ -32,6 +36,7 @@ async def prepare_database(
     conn = await _connect(settings)
     try:
         await schema.apply(conn, after=after)
+        await list_configs(conn, settings)
         return await _prepare_admin(conn, settings, default_password)
     finally:
         await conn.close()
@@ -78,10 +83,23 @@ async def reset_admin_password(settings: Settings) -> str:
     return generated
 
 
+async def rotate_key(settings: Settings) -> Count:
+    """Seal everything with the first key (`rotation.rotate`). Raises ConfigError."""
+    load_keys(settings)
+    conn = await _connect(settings)
+    try:
+        lacking = await schema.missing(conn)
+        if lacking:
+            raise ConfigError(f"DATABASE_URL: the schema lacks {lacking[0]}")
+        return await rotate(conn, settings)
+    finally:
+        await conn.close()
+
+
 async def _connect(settings: Settings) -> RawConnection:
     """A connection without the limits of time that a service's own have."""
     try:
         with losses():
-            return await asyncpg.connect(settings.database_url, timeout=10)
+            return await Primary(settings.session_url).connect(timeout=10)
     except (*UNAVAILABLE, asyncpg.PostgresError, ValueError) as error:
         raise ConfigError(f"DATABASE_URL: no connection: {error.__cause__ or error}") from error

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from zstack_mgmt.addresses import SENTINEL_SCHEMES, sentinels_of
 from zstack_mgmt.doc import Bound, Doc
 
 Network = IPv4Network | IPv6Network
@@ -31,7 +32,10 @@ Count = Annotated[int, Within(1)]
 Duration = Annotated[float, Within(0.001)]
 
 KvmDriver = Literal["simulator", "libvirt"]
+QueryCase = Literal["ignored", "exact"]
 VirtType = Literal["auto", "kvm", "qemu"]
+LogFormat = Literal["auto", "json", "text"]
+Traces = Literal["off", "otlp"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -51,14 +55,33 @@ class ConfigError(Exception):
 class Settings:
     """Every setting, with the environment variable of its name in upper case (`DATABASE_URL`, `PORT`)."""
 
-    database_url: str = "postgresql://postgres@127.0.0.1:5432/zstack_mgmt"
-    redis_url: str = "redis://127.0.0.1:6379/0"
+    database_url: Annotated[
+        str,
+        Doc("of several hosts between commas, a primary and its standbys, the one that takes writes is used"),
+    ] = "postgresql://postgres@127.0.0.1:5432/zstack_mgmt"
+    direct_database_url: Annotated[
+        str,
+        Doc("PostgreSQL itself, where DATABASE_URL is PgBouncer in transaction mode; empty: it is not"),
+    ] = ""
+    read_database_url: Annotated[
+        str, Doc("for queries that may be a second late: standbys, and the primary last; empty: DATABASE_URL")
+    ] = ""
+    database_password: Annotated[
+        str, Doc("of the user in DATABASE_URL, as it is; a password in a URL needs percent-encoding")
+    ] = ""
+    redis_url: Annotated[
+        str,
+        Doc("or `redis+sentinel://host:26379,host/master/0`: what the sentinels call the master"),
+    ] = "redis://127.0.0.1:6379/0"
     redis_prefix: Annotated[
         str, Doc("put before every Redis key and channel, so that installations can share a server")
     ] = "zstack:"
     host: str = "127.0.0.1"
     port: Annotated[int, Within(0, 65535)] = 8080
     data_dir: Path = Path(".data")
+    assets_dir: Annotated[
+        Path, Doc("the page's libraries, which `run` fetches from npm beside its first start")
+    ] = Path("build/assets")
     public_url: Annotated[
         str, Doc("scheme://host[:port] of `location`; empty: the host that the client used")
     ] = ""
@@ -70,11 +93,16 @@ class Settings:
     api_processes: Count = 1
     worker_processes: int = 2
     webhook_processes: int = 1
+    console_processes: int = 1
 
     db_pool_size: Annotated[Count, Doc("connections of one process, its dedicated ones not counted")] = 10
     statement_timeout_s: Annotated[
         Count, Doc("seconds of one statement in the database"), Bound("InternalError")
     ] = 10
+    query_case: Annotated[
+        QueryCase,
+        Doc("of the letters a to z in the conditions of queries; ZStack's database ignores it"),
+    ] = "ignored"
     max_queue_depth: Annotated[
         Count,
         Doc("queued jobs; past it a call that makes a job answers 503 with Retry-After"),
@@ -103,6 +131,14 @@ class Settings:
     max_account_queue_depth: Annotated[
         Count, Doc("queued jobs of one account; past it that account alone gets this 503"), Bound("TooBusy")
     ] = 50_000
+    max_account_kept_bytes: Annotated[
+        Count,
+        Doc(
+            "of the jobs and deliveries of one account; past it its oldest ended ones are forgotten before "
+            "their time, past twice as much its calls that create jobs get this 503"
+        ),
+        Bound("TooBusy"),
+    ] = 1024**3
     worker_slots: Annotated[
         Count, Doc("jobs, or chunks of short ones, that one worker runs at the same time")
     ] = 10
@@ -171,6 +207,9 @@ class Settings:
         str, Doc("of the built-in admin at its creation; empty: one is generated and printed once")
     ] = ""
     secret_key: Annotated[str, Doc("64 hex digits; empty: DATA_DIR/secret.key, made at the first start")] = ""
+    secret_key_fallbacks: Annotated[
+        tuple[str, ...], Doc("keys that still open what they sealed, while SECRET_KEY is replaced")
+    ] = ()
 
     webhook_allow: Annotated[
         tuple[Network, ...], Doc("loopback or private ranges that webhooks may reach")
@@ -210,6 +249,27 @@ class Settings:
     host_check_s: Annotated[Duration, Doc("between two questions to a host for a sign of life")] = 60.0
     simulator_latency_s: Annotated[float, Doc("of each action of the simulator")] = 0.0
 
+    console_port: Annotated[int, Within(0, 65535), Doc("of console proxy agents")] = 4900
+    console_address: Annotated[
+        str, Doc("of this machine, as clients of its console proxy agent reach it; empty: where it listens")
+    ] = ""
+    console_public_url: Annotated[
+        str, Doc("scheme://host[:port] of a proxy before all agents; empty: each has its own address")
+    ] = ""
+    console_token_s: Annotated[
+        Count, Doc("seconds in which the token of RequestConsoleAccess opens its console, once"), Bound()
+    ] = 1800
+    console_idle_s: Annotated[
+        Count, Doc("seconds after which a console that is still is closed"), Bound()
+    ] = 1800
+    console_max_bytes: Annotated[Count, Doc("bytes that one console carries, both ways"), Bound()] = (
+        64 * 2**30
+    )
+    console_max_connections: Annotated[Count, Doc("consoles open at one agent"), Bound()] = 1000
+    console_account_connections: Annotated[
+        Count, Doc("consoles of one account open at one agent"), Bound()
+    ] = 100
+
     ldap_ca_file: Annotated[
         str, Doc("PEM bundle of the authorities that vouch for directories; empty: the system's")
     ] = ""
@@ -222,7 +282,17 @@ class Settings:
         "member,uniqueMember,memberOf"
     )
 
+    traces: Annotated[
+        Traces,
+        Doc("otlp: OpenTelemetry traces, sent where OTEL_* says; needs the extra `traces`"),
+    ] = "off"
     log_level: LogLevel = "info"
+    log_format: Annotated[
+        LogFormat, Doc("json, text, or auto: text on a terminal, a JSON object a line elsewhere")
+    ] = "auto"
+    operations_port: Annotated[
+        int, Within(0, 65535), Doc("at HOST, for /healthz, /readyz and /metrics of any process; 0: none")
+    ] = 0
     metrics_dir: Annotated[str, Doc("shared by all processes of a machine; empty: this process alone")] = ""
 
     given: frozenset[str] = frozenset()  # the settings that the environment has; not one of its variables
@@ -237,21 +307,61 @@ class Settings:
             if name != "given" and text is not None and text != "":
                 values[name] = _parse(name.upper(), kind, text)
         values["given"] = frozenset(values)
+        if "database_password" in values:
+            values.setdefault("database_url", cls().database_url)
+            for name in ("database_url", "direct_database_url", "read_database_url"):
+                if name in values:
+                    values[name] = _with_password(str(values[name]), str(values["database_password"]))
         settings = cls(**values)  # pyright: ignore[reportArgumentType]
         complaint = _complaint(settings)
         if complaint:
             raise ConfigError(complaint)
         return settings
 
+    @property
+    def server_urls(self) -> tuple[str, ...]:
+        """The URLs of the servers that we stand on."""
+        urls = (self.database_url, self.direct_database_url, self.read_database_url, self.redis_url)
+        return tuple(filter(None, urls))
+
+    @property
+    def session_url(self) -> str:
+        """The database without a pooler: for leases, which must not wait in one, the schema and backups."""
+        return self.direct_database_url or self.database_url
+
+
+def _with_password(url: str, password: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"DATABASE_URL is not usable: {error}") from error
+    user, _, place = parts.netloc.rpartition("@")
+    user = user.partition(":")[0] or "postgres"
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{place}"))
+
 
 def _complaint(s: Settings) -> str:
     """What is wrong with settings that each parse; empty: nothing."""
-    if urlsplit(s.database_url).scheme not in ("postgresql", "postgres"):
+    if _scheme(s.database_url) not in ("postgresql", "postgres"):
         return "DATABASE_URL must begin with postgresql://"
-    if urlsplit(s.redis_url).scheme not in ("redis", "rediss", "unix"):
-        return "REDIS_URL must begin with redis://, rediss:// or unix://"
-    if s.public_url and urlsplit(s.public_url).scheme not in ("http", "https"):
-        return "PUBLIC_URL must begin with http:// or https://"
+    for name, url in (
+        ("DIRECT_DATABASE_URL", s.direct_database_url),
+        ("READ_DATABASE_URL", s.read_database_url),
+    ):
+        if url and _scheme(url) not in ("postgresql", "postgres"):
+            return f"{name} must begin with postgresql://"
+    if s.direct_database_url and "database_url" not in s.given:
+        return "DIRECT_DATABASE_URL is only for a DATABASE_URL that names PgBouncer"
+    if _scheme(s.redis_url) not in ("redis", "rediss", "unix", *SENTINEL_SCHEMES):
+        return "REDIS_URL must begin with redis://, rediss://, unix:// or redis+sentinel://"
+    try:
+        if _scheme(s.redis_url) in SENTINEL_SCHEMES:
+            sentinels_of(s.redis_url)
+    except ValueError as error:
+        return f"REDIS_URL: {error}"
+    for name, url in (("PUBLIC_URL", s.public_url), ("CONSOLE_PUBLIC_URL", s.console_public_url)):
+        if url and _scheme(url) not in ("http", "https"):
+            return f"{name} must begin with http:// or https://"
     try:
         re.compile(s.password_regex)
     except re.error:
@@ -269,6 +379,14 @@ def _complaint(s: Settings) -> str:
     if s.webhook_per_receiver > s.webhook_concurrency:
         return "WEBHOOK_PER_RECEIVER must not be more than WEBHOOK_CONCURRENCY"
     return ""
+
+
+def _scheme(url: str) -> str:
+    """The scheme; empty for what is no URL."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
 
 
 def _parse(name: str, kind: Any, text: str) -> object:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 import asyncpg
 import orjson
 
-from zstack_mgmt.config import Settings
+from zstack_mgmt import absence, sockets
+from zstack_mgmt.config import ConfigError, Settings
 from zstack_mgmt.core.errors import (
     ApiError,
     DuplicateResource,
@@ -25,6 +26,7 @@ from zstack_mgmt.core.errors import (
     ResourceNotFound,
     TooBusy,
 )
+from zstack_mgmt.primary import Primary
 from zstack_mgmt.turns import Turns
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ class Lock(IntEnum):
     SESSIONS = 7316003  # with the hash of whom they belong to
     LOGIN_FAILURES = 7316004  # with the hash of a name
     WEBHOOK_SECRETS = 7316005  # with the hash of their account
+    CATALOG = 7316006  # with 0: the regions, services and endpoints of `/v3`
 
 
 class Connection(Protocol):
@@ -94,11 +97,17 @@ CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
     "accounts_name_key": (InvalidArgument, "another account has this name"),
     "users_account_name_key": (InvalidArgument, "another user of the account has this name"),
     "projects_account_name_key": (InvalidArgument, "another project of the domain has this name"),
+    "application_credentials_login_name_key": (
+        InvalidArgument,
+        "another application credential of the user has this name",
+    ),
+    "catalog_regions_pkey": (InvalidArgument, "another region has this id"),
     "roles_name_key": (InvalidArgument, "another role has this name"),
     "registered_limits_resource_key": (InvalidArgument, "a limit is registered for this resource already"),
     "limits_of_key": (InvalidArgument, "the project or domain has a limit for this resource already"),
     "access_keys_id_key": (InvalidArgument, "another access key has this id"),
     "user_groups_account_name_key": (InvalidArgument, "another group of the account has this name"),
+    "tags_resource_tag_key": (InvalidArgument, "the resource has this tag already"),
     "resource_owners_resource_key": (DuplicateResource, "another resource has this uuid"),
     "hosts_management_ip_key": (InvalidArgument, "another host has this managementIp"),
     "hosts_capacity_check": (OperationError, "the host has not enough free CPU or memory"),
@@ -186,9 +195,10 @@ class Pool(AnyPool):
     One account has at most four fifths of the connections, so that another always finds one soon.
     """
 
-    def __init__(self, url: str, max_size: int, **options: Any) -> None:
+    def __init__(self, url: str, max_size: int, *, writes: bool, **options: Any) -> None:
         super().__init__(
             url,
+            connect=Primary(url, writes=writes).connect,  # pyright: ignore[reportArgumentType] (the stubs know None)
             min_size=0,
             max_size=max_size,
             max_queries=50_000,
@@ -199,6 +209,7 @@ class Pool(AnyPool):
             **options,
         )
         self._turns = Turns(max_size, max(1, max_size * 4 // 5))
+        self.absence = absence.of_database(url)
 
     def acquire(self, *, timeout: float | None = None) -> Any:
         """A context in which a connection is the caller's."""
@@ -239,45 +250,71 @@ class _Turn:
             raise _as_loss(error) from error
 
 
-async def create_pool(settings: Settings, *, application: str, size: int | None = None) -> Pool:
-    """A pool of connections; raises one of UNAVAILABLE when the database cannot be reached."""
+async def create_pool(
+    settings: Settings, *, application: str, size: int | None = None, standby: bool = False
+) -> Pool:
+    """A pool of connections; raises one of UNAVAILABLE when the database cannot be reached.
+
+    Args:
+        standby: for reads that may be late, from READ_DATABASE_URL.
+    """
     pool = Pool(
-        settings.database_url,
+        settings.read_database_url if standby else settings.database_url,
         size or settings.db_pool_size,
-        connect=None,
+        writes=not standby,
         setup=None,
         init=None,
         reset=_keep,
-        **_options(settings, application),
+        **_options(settings, application, pooled=bool(settings.direct_database_url) and not standby),
     )
     with losses():
         await pool
     return pool
 
 
-async def connect(settings: Settings, *, application: str) -> RawConnection:
-    """One connection that belongs to the caller."""
+async def connect(settings: Settings, *, application: str, direct: bool = False) -> RawConnection:
+    """One connection that belongs to the caller.
+
+    Args:
+        direct: to PostgreSQL itself, past a pooler.
+    """
+    url = settings.session_url if direct else settings.database_url
+    pooled = url != settings.session_url
     with losses():
-        return await asyncpg.connect(settings.database_url, **_options(settings, application))
+        return await Primary(url).connect(**_options(settings, application, pooled=pooled))
 
 
-def _options(settings: Settings, application: str) -> dict[str, Any]:
+def _options(settings: Settings, application: str, *, pooled: bool) -> dict[str, Any]:
+    """How a connection is made; a pooler in transaction mode keeps neither statements nor most settings."""
+    settled = {"application_name": application, "timezone": "UTC"}
     return {
         "timeout": 5,
         "command_timeout": settings.statement_timeout_s + 5,
-        "statement_cache_size": 500,
+        "statement_cache_size": 0 if pooled else 500,
         "max_cacheable_statement_size": 4096,  # longer ones are hardly asked twice
         "max_cached_statement_lifetime": 0,
-        "server_settings": {
-            "application_name": application,
-            "statement_timeout": str(settings.statement_timeout_s * 1000),
-            # Sooner, so that a wait for others' locks is told from a slow statement.
-            "lock_timeout": str(settings.statement_timeout_s * 800),
-            "idle_in_transaction_session_timeout": "10000",  # a paused process must not keep its locks
-            "timezone": "UTC",
-            "jit": "off",
-        },
+        "server_settings": settled if pooled else settled | _limits(settings) | sockets.POSTGRESQL,
     }
+
+
+def _limits(settings: Settings) -> dict[str, str]:
+    """What each session of the service has; times are in milliseconds."""
+    return {
+        "statement_timeout": str(settings.statement_timeout_s * 1000),
+        # Sooner, so that a wait for others' locks is told from a slow statement.
+        "lock_timeout": str(settings.statement_timeout_s * 800),
+        "idle_in_transaction_session_timeout": "10000",  # a paused process must not keep its locks
+        "jit": "off",
+    }
+
+
+async def check_limits(conn: Connection, settings: Settings) -> None:
+    """See that sessions which a pooler opens have the service's limits. Raises ConfigError."""
+    limits = _limits(settings)
+    found = await conn.fetch("SELECT name, setting FROM pg_settings WHERE name = ANY ($1)", list(limits))
+    if {row["name"]: row["setting"] for row in found} != limits:
+        needed = "; ".join(f"SET {name} = {value}" for name, value in limits.items())
+        raise ConfigError(f"DATABASE_URL: PgBouncer lacks connect_query='{needed}'")
 
 
 @asynccontextmanager

@@ -1,13 +1,15 @@
-"""Structured logs: one JSON object a line on standard error, constant messages with fields."""
+"""Structured logs on standard error, constant messages with fields: a JSON object a line, or for people."""
 
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import os
 import sys
 import threading
 import time
+from collections.abc import MutableMapping
 from functools import cache
 from typing import Any
 
@@ -16,7 +18,10 @@ import structlog
 
 
 def _dumps(value: Any, default: Any = None, **_: Any) -> bytes:
-    return orjson.dumps(value, default=default or str)
+    try:
+        return orjson.dumps(value, default=default or str)
+    except TypeError:  # a text that is no Unicode, as a file name can be
+        return json.dumps(value, default=default or str).encode()
 
 
 class _BufferedLogger:
@@ -72,17 +77,28 @@ def _shared_logger() -> _BufferedLogger:
     return _BufferedLogger()
 
 
-def configure(level: str) -> None:
-    """Set the process's logging up; call once, before the first log line."""
+def configure(level: str, style: str = "json", process: str = "") -> None:
+    """Set the process's logging up; call once, before the first log line.
+
+    Args:
+        style: json; text, for people; auto: text on a terminal, that of `run` for its children.
+        process: its kind, which stands in each line beside its id.
+    """
     threshold = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    terminal = os.isatty(2)
+    readable = style == "text" or (style == "auto" and terminal)
+    named: dict[str, Any] = {"process": process} if process else {}
+    named["pid"] = os.getpid()
+
+    def name(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {**event, **named}
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.ExceptionRenderer(
-                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # locals hold passwords
-            ),
-            structlog.processors.JSONRenderer(serializer=_dumps),
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if readable else "iso", utc=not readable),
+            name,
+            *(_for_people(colors=terminal and "NO_COLOR" not in os.environ) if readable else _FOR_MACHINES),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=_shared_logger,
@@ -91,3 +107,27 @@ def configure(level: str) -> None:
     logging.basicConfig(
         level=max(threshold, logging.WARNING), stream=sys.stderr, format="%(name)s: %(message)s"
     )
+
+
+_FOR_MACHINES = (
+    structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # locals hold passwords
+    ),
+    structlog.processors.JSONRenderer(serializer=_dumps),
+)
+
+
+def _for_people(*, colors: bool) -> tuple[Any, ...]:
+    """A line that one reads: time, level, event, then what there is to say; nothing for empty fields."""
+
+    def told(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {key: value for key, value in event.items() if value not in ("", None) and key != "action"}
+
+    console = structlog.dev.ConsoleRenderer(
+        colors=colors, pad_event_to=30, sort_keys=False, exception_formatter=structlog.dev.plain_traceback
+    )
+
+    def line(logger: Any, name: str, event: MutableMapping[str, Any]) -> bytes:
+        return str(console(logger, name, event)).encode(errors="backslashreplace")
+
+    return told, line

@@ -6,7 +6,11 @@ With METRICS_DIR set, all processes of the machine count together and any of the
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Protocol
+from weakref import WeakSet
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -42,6 +46,12 @@ WEBHOOK_ATTEMPTS = Counter("zstack_webhook_attempts_total", "Webhook attempts", 
 POOL_CONNECTIONS = Gauge(
     "zstack_db_pool_connections", "Connections of the pools", ["state"], multiprocess_mode="livesum"
 )
+OUTSIDE_JOBS = Gauge(
+    "zstack_outside_jobs",
+    "Jobs at a host, or in line for it",
+    ["host", "state"],
+    multiprocess_mode="livesum",
+)
 
 
 @lru_cache(4096)
@@ -56,13 +66,49 @@ def count_request(api: str, status: int, method: str, seconds: float) -> None:
     times.observe(seconds)
 
 
-def render(metrics_dir: str, database: dict[str, float]) -> bytes:
-    """The exposition text: the counted metrics and, as gauges, what the database was just asked for."""
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A gauge whose values were just asked for: they are nobody's count.
+
+    Attributes: values: by the value of `label`; where there is no label, under the empty name.
+    """
+
+    name: str
+    about: str
+    values: Mapping[str, float]
+    label: str = ""
+
+    def lines(self) -> str:
+        """Its part of the exposition text."""
+        head = f"# HELP {self.name} {self.about}\n# TYPE {self.name} gauge\n"
+        named = (f'{{{self.label}="{value}"}}' if self.label else "" for value in self.values)
+        return head + "".join(
+            f"{self.name}{name} {value}\n" for name, value in zip(named, self.values.values(), strict=True)
+        )
+
+
+class Pool(Protocol):
+    """A pool of connections that can be counted."""
+
+    def get_size(self) -> int: ...
+
+    def get_idle_size(self) -> int: ...
+
+
+_POOLS: WeakSet[Pool] = WeakSet()
+
+
+def count_pool(pool: Pool) -> None:
+    """Count the connections of a pool, for as long as there is one, with each scrape of its process."""
+    _POOLS.add(pool)
+
+
+def render(metrics_dir: str, figures: Iterable[Figure]) -> bytes:
+    """The exposition text: the counted metrics, and what servers were just asked for."""
+    POOL_CONNECTIONS.labels("open").set(sum(pool.get_size() for pool in _POOLS))
+    POOL_CONNECTIONS.labels("idle").set(sum(pool.get_idle_size() for pool in _POOLS))
     registry = REGISTRY
     if metrics_dir:
         registry = CollectorRegistry()
         MultiProcessCollector(registry, path=metrics_dir)
-    lines = [generate_latest(registry).decode()]
-    for name, value in database.items():
-        lines.append(f"# TYPE {name} gauge\n{name} {value}\n")
-    return "".join(lines).encode()
+    return generate_latest(registry) + "".join(figure.lines() for figure in figures).encode()

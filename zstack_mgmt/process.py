@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import platform
 import resource
 import time
 
 import asyncpg
 import structlog
 
-from zstack_mgmt import db, schema
+from zstack_mgmt import __version__, db, metrics, schema
+from zstack_mgmt.absence import address_of
+from zstack_mgmt.auth.keyring import load_keys, load_sealer
 from zstack_mgmt.auth.passwords import PasswordService
-from zstack_mgmt.auth.secrets import Sealer, key_file, load_key
+from zstack_mgmt.auth.secrets import Sealer
 from zstack_mgmt.config import ConfigError, Settings
 from zstack_mgmt.core.registry import Services
 
@@ -36,9 +39,16 @@ def raise_descriptor_limit() -> int:
     return hard
 
 
-def build_services(settings: Settings) -> Services:
-    """The services that handlers use, from the settings and the key file."""
-    return Services(settings=settings, sealer=Sealer(load_key(settings)), hasher=PasswordService(settings))
+def build_services(settings: Settings, sealer: Sealer | None = None) -> Services:
+    """The services that handlers use; without a sealer, that of keys that have never been replaced."""
+    sealer = sealer or Sealer(load_keys(settings)[0])
+    return Services(settings=settings, sealer=sealer, hasher=PasswordService(settings))
+
+
+async def load_services(pool: db.Pool, settings: Settings) -> Services:
+    """The services that handlers use, on the keys that this database knows."""
+    async with pool.acquire() as conn:
+        return build_services(settings, await load_sealer(conn, settings))
 
 
 async def open_pool(
@@ -59,6 +69,15 @@ async def open_pool(
             reason = f"the database is away ({type(error).__name__})"
         else:
             if not lacking:
+                metrics.count_pool(pool)
+                log.info(
+                    "connected",
+                    action="start",
+                    version=__version__,
+                    python=platform.python_version(),
+                    database=address_of(settings.database_url),
+                    redis=address_of(settings.redis_url),
+                )
                 return pool
             pool.terminate()
             reason = f"the schema lacks {lacking[0]}: run `python -m zstack_mgmt schema`"
@@ -74,22 +93,10 @@ async def _lacking(pool: db.Pool, settings: Settings) -> list[str]:
         async with pool.acquire() as conn:
             lacking = await schema.missing(conn)
             if not lacking:
-                await _check_key(conn, settings)
+                await load_sealer(conn, settings)
+                if settings.direct_database_url:
+                    await db.check_limits(conn, settings)
             return lacking
     except BaseException:
         pool.terminate()
         raise
-
-
-async def _check_key(conn: db.Connection, settings: Settings) -> None:
-    """Refuse a database whose secrets are sealed with another key; the first process leaves its mark."""
-    mark = Sealer(load_key(settings)).keyed_hash(b"", "fingerprint").hex()
-    known = await conn.fetchval("SELECT value FROM installation WHERE name = 'key'")
-    if known is None:
-        await conn.execute(
-            "INSERT INTO installation (name, value) VALUES ('key', $1) ON CONFLICT DO NOTHING", mark
-        )
-        known = await conn.fetchval("SELECT value FROM installation WHERE name = 'key'")
-    if known != mark:
-        where = "SECRET_KEY" if settings.secret_key else f"SECRET_KEY is not set, and {key_file(settings)}"
-        raise ConfigError(f"{where} is not the key with which this database was first used")

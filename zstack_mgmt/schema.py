@@ -15,6 +15,7 @@ from typing import LiteralString, cast
 import asyncpg
 import structlog
 
+from zstack_mgmt.assets import shipped
 from zstack_mgmt.config import ConfigError
 from zstack_mgmt.db import Connection, Lock
 
@@ -33,13 +34,13 @@ class SchemaError(ConfigError):
 @cache
 def schema_text() -> LiteralString:
     """The text of schema.sql."""
-    return _text(_shipped("schema.sql"))
+    return _text(shipped("schema.sql"))
 
 
 @cache
 def steps() -> dict[str, LiteralString]:
     """Name and text of every step, in order."""
-    return {path.stem: _text(path) for path in sorted(_shipped("migrations").glob("*.sql"))}
+    return {path.stem: _text(path) for path in sorted(shipped("migrations").glob("*.sql"))}
 
 
 async def missing(conn: Connection, *, after: bool = False) -> list[str]:
@@ -121,12 +122,6 @@ async def _applied(conn: Connection) -> set[str] | None:
             return {row["name"] for row in await conn.fetch("SELECT name FROM schema_steps")}
     except asyncpg.exceptions.UndefinedTableError:
         return None
-
-
-def _shipped(name: str) -> Path:
-    """A file or folder beside the package, in a checkout, or in it, when it is installed."""
-    here = Path(__file__).resolve().parent
-    return next((found for found in (here / name, here.parent / name) if found.exists()), here / name)
 
 
 def _text(path: Path) -> LiteralString:

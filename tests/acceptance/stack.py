@@ -130,14 +130,21 @@ class Stack:
     async def finished(self, jobs: list[str], timeout_s: float, what: str) -> float:
         """Wait until all the jobs have succeeded; returns the seconds it took."""
         started = time.monotonic()
+        seen: dict[str, int] = {}
 
         async def done() -> bool:
+            nonlocal seen
             try:
-                return (await self.states(jobs)).get("succeeded", 0) == len(jobs)
+                seen = await self.states(jobs)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 return False
+            return seen.get("succeeded", 0) == len(jobs)
 
-        await eventually(done, timeout_s, what)
+        try:
+            await eventually(done, timeout_s, what)
+        except AssertionError as error:
+            log = (self.data_dir / "log").read_text()[-4000:]
+            raise AssertionError(f"{error}; of {len(jobs)} jobs: {seen}\n{log}") from None
         return time.monotonic() - started
 
     async def assert_exactly_once(self, name: str, jobs: list[str]) -> None:

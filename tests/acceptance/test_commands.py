@@ -4,13 +4,16 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import pytest
 
 from app import running_service
-from zstack_mgmt import process
+from zstack_mgmt import __version__, process
 from zstack_mgmt.bootstrap import prepare_database, reset_admin_password
 from zstack_mgmt.config import ConfigError, Settings
 
@@ -37,7 +40,7 @@ def command(settings: Settings, *arguments: str, **env: str) -> subprocess.Compl
 
 
 SERVE, JOBS, WEBHOOKS = ("serve",), ("worker", "jobs"), ("worker", "webhooks")
-COMMANDS = [SERVE, JOBS, WEBHOOKS, ("schema",), ("admin-password",), ("run",)]
+COMMANDS = [SERVE, JOBS, WEBHOOKS, ("console",), ("schema",), ("admin-password",), ("page",), ("run",)]
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
@@ -48,7 +51,7 @@ def test_a_bad_setting_ends_every_process_in_one_line(settings: Settings, argume
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [SERVE, JOBS, WEBHOOKS], ids=" ".join)
+@pytest.mark.parametrize("arguments", [SERVE, JOBS, WEBHOOKS, ("console",)], ids=" ".join)
 async def test_a_process_with_another_key_refuses_to_start(
     settings: Settings, arguments: tuple[str, ...]
 ) -> None:
@@ -57,14 +60,21 @@ async def test_a_process_with_another_key_refuses_to_start(
     ended = command(settings, *arguments, SECRET_KEY="ab" * 32, PORT="0")
     assert ended.returncode == 2
     said = [line for line in ended.stderr.splitlines() if not line.startswith("{")]
-    assert said == ["zstack-mgmt: SECRET_KEY is not the key with which this database was first used"]
+    assert said == ["zstack-mgmt: SECRET_KEY is not the key of this database"]
 
 
 async def test_a_key_file_that_is_not_the_databases_is_named(settings: Settings, tmp_path: Path) -> None:
     pool = await process.open_pool(settings, application="test")
     await pool.close()
-    with pytest.raises(ConfigError, match=r"not set, and .*/elsewhere/secret.key is not the key"):
+    with pytest.raises(ConfigError, match=r"not set, and .*/elsewhere/secret.key is not the key of this"):
         await process.open_pool(replace(settings, data_dir=tmp_path / "elsewhere"), application="test")
+
+
+@pytest.mark.parametrize("setting", ["DATABASE_URL", "REDIS_URL", "PUBLIC_URL"])
+def test_what_is_no_url_ends_in_one_line(settings: Settings, setting: str) -> None:
+    ended = command(settings, "serve", **{setting: "postgresql://[::1"})
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert ended.stderr.startswith(f"zstack-mgmt: {setting} must begin with ")
 
 
 def test_a_data_folder_that_cannot_be_used_is_named(settings: Settings) -> None:
@@ -95,6 +105,26 @@ def test_an_address_that_is_none_is_named(settings: Settings, arguments: tuple[s
     assert ended.returncode == 2
     assert ended.stderr.startswith("zstack-mgmt: DATABASE_URL: ")
     assert "hidden" not in ended.stderr
+
+
+ODD = "p@ss/w%rd#:?&'\"$ü \\ 100%41"
+
+
+async def test_a_database_password_may_have_any_character(settings: Settings) -> None:
+    conn = await asyncpg.connect(settings.database_url)
+    role = f"odd_{uuid.uuid4().hex[:8]}"
+    hidden = await conn.fetchval("SELECT quote_literal($1)", ODD)
+    await conn.execute(f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD {hidden}")
+    try:
+        parts = urlsplit(settings.database_url)
+        url = urlunsplit(parts._replace(netloc=f"{role}@{parts.hostname}:{parts.port}"))
+        done = command(settings, "schema", DATABASE_URL=url, DATABASE_PASSWORD=ODD)
+        assert done.returncode == 0, done.stderr
+        refused = command(settings, "schema", DATABASE_URL=url, DATABASE_PASSWORD=ODD + "x")
+        assert (refused.returncode, refused.stderr.startswith("zstack-mgmt: DATABASE_URL: ")) == (2, True)
+    finally:
+        await conn.execute(f"DROP ROLE {role}")
+        await conn.close()
 
 
 async def test_a_generated_password_is_told_once(settings: Settings) -> None:
@@ -144,3 +174,17 @@ async def test_a_start_with_the_wrong_key_leaves_the_database_as_it_was(settings
         await process.open_pool(replace(settings, secret_key="cd" * 32), application="test")
     assert await pool.fetchval("SELECT value FROM installation WHERE name = 'key'") == known
     await pool.close()
+
+
+def test_the_version_and_the_commands_are_told_whatever_the_settings_are(settings: Settings) -> None:
+    told = command(settings, "--version", LEASE_S="soon")
+    assert (told.returncode, told.stdout) == (0, f"zstack-mgmt {__version__}\n")
+    listed = command(settings, "--help", LEASE_S="soon")
+    assert listed.returncode == 0
+    assert all(words[0] in listed.stdout for words in COMMANDS)
+
+
+def test_an_unknown_command_changes_nothing_and_lists_the_known_ones(settings: Settings) -> None:
+    ended = command(settings, "sreve")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "worker jobs|webhooks" in ended.stderr

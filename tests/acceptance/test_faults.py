@@ -144,11 +144,17 @@ async def test_a_hundred_parallel_posts_of_one_job_uuid(stack: Stack) -> None:
 async def test_workers_and_api_restart_under_load(stack: Stack) -> None:
     """A deploy: everything is asked to stop while jobs arrive; none fails and no claim is counted."""
     posting = asyncio.create_task(stack.accept("deploy", 800))
+    before = stack.pids("api")
     for kind in ("worker", "worker", "api"):
         await asyncio.sleep(0.2)
         os.kill(stack.pids(kind)[0], signal.SIGTERM)
     jobs = await asyncio.wait_for(posting, 60)
     await stack.finished(jobs, 30, "all jobs end")
+
+    async def deployed() -> bool:
+        return not set(before) & set(stack.pids("api")) and await _answers(stack)
+
+    await eventually(deployed, 60, "a new API process answers")
     await stack.assert_exactly_once("deploy", jobs)
     conn = await stack.db()
     assert await conn.fetchval("SELECT max(claims) FROM api_jobs WHERE uuid = ANY ($1)", jobs) == 1

@@ -13,13 +13,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from zstack_mgmt.local.processes import free_port, process_command
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("api", "worker", "webhook", "postgres", "redis")
+KINDS = ("api", "worker", "webhook", "console", "postgres", "redis")
 pytestmark = pytest.mark.faults
 
 
@@ -62,6 +63,37 @@ class Stack:
     def wait_ready(self):
         line = self.process.stdout.readline()
         assert line == f"ready: http://127.0.0.1:{self.port}/zstack/v1\n", "".join(self.errors)
+        lines = [self.process.stdout.readline() for _ in range(11)]
+        names = [line.split()[0] for line in lines]
+        assert names == [
+            "page",
+            "reference",
+            "login",
+            "consoles",
+            "command",
+            "database",
+            "Redis",
+            "data",
+            "log",
+            "started",
+            "stop",
+        ]
+        places = {line.split()[0]: line.split(maxsplit=1)[1].rstrip() for line in lines}
+        assert places["page"] == f"http://127.0.0.1:{self.port}/ui/"
+        assert places["reference"] == f"http://127.0.0.1:{self.port}/docs"
+        assert places["login"].startswith("account admin, password ")
+        assert places["command"] == (
+            f'pip install "./sdk[cli]" && zstack-cli --url http://127.0.0.1:{self.port}'
+        )
+        runtime = self.runtime()
+        for name, key in (("database", "database_url"), ("Redis", "redis_url")):
+            secret = urlsplit(runtime[key]).password
+            shown = runtime[key].replace(f":{secret}@", "@")
+            assert places[name] == shown
+        logs = self.runtime_file.parent / "logs"
+        assert places["log"] == "this terminal" + (f"; of the servers: {logs}" if logs.is_dir() else "")
+        assert logs.is_dir() or not runtime["pids"]["postgres"]
+        assert places["stop"] == "Ctrl-C"
         return time.monotonic() - self.started
 
     def runtime(self):
@@ -145,10 +177,11 @@ def test_it_says_when_it_is_ready_and_what_it_consists_of(start):
         "api": 2,
         "worker": 2,
         "webhook": 1,
+        "console": 1,
         "postgres": 1,
         "redis": 1,
     }
-    assert len(alive(every_pid(runtime["pids"]))) == 7
+    assert len(alive(every_pid(runtime["pids"]))) == 8
     assert stack.runtime_file.stat().st_mode & 0o077 == 0  # it holds passwords
     assert took_s < 20
 
@@ -244,3 +277,20 @@ def test_the_well_known_password_is_warned_about(start):
     again.wait_ready()
     assert any("ADMIN_PASSWORD changes nothing" in line for line in again.errors)
     assert any("the password of the account `admin` is `password`" in line for line in again.errors)
+
+
+def test_a_backup_of_the_running_service(start, data_dir):
+    stack = start()
+    stack.wait_ready()
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    done = subprocess.run(
+        [sys.executable, "-m", "zstack_mgmt", "backup", str(data_dir / "backup")],
+        cwd=ROOT,
+        env=kept | {"DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert stack.ready_status() == 200
+    assert (data_dir / "backup").read_bytes().startswith(b"PGDMP")

@@ -229,8 +229,8 @@ async def test_nine_tenants_beside_a_hostile_one() -> None:
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=60)
     async with (
+        endless_receiver() as hook,  # outlives the senders: a closing server loses what it accepts
         running_stack(**settings) as stack,
-        endless_receiver() as hook,
         aiohttp.ClientSession(connector=connector, timeout=timeout) as many_at_a_time,
     ):
         admin = Client(stack.http, stack.base, stack.token)

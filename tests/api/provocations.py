@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app import ADMIN, Client, Service
+from app import ADMIN, BACKUP_STORAGE, Client, Service
 from compute.world import build
 from zstack_mgmt.core.errors import (
     ApiError,
@@ -103,7 +103,7 @@ async def build_cloud(service: Service) -> Cloud:
     await made("timed", "/scheduler/jobs", type="stopVm", targetResourceUuid=names["stopped"])
     await admin.job("POST", f"/scheduler/jobs/{names['timed']}/scheduler/triggers/{names['trigger']}")
 
-    for name in ("t_stopped", "t_destroyed"):
+    for name in ("t_running", "t_stopped", "t_destroyed"):
         vm = await made(name, "/vm-instances", tenant, **vm_of_world)
         names[f"{name}_root"] = vm["rootVolumeUuid"]
     await world.act({"uuid": names["t_stopped"]}, "stopVmInstance", tenant)
@@ -160,6 +160,7 @@ TABLE: dict[tuple[str, type[ApiError]], dict[str, Any]] = {
         "statements": [POLICY],
     },
     ("CheckApiPermission", InvalidArgument): {"apiNames": ["Nonsense"]},
+    ("ExplainPolicy", InvalidArgument): {"statements": [POLICY], "apiNames": ["Nonsense"]},
     ("CheckApiPermission", OperationError): {"userUuid": NOBODY, "apiNames": ["QueryUser"]},
     ("UpdateQuota", InvalidArgument): {"identityUuid": "{account}", "name": "nonsense", "value": 1},
     ("UpdateQuota", OperationError): {"identityUuid": "{account}", "name": "vm.totalNum", "value": 0},
@@ -190,8 +191,22 @@ TABLE: dict[tuple[str, type[ApiError]], dict[str, Any]] = {
         "name": "i",
         "url": "http://x/i",
         "format": "qcow2",
-        "backupStorageUuids": ["bs"],
+        "backupStorageUuids": [BACKUP_STORAGE],
     },
+    ("AddImage", ResourceNotFound): {
+        "name": "i",
+        "url": "http://x/i",
+        "format": "qcow2",
+        "backupStorageUuids": [NOBODY],
+    },
+    ("ExpungeImage", OperationError): {"uuid": "{image}"},
+    ("UpdateGlobalConfig", ResourceNotFound): {"category": "identity", "name": "nonsense", "value": "1"},
+    ("UpdateGlobalConfig", InvalidArgument): {
+        "category": "identity",
+        "name": "session.timeout",
+        "value": "0",
+    },
+    ("ZQLQuery", ResourceNotFound): {"zql": "query zonne"},
     ("AttachL2NetworkToCluster", InvalidArgument): {"l2NetworkUuid": "{l2}", "clusterUuid": "{cluster}"},
     ("AttachL2NetworkToCluster", OperationError): {"l2NetworkUuid": "{same}", "clusterUuid": "{cluster}"},
     ("AddIpRange", InvalidArgument): {
@@ -210,6 +225,8 @@ TABLE: dict[tuple[str, type[ApiError]], dict[str, Any]] = {
     ("AddDnsToL3Network", InvalidArgument): {"l3NetworkUuid": "{l3}", "dns": "10.9.9.9"},
     ("DeleteIpRange", OperationError): {"uuid": "{range}"},
     ("GetIpAddressCapacity", InvalidArgument): {},
+    ("GetFreeIp", InvalidArgument): {"l3NetworkUuid": "{l3}", "start": "x"},
+    ("CheckIpAvailability", InvalidArgument): {"l3NetworkUuid": "{l3}", "ip": "x"},
     ("CreateVip", InvalidArgument): {"name": "v", "l3NetworkUuid": "{l3}", "requiredIp": "1.2.3.4"},
     ("CreateVip", OperationError): {"name": "v", "l3NetworkUuid": "{unranged}"},
     ("CreateVip", QuotaExceeded): tenant(name="v", l3NetworkUuid="{l3}"),
@@ -232,7 +249,16 @@ TABLE: dict[tuple[str, type[ApiError]], dict[str, Any]] = {
     ("PauseVmInstance", VmStateRefused): {"uuid": "{stopped}"},
     ("ResumeVmInstance", VmStateRefused): {"uuid": "{stopped}"},
     ("ExpungeVmInstance", VmStateRefused): {"uuid": "{running}"},
+    ("CreateInstanceOffering", InvalidArgument): {
+        "name": "o",
+        "cpuNum": 1,
+        "memorySize": 1,
+        "reservedMemorySize": 2,
+    },
     ("UpdateVmInstance", InvalidArgument): {"uuid": "{running}", "defaultL3NetworkUuid": "{unranged}"},
+    ("UpdateVmInstance", OperationError): {"uuid": "{running}", "memorySize": 2**50},
+    ("UpdateVmInstance", VmStateRefused): {"uuid": "{destroyed}", "cpuNum": 2},
+    ("UpdateVmInstance", QuotaExceeded): tenant(uuid="{t_running}", cpuNum=2),
     ("ChangeInstanceOffering", VmStateRefused): {
         "vmInstanceUuid": "{running}",
         "instanceOfferingUuid": "{offering}",
@@ -257,6 +283,9 @@ TABLE: dict[tuple[str, type[ApiError]], dict[str, Any]] = {
     ("RecoverDataVolume", QuotaExceeded): tenant(uuid="{t_deleted}"),
     ("ExpungeDataVolume", OperationError): {"uuid": "{attached}"},
     ("RedeliverFailedWebhooks", BadRequest): {"since": "yesterday"},
+    ("RedeliverFailedWebhooks", PermissionDenied): tenant(since="2026-01-31 12:00:00", allAccounts=True),
+    ("ListWebhookDeliveries", BadRequest): {"since": "yesterday"},
+    ("ListWebhookDeliveries", PermissionDenied): tenant(accountUuid=NOBODY),
     ("PollApiJob", JobNotFound): {"uuid": NOBODY},
     ("FollowApiJob", JobNotFound): {"uuid": NOBODY},
     ("CancelApiJob", JobNotFound): {"uuid": NOBODY},

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from app import Client, Service
+from app import ADMIN, Client, Service
+
+NOBODY = "0123456789ab4cde8123456789abcdef"
 
 
 async def post(service: Service, data: bytes, path: str = "/zones", **headers: str) -> Any:
@@ -55,7 +57,7 @@ async def test_body_over_a_mebibyte_is_a_413(service: Service) -> None:
 
 
 async def test_unknown_path_is_a_404(service: Service) -> None:
-    for path in ("/nothing", "/zones/a/b/c", "/zones/%00", "/"):
+    for path in ("/nothing", "/zones/a/b/c", "/zones/%00", "/vm-instances/cdroms", "/hosts/nics"):
         answer = await service.admin.get(path)
         assert answer.status in (400, 404), path
         assert answer.body["error"]["details"]
@@ -64,19 +66,38 @@ async def test_unknown_path_is_a_404(service: Service) -> None:
         assert (await reply.json())["error"]
 
 
+async def test_a_uuid_that_nothing_has_is_an_empty_list_in_every_spelling(service: Service) -> None:
+    for uuid in (NOBODY, NOBODY.upper(), "01234567-89ab-4cde-8123-456789abcdef", "0" * 32):
+        answer = await service.admin.get(f"/zones/{uuid}")
+        assert (answer.status, answer.body["inventories"]) == (200, []), uuid
+    assert (await service.admin.get(f"/accounts/{ADMIN.upper()}")).body["inventories"][0]["uuid"] == ADMIN
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
         ("PATCH", "/zones", "GET, POST"),
         ("PUT", "/zones", "GET, POST"),
-        ("POST", "/accounts/login", "PUT"),
+        ("DELETE", "/accounts/login", "PUT"),
+        ("GET", "/accounts/login", "PUT"),
+        ("POST", "/zones/x/actions", "PUT"),
         ("PUT", "/api-jobs", "GET"),
+        ("POST", "/api-jobs/x", "DELETE, GET"),
     ],
 )
 async def test_wrong_method_is_a_405_with_allow(service: Service, method: str, path: str, allow: str) -> None:
     answer = await service.admin.call(method, path)
     assert answer.status == 405
     assert answer.headers["Allow"] == allow
+
+
+async def test_an_api_that_has_its_path_for_itself_takes_post_and_put(service: Service) -> None:
+    login = {"logInByAccount": {"accountName": "admin", "password": "password"}}
+    opened = await service.anonymous.call("POST", "/accounts/login", login)
+    assert opened.inventory["accountUuid"] == ADMIN
+    path = f"/eips/{'0' * 12}4000a{'0' * 15}/vm-instances/nics/{'0' * 12}4000a{'0' * 15}"
+    assert (await service.admin.job("PUT", path, {})).code == "SYS.1003"
+    assert (await service.admin.call("GET", path)).status == 405
 
 
 async def test_unknown_action_names_the_known_ones(service: Service) -> None:

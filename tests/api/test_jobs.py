@@ -51,7 +51,8 @@ async def test_result_has_the_inventory(service: Service) -> None:
     assert zone["name"] == "Zone1"
     assert zone["state"] == "Enabled"
     assert zone["type"] == "zstack"
-    assert set(zone) == {"uuid", "name", "description", "state", "type", "createDate", "lastOpDate"}
+    fields = {"uuid", "name", "description", "state", "type", "isDefault", "createDate", "lastOpDate"}
+    assert set(zone) == fields
 
 
 async def test_both_base_paths_serve_the_same_and_location_always_has_zstack(service: Service) -> None:
@@ -99,6 +100,17 @@ async def test_a_hundred_parallel_posts_of_one_uuid_run_once(service: Service) -
     assert len({answer.body["location"] for answer in answers}) == 1
     await service.admin.result(answers[0].body["location"])
     assert await zones(service, "once") == 1
+
+
+async def test_a_repeat_of_a_call_whose_job_has_ended_waits_for_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zstack_mgmt.engine.watch._LOOK_S", 3600)  # announcements alone end a wait
+    headers = {"X-Job-UUID": job_uuid(), "Prefer": "wait=30"}
+    async with running_service(settings) as service, asyncio.timeout(15):
+        for _ in range(3):
+            answer = await service.admin.call("POST", "/zones", {"params": {"name": "z"}}, headers=headers)
+            assert answer.inventory["name"] == "z"
 
 
 async def test_uuid_of_another_call_is_refused(service: Service) -> None:
@@ -426,3 +438,45 @@ async def test_plain_poll_is_held_for_a_moment_only(settings: Settings) -> None:
         accepted = await service.admin.call("POST", "/zones", {"params": {"name": "z"}}, headers=headers)
         assert accepted.body["apiTimeout"] == 77 * 1000
         assert (await service.admin.get(accepted.body["location"])).status == 202
+
+
+async def test_the_stream_of_all_jobs_tells_what_becomes_of_each(service: Service) -> None:
+    _, tenant = await service.account("told")
+    _, other = await service.account("untold")
+    headers = {"Authorization": f"OAuth {tenant.token}"}
+    async with service.http.get(f"{tenant.base}/api-jobs/events", headers=headers) as reply:
+        assert reply.content_type == "text/event-stream"
+        await other.create("/accounts/users", name="theirs", password="p")
+        made = await tenant.create("/accounts/users", name="ours", password="p")
+        told: list[dict[str, str]] = []
+        async with asyncio.timeout(10):
+            async for line in reply.content:
+                if line.startswith(b"data: "):
+                    told.append(json.loads(line.removeprefix(b"data: ")))
+                    if told[-1]["state"] == "succeeded":
+                        break
+    assert {job["accountUuid"] for job in told} == {made["accountUuid"]}
+    assert {job["api"] for job in told} == {"CreateUser"}
+    resumed = await tenant.get("/api-jobs/events?seconds=0", headers={"Last-Event-ID": "1"})
+    assert b'"succeeded"' in resumed.body
+
+
+async def test_details_show_the_request_without_its_secrets(service: Service) -> None:
+    _, tenant = await service.account("detailed")
+    _, other = await service.account("curious")
+    accepted = await tenant.call(
+        "POST", "/accounts/users", {"params": {"name": "u", "password": "a very secret text"}}
+    )
+    await tenant.result(accepted.body["location"])
+    uuid = accepted.headers["X-Job-UUID"]
+    shown = (await tenant.get(f"/api-jobs/{uuid}/details")).inventory
+    assert shown["request"]["name"] == "u"
+    assert shown["result"]["inventory"]["name"] == "u"
+    assert shown["state"] == "succeeded"
+    assert "secret" not in json.dumps(shown)
+    assert (await other.get(f"/api-jobs/{uuid}/details")).status == 404
+
+
+@pytest.mark.provokes("GetApiJob", "JobNotFound")
+async def test_details_of_an_unknown_job(service: Service) -> None:
+    assert (await service.admin.get(f"/api-jobs/{'0' * 32}/details")).code == "SYS.1003"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app import Client, Service, running_service
+from app import BACKUP_STORAGE, Client, Service, running_service
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.core.registry import APIS
@@ -195,7 +195,7 @@ async def test_another_accounts_resource_behaves_as_absent(library: Service, zon
 @pytest.mark.parametrize("bad", ["zone", "malformed", "foreign"])
 async def test_what_it_refers_to_must_exist_and_be_visible(library: Service, zone: str, bad: str) -> None:
     image = await library.admin.create(
-        "/images", name="i", url="u", format="raw", backupStorageUuids=["any text"]
+        "/images", name="i", url="u", format="raw", backupStorageUuids=[BACKUP_STORAGE]
     )
     _, author = await library.account("author")
     refers = {

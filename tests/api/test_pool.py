@@ -1,12 +1,17 @@
 """The pool of connections."""
 
 import asyncio
+import socket
+from typing import Any
 
 import asyncpg
 import pytest
+from redis.asyncio import Redis
 
+from zstack_mgmt import sockets
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import create_pool
+from zstack_mgmt.redis_client import redis_client
 
 
 async def test_connections_are_lent_in_the_order_in_which_they_are_asked_for(settings: Settings) -> None:
@@ -49,3 +54,21 @@ async def test_who_gives_up_waiting_takes_no_turn(settings: Settings) -> None:
                         pass
         async with asyncio.timeout(10), pool.acquire() as conn:
             assert await conn.fetchval("SELECT 1") == 1
+
+
+async def test_silence_of_either_end_is_limited(settings: Settings) -> None:
+    """Else the locks of a machine that is cut off are held for hours, and its own calls hang."""
+    async with await create_pool(settings, application="test") as pool, pool.acquire() as conn:
+        for name, value in sockets.POSTGRESQL.items():
+            assert await conn.fetchval("SELECT setting FROM pg_settings WHERE name = $1", name) == value
+        ours = conn._con._transport.get_extra_info("socket")
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        for option, value in sockets.OPTIONS.items():
+            assert ours.getsockopt(socket.IPPROTO_TCP, option) == value
+    async with redis_client(settings.redis_url, Redis) as redis:
+        connections: Any = redis.connection_pool
+        connection = await connections.get_connection()
+        ours = connection._writer.get_extra_info("socket")
+        for option, value in sockets.OPTIONS.items():
+            assert ours.getsockopt(socket.IPPROTO_TCP, option) == value
+        await connections.release(connection)

@@ -85,7 +85,7 @@ async def test_errors_of_queries(service: Service) -> None:
 
 
 @pytest.mark.parametrize("feature", [name for name in FEATURES if name != "ldap"])
-async def test_errors_that_follow_from_the_example(service: Service, feature: str) -> None:
+async def test_errors_that_follow_from_the_example(service: Service, feature: str, agent: None) -> None:
     async with receiver() as received:
         player = Player(service, received.url, feature, "ldap://none.invalid")
         try:

@@ -27,19 +27,22 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from redis.asyncio import Redis
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 from stack import Stack, eventually, running_stack
 
+from benchmarks.sitting import Sitting
 from zstack_mgmt.local.processes import free_port
 
 pytestmark = pytest.mark.bench
 
 HERE = Path(__file__).parent
-ROUNDS = 3
+# Peers with an environment of their own (`make bench` fills it), and how many jobs one round of each takes.
+PEERS = HERE.parents[1] / "build/peers/bin/python"
+QUEUES = {"saq": 4000, "taskiq": 4000, "procrastinate": 1000}
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 SECONDS = 4.0
 BODY = json.dumps(
     {
@@ -84,16 +87,23 @@ async def load(port: int, connections: int, seconds: float, request: bytes) -> d
     return found
 
 
-@asynccontextmanager
-async def peer(stack: Stack, *arguments: str, port: int = 0) -> AsyncIterator[int]:
-    """One of peers.py, answering on its port if it has one; the pid."""
+async def started(stack: Stack, *arguments: str) -> asyncio.subprocess.Process:
+    """One of peers.py in its environment."""
     env = os.environ | {
         "DATABASE_URL": stack.runtime["database_url"],
         "REDIS_URL": stack.runtime["redis_url"],
     }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(HERE / "peers.py"), *arguments, env=env, stderr=asyncio.subprocess.DEVNULL
+    python = str(PEERS) if QUEUES.keys() & set(arguments) else sys.executable
+    quiet = asyncio.subprocess.DEVNULL
+    return await asyncio.create_subprocess_exec(
+        python, str(HERE / "peers.py"), *arguments, env=env, stdout=quiet, stderr=quiet
     )
+
+
+@asynccontextmanager
+async def peer(stack: Stack, *arguments: str, port: int = 0) -> AsyncIterator[int]:
+    """One of peers.py, answering on its port if it has one; the pid."""
+    process = await started(stack, *arguments)
     try:
         if port:
 
@@ -151,7 +161,7 @@ async def clear(stack: Stack) -> None:
 
 async def test_accept_and_get() -> None:
     floor_port, obvious_port = free_port(), free_port()
-    rates: dict[str, list[float]] = {}
+    accepts, gets = Sitting("accept", "calls/s"), Sitting("get", "calls/s")
     details: dict[str, dict[str, float]] = {}
     settings = {"WORKER_PROCESSES": "0", "WEBHOOK_PROCESSES": "0", "LOG_LEVEL": "info"}
     room = {"MAX_QUEUE_DEPTH": "10000000", "MAX_ACCOUNT_QUEUE_DEPTH": "10000000"}  # nobody empties the queue
@@ -174,25 +184,14 @@ async def test_accept_and_get() -> None:
                     ("ours GET", port_of(stack), get),
                 ):
                     details[name] = await load(port, 64, SECONDS, request)
-                    rates.setdefault(name, []).append(details[name]["rate"])
+                    who, _, method = name.partition(" ")
+                    (gets if method == "GET" else accepts).add(who, details[name]["rate"])
             details["ours, 1 connection"] = await load(port_of(stack), 1, SECONDS, post)
         await conn.close()
-    floor, obvious, ours = (median(rates[f"{name} POST"]) for name in ("floor", "obvious", "ours"))
-    print()
-    row("accept, 64 connections", "calls/s (median)", "min", "max", "p99 ms (last)")
-    row("---", "---", "---", "---", "---")
-    for name, values in rates.items():
-        row(name, median(values), min(values), max(values), details[name]["p99_ms"])
-    row("ours POST / floor", ours / floor, "target 0.20, aim 0.30", "", "")
-    row("ours POST / obvious", ours / obvious, "target 3", "", "")
-    row("ours GET / floor", median(rates["ours GET"]) / median(rates["floor GET"]), "target 0.20", "", "")
-    row(
-        "1 connection: p50, p99 ms",
-        details["ours, 1 connection"]["p50_ms"],
-        details["ours, 1 connection"]["p99_ms"],
-        "",
-        "",
-    )
+    accepts.report("ours", {"floor": 0.2, "obvious": 3.0})
+    gets.report("ours", {"floor": 0.2})
+    for name, found in details.items():
+        row(name, "p50, p99 ms (last)", found["p50_ms"], found["p99_ms"])
 
 
 async def drained(conn: Any, sql: str, count: int, timeout_s: float = 120) -> float:
@@ -209,7 +208,7 @@ async def drained(conn: Any, sql: str, count: int, timeout_s: float = 120) -> fl
 
 
 async def test_worker() -> None:
-    rates: dict[str, list[float]] = {"stock arq": [], "arq, poll 0.01": [], "ours": []}
+    sitting = Sitting("worker", "jobs/s")
     async with running_stack(WORKER_PROCESSES="1", WEBHOOK_PROCESSES="0", LOG_LEVEL="info") as stack:
         conn = await stack.db()
         await conn.execute(PEER_TABLES)
@@ -219,20 +218,21 @@ async def test_worker() -> None:
                 await _enqueue(stack, count)
                 async with peer(stack, "arq", delay):
                     took = await drained(conn, "SELECT count(*) FROM peer_zones", count)
-                rates[name].append(count / took)
+                sitting.add(name, count / took)
+            for name, count in QUEUES.items():
+                await conn.execute("TRUNCATE peer_zones")
+                assert await (await started(stack, "fill", name, str(count))).wait() == 0, name
+                async with peer(stack, name):
+                    took = await drained(conn, "SELECT count(*) FROM peer_zones", count)
+                sitting.add(name, count / took)
             await clear(stack)
             async with stack.zones_locked():
                 await stack.accept("ours", 12_000)
             took = await drained(conn, "SELECT count(*) FROM api_jobs WHERE state = 'succeeded'", 12_000)
-            rates["ours"].append(12_000 / took)
+            sitting.add("ours", 12_000 / took)
         await conn.close()
-    print()
-    row("one worker process", "jobs/s (median)", "min", "max")
-    row("---", "---", "---", "---")
-    for name, values in rates.items():
-        row(name, median(values), min(values), max(values))
-    row("ours / stock arq", median(rates["ours"]) / median(rates["stock arq"]), "target 10", "")
-    row("ours / arq poll 0.01", median(rates["ours"]) / median(rates["arq, poll 0.01"]), "target 2", "")
+    targets = {"stock arq": 10.0, "arq, poll 0.01": 2.0, "saq": None, "taskiq": None, "procrastinate": None}
+    sitting.report("ours", targets)
 
 
 async def _enqueue(stack: Stack, count: int) -> None:
@@ -295,7 +295,7 @@ async def _timed(stack: Stack, headers: dict[str, str]) -> float:
 
 async def test_end_to_end() -> None:
     fast_port = free_port()
-    rates: dict[str, list[float]] = {"FastAPI + Celery prefork 1": [], "ours": []}
+    sitting = Sitting("end to end", "jobs/s")
     async with running_stack(WORKER_PROCESSES="1", WEBHOOK_PROCESSES="0", LOG_LEVEL="info") as stack:
         conn = await stack.db()
         await conn.execute(PEER_TABLES)
@@ -309,21 +309,13 @@ async def test_end_to_end() -> None:
                 ):
                     await asyncio.sleep(1)
                     before = await conn.fetchval(f"SELECT count(*) FROM {table}")
-                    started = time.perf_counter()
+                    begun = time.perf_counter()
                     sent = await load(port, 32, SECONDS, post)
                     while await conn.fetchval(f"SELECT count(*) FROM {table}") - before < sent["requests"]:
-                        assert time.perf_counter() - started < 120
+                        assert time.perf_counter() - begun < 120
                         await asyncio.sleep(0.02)
-                    rates[name].append(sent["requests"] / (time.perf_counter() - started))
+                    sitting.add(name, sent["requests"] / (time.perf_counter() - begun))
         async with Redis.from_url(stack.runtime["redis_url"]) as redis:
             await redis.delete("celery")
         await conn.close()
-    print()
-    row("end to end, 32 connections", "jobs/s (median)", "min", "max")
-    row("---", "---", "---", "---")
-    for name, values in rates.items():
-        row(name, median(values), min(values), max(values))
-    row("ours / Celery", median(rates["ours"]) / median(rates["FastAPI + Celery prefork 1"]), "target 3", "")
-
-
-_ = asyncpg
+    sitting.report("ours", {"FastAPI + Celery prefork 1": 3.0})

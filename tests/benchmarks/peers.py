@@ -5,6 +5,8 @@
     python peers.py arq POLL_DELAY                  stock arq, max_jobs 10, the one-transaction job
     python peers.py fastapi PORT                    FastAPI that hands the same job to Celery
     python peers.py celery                          Celery, prefork, one process
+    python peers.py saq | taskiq | procrastinate    these, ten jobs at a time, in the environment build/peers
+    python peers.py fill saq|taskiq|procrastinate COUNT     give one of them so many jobs
 
 DATABASE_URL and REDIS_URL name the servers. The job of all: BEGIN, INSERT of one zone, COMMIT.
 """
@@ -132,6 +134,91 @@ def celery() -> None:
     )
 
 
+def saq_queue() -> Any:
+    from saq import Queue  # pyright: ignore[reportMissingImports]
+
+    return Queue.from_url(REDIS_URL, name="peer-saq")
+
+
+def saq() -> None:
+    import asyncpg
+    from saq import Worker  # pyright: ignore[reportMissingImports]
+
+    async def start(ctx: dict[str, Any]) -> None:
+        ctx["pool"] = await asyncpg.create_pool(DATABASE_URL, min_size=10, max_size=10)
+
+    worker = Worker(saq_queue(), functions=[("make_zone", make_zone)], concurrency=10, startup=start)
+    asyncio.run(worker.start())
+
+
+def taskiq_task() -> Any:
+    from taskiq_redis import ListQueueBroker  # pyright: ignore[reportMissingImports]
+
+    broker = ListQueueBroker(REDIS_URL, queue_name="peer:taskiq")
+    held: dict[str, Any] = {}
+
+    @broker.task(task_name="make_zone")
+    async def make(name: str) -> None:
+        await make_zone(held, name)
+
+    return broker, make, held
+
+
+async def taskiq() -> None:
+    import asyncpg
+    from taskiq.api import run_receiver_task  # pyright: ignore[reportMissingImports]
+
+    broker, _, held = taskiq_task()
+    held["pool"] = await asyncpg.create_pool(DATABASE_URL, min_size=10, max_size=10)
+    broker.is_worker_process = True
+    await broker.startup()
+    await run_receiver_task(broker, max_async_tasks=10)
+
+
+def procrastinate_task() -> Any:
+    from procrastinate import App, PsycopgConnector  # pyright: ignore[reportMissingImports]
+
+    app = App(connector=PsycopgConnector(conninfo=DATABASE_URL))
+    held: dict[str, Any] = {}
+
+    @app.task(name="make_zone")
+    async def make(name: str) -> None:
+        await make_zone(held, name)
+
+    return app, make, held
+
+
+async def procrastinate() -> None:
+    import asyncpg
+
+    app, _, held = procrastinate_task()
+    held["pool"] = await asyncpg.create_pool(DATABASE_URL, min_size=10, max_size=10)
+    async with app.open_async():
+        await app.run_worker_async(concurrency=10, delete_jobs="successful")
+
+
+async def fill(kind: str, count: int) -> None:
+    names = [f"zone-{number}" for number in range(count)]
+    if kind == "saq":
+        queue = saq_queue()
+        await queue.connect()
+        for name in names:
+            await queue.enqueue("make_zone", name=name)
+        await queue.disconnect()
+    elif kind == "taskiq":
+        broker, make, _ = taskiq_task()
+        await broker.startup()
+        for name in names:
+            await make.kiq(name)
+        await broker.shutdown()
+    else:
+        app, make, _ = procrastinate_task()
+        async with app.open_async():
+            if not await app.check_connection_async():
+                await app.schema_manager.apply_schema_async()
+            await make.batch_defer_async(*({"name": name} for name in names))
+
+
 def fastapi(port: int) -> None:
     import uvicorn
     from fastapi import FastAPI
@@ -167,5 +254,13 @@ if __name__ == "__main__":
             fastapi(int(port))
         case ["celery"]:
             celery()
+        case ["saq"]:
+            saq()
+        case ["taskiq"]:
+            asyncio.run(taskiq())
+        case ["procrastinate"]:
+            asyncio.run(procrastinate())
+        case ["fill", kind, count]:
+            asyncio.run(fill(kind, int(count)))
         case _:
             sys.exit(__doc__)

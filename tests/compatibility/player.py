@@ -2,22 +2,28 @@
 
 A file of `exchanges/` holds the requests of one client as they came over the wire. `<name>` stands for what
 differs from run to run: `<host>`, `<hook>`, `<in_an_hour>`, and what earlier answers gave (`keep`). In a body
-it has the length that it had, so that `Content-Length` stays right.
+it has the length that it had, so that `Content-Length` stays right, unless that is `<length>`. A step with
+`sign` has a new `<date>` in that zone, and the `<signature>` of its method, date and path.
 """
 
 import asyncio
+import base64
+import hmac
 import json
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from receivers import Received, Receiver
 
 EXCHANGES = Path(__file__).parent / "exchanges"
 VARIABLE = re.compile(r"<(\w+)>")
 PATIENCE_S = 20
+ZONES = {"CST": "Asia/Shanghai", "PRC": "Asia/Shanghai", "ICT": "Asia/Ho_Chi_Minh"}
 
 
 @dataclass
@@ -43,8 +49,16 @@ class Played:
 
     @property
     def outcome(self) -> Any:
-        """The body that the client takes for the result."""
-        return self.body if self.hook is None else json.loads(self.hook.body)
+        """What the client takes for the result: the body, the webhook's, or the reply in a message's."""
+        if self.hook is not None:
+            return json.loads(self.hook.body)
+        result = self.body.get("result")
+        return next(iter(json.loads(result).values())) if isinstance(result, str) else self.body
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the client asks again."""
+        return self.status == 202 or self.body.get("state") == "Processing"
 
     def header(self, name: str) -> str | None:
         """The value of a header of the request."""
@@ -103,8 +117,8 @@ class Player:
     async def step(self, exchange: dict[str, Any]) -> Played:
         request = self.request(exchange)
         played = Played(exchange, request, *await self.wire.exchange(request))
-        while exchange.get("until_done") and played.status == 202:
-            waited = [*played.waited, played.status]
+        while exchange.get("until_done") and played.is_waiting:
+            waited = [*played.waited, *([202] if played.status == 202 else [])]
             played = Played(exchange, request, *await self.wire.exchange(request), waited)
         if "webhook" in exchange:
             played.hook = await self.hook_of(played.header("X-Job-UUID"))
@@ -115,6 +129,9 @@ class Player:
     def request(self, exchange: dict[str, Any]) -> bytes:
         """The bytes that the client sends."""
         head = "\r\n".join([*exchange["request"], "", ""])
+        if "sign" in exchange:
+            self.sign(exchange["sign"], exchange["request"][0])
+        self.variables["length"] = str(len(VARIABLE.sub(self.value, exchange.get("body", ""))))
         made = VARIABLE.sub(self.value, head).encode()
         body = VARIABLE.sub(self.value, exchange.get("body", "")).encode()
         length = re.search(rb"\r\nContent-Length: (\d+)\r\n", made)
@@ -122,6 +139,15 @@ class Player:
             f"{exchange['request'][0]}: a value has another length"
         )
         return made + body
+
+    def sign(self, zone: str, line: str) -> None:
+        """Sign the request as an access key does, with a date as the client writes it."""
+        method, target, _ = VARIABLE.sub(self.value, line).split(" ")
+        now = datetime.now(ZoneInfo(ZONES.get(zone, zone)))
+        self.variables["date"] = date = f"{now:%a, %d %b %Y %H:%M:%S} {zone}"
+        path = target.partition("?")[0].removeprefix("/zstack")
+        made = hmac.new(self.variables["secret"].encode(), f"{method}\n{date}\n{path}".encode(), "sha1")
+        self.variables["signature"] = base64.b64encode(made.digest()).decode()
 
     def value(self, match: re.Match[str]) -> str:
         return self.variables[match[1]]

@@ -15,7 +15,12 @@ from zstack_mgmt.features import load
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-OURS = {"org.zstack.header.audit.AuditInventory", "org.zstack.accessKey.AccessKeyInventory"}
+OURS = {
+    "org.zstack.header.audit.AuditInventory",
+    "org.zstack.accessKey.AccessKeyInventory",
+    "org.zstack.header.identity.role.RoleInventory",
+    "org.zstack.header.scheduler.SchedulerJobHistoryInventory",
+}
 """Classes of resources that the SDK of 2.3.1 does not have."""
 
 

@@ -20,13 +20,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 
 import hypervisors
 from hypervisors import BRIDGE, MIB, QEMU, Hypervisor
+from playwright.async_api import async_playwright
 from stack import eventually, running_stack
 from world import World, build
 
-from app import Client, Service, running_service
+from app import Client, Service, running_agent, running_service
+from page.conftest import ASSETS, FLAGS, chromium
 from zstack_mgmt.config import Settings
 from zstack_mgmt.drivers.libvirt import Libvirt, domain_xml
 from zstack_mgmt.drivers.protocol import Disk, Domain, DriverError, Host, HostLost, Nic
+from zstack_mgmt.local.page import fetch
 
 HOST = Host("h", "KVM", "127.0.0.1")
 URIS = hypervisors.uris()
@@ -191,6 +194,31 @@ async def test_the_console(driver: Libvirt, on: Hypervisor) -> None:
     writer.close()
 
 
+async def test_a_console_is_opened_and_ends_with_its_vm(driver: Libvirt, on: Hypervisor) -> None:
+    vm = await running(driver, on)
+    if not on.is_real:
+        with pytest.raises(DriverError, match="no console"):
+            await driver.open_console(HOST, vm.vm_uuid, "vnc")
+        with pytest.raises(DriverError, match=r"not supported|no serial|cannot find"):
+            await driver.open_console(HOST, vm.vm_uuid, "serial")
+        return
+    screen = await driver.open_console(HOST, vm.vm_uuid, "vnc")
+    assert await screen.reader.readexactly(4) == b"RFB "
+    first = await driver.open_console(HOST, vm.vm_uuid, "serial")
+    line = await driver.open_console(HOST, vm.vm_uuid, "serial")
+    assert await first.reader.read() == b""  # the later one has it
+    line.writer.write(b"nobody is there yet\r")
+    await line.writer.drain()
+    await driver.destroy(HOST, vm.vm_uuid, "t")
+    async with asyncio.timeout(20):
+        await line.reader.read()
+        await asyncio.gather(first.close(), line.close(), screen.close())
+    assert driver._lines == 0
+    with pytest.raises(DriverError):
+        await driver.open_console(HOST, vm.vm_uuid, "serial")
+    assert driver._lines == 0
+
+
 async def test_a_disk_that_is_not_there(driver: Libvirt, on: Hypervisor) -> None:
     vm = domain(on, disks=(Disk(uuid.uuid4().hex, "/nowhere/a.qcow2", "qcow2", MIB, 0),))
     await driver.define(HOST, vm, "t")
@@ -310,6 +338,50 @@ async def test_a_host_that_is_lost_and_found(settings: Settings, on: Hypervisor)
         assert await reconnect() == (503, "Disconnected", "Unknown")
         way.symlink_to("/run/libvirt/libvirt-sock")
         assert await reconnect() == (200, "Connected", "Running")
+
+
+ECHO = bytes.fromhex("b81300 cd10 bb0f00 31c0 cd16 b40e cd10 ebf6")
+"""A boot sector: 320 × 200 pixels, which QEMU shows doubled and the BIOS does not use, with what is typed."""
+BOOTED = """() => {
+  const canvas = document.querySelector("canvas");
+  return canvas.width === 640 && canvas.height === 400;
+}"""
+LIT = """() => {
+  const canvas = document.querySelector("canvas");
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  let lit = 0;
+  for (let i = 0; i < data.length; i += 4) lit += data[i] > 60;
+  return lit;
+}"""
+
+
+@ON_QEMU
+async def test_a_browser_shows_the_boot_screen_of_a_guest(settings: Settings, on: Hypervisor) -> None:
+    """What is typed into the page goes through the agent and QEMU to the guest, and comes back as pixels."""
+    chosen = {name.lower(): value for name, value in of_kvm(on).items()}
+    fetch(Settings(assets_dir=ASSETS), with_dev=True)
+    settings = replace(settings, assets_dir=ASSETS, **chosen)
+    async with running_service(settings) as service, running_agent(service.settings):
+        world = await small_cloud(service)
+        vm = await world.vm(strategy="JustCreate")
+        on.disk_file(vm["allVolumes"][0]["installPath"], ECHO)
+        assert (await world.act(vm, "startVmInstance")).status == 200
+        asked = {"params": {"vmInstanceUuid": vm["uuid"]}}
+        access = (await world.admin.job("POST", "/consoles", asked)).inventory
+        async with async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+            page = await browser.new_page()
+            port, token = access["port"], access["token"]
+            await page.goto(f"{access['scheme']}://{access['hostname']}:{port}/?token={token}")
+            await page.wait_for_selector("[data-state=good]")
+            await page.wait_for_function(BOOTED, timeout=60_000)
+            assert await page.evaluate(LIT) == 0
+            await page.keyboard.type("K")
+            await page.wait_for_function(f"() => ({LIT})() > 0")
+            letter = await page.evaluate(LIT)
+            await page.keyboard.type("KKKK")
+            await page.wait_for_function(f"n => ({LIT})() === 5 * n", arg=letter)
+            await browser.close()
 
 
 @ON_QEMU

@@ -45,12 +45,18 @@ class Hypervisor:
     def domain(self, uuid: str) -> Any:
         return self.held.lookupByName(uuid)
 
-    def disk_file(self, path: str | Path) -> str:
-        """The file of a disk, which whoever runs the hosts has to provide."""
+    def disk_file(self, path: str | Path, boot: bytes = b"") -> str:
+        """The file of a disk, which whoever runs the hosts has to provide; with a boot sector it boots."""
         if self.is_real:
             path = Path(path)
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "16M"], check=True)
+            if boot:
+                raw = self.folder / "boot.raw"
+                raw.write_bytes((boot.ljust(510, b"\0") + b"\x55\xaa").ljust(16 * MIB, b"\0"))
+                subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, path], check=True)
+                raw.unlink()
+            else:
+                subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, "16M"], check=True)
             self.made.append(path)
         return str(path)
 

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 from pydantic.alias_generators import to_camel
-from world import GIB, World
 
+from app import BACKUP_STORAGE
+from compute.world import GIB, World
 from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
 
@@ -124,7 +125,7 @@ async def test_an_images_new_owner_must_have_the_quota(world: World) -> None:
     await world.service.account("new")
     await limit(world, "new", "image.size", 10 * GIB)
     second = await world.admin.create(
-        "/images", name="i", url="u", format="raw", backupStorageUuids=["b"], size=1
+        "/images", name="i", url="u", format="raw", backupStorageUuids=[BACKUP_STORAGE], size=1
     )
     assert (await give(world, world.image, "new")).status == 200
     assert (await give(world, second["uuid"], "new")).code == "ID.1003"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from world import World
 
-from app import Answer
+from app import BACKUP_STORAGE, Answer
 
 MISSING = "0" * 12 + "4" + "0" * 3 + "8" + "0" * 15
 
@@ -57,7 +57,7 @@ async def test_a_uuid_is_used_once(world: World) -> None:
     for path, params in (
         ("/clusters", {"zoneUuid": world.zone, "hypervisorType": "KVM"}),
         ("/hosts/simulators", {"clusterUuid": world.cluster, "managementIp": "10.0.0.2"}),
-        ("/images", {"url": "u", "format": "raw", "backupStorageUuids": ["b"]}),
+        ("/images", {"url": "u", "format": "raw", "backupStorageUuids": [BACKUP_STORAGE]}),
         ("/instance-offerings", {"cpuNum": 1, "memorySize": 1}),
         ("/disk-offerings", {"diskSize": 1}),
         ("/l2-networks/no-vlan", {"zoneUuid": world.zone, "physicalInterface": "e"}),
@@ -109,7 +109,10 @@ async def test_parameters_have_limits(service: Any) -> None:
         ("/l2-networks/vlan", {"vlan": 0}),
         ("/l2-networks/vlan", {"vlan": 4095}),
         ("/images", {"url": "u", "format": "raw", "backupStorageUuids": []}),
-        ("/images", {"url": "u", "format": "raw", "backupStorageUuids": ["b"], "mediaType": "Floppy"}),
+        (
+            "/images",
+            {"url": "u", "format": "raw", "backupStorageUuids": [BACKUP_STORAGE], "mediaType": "Floppy"},
+        ),
         ("/l3-networks", {"category": "Secret"}),
         ("/vm-instances", {"strategy": "Never"}),
     ):
@@ -231,13 +234,13 @@ async def test_normal_accounts_build_no_infrastructure(shared_world: World) -> N
     assert (await tenant.job("DELETE", f"/images/{world.image}")).code == "ID.1002"
     assert (await tenant.job("PUT", f"/images/{world.image}/actions", {"updateImage": {}})).code == "ID.1002"
     assert len((await world.admin.get("/images")).body["inventories"]) == 1
-    own = await tenant.create("/images", name="i", url="u", format="raw", backupStorageUuids=["b1", "b2"])
-    assert [r["backupStorageUuid"] for r in own["backupStorageRefs"]] == ["b1", "b2"]
+    own = await tenant.create("/images", name="i", url="u", format="raw", backupStorageUuids=[BACKUP_STORAGE])
+    assert [r["backupStorageUuid"] for r in own["backupStorageRefs"]] == [BACKUP_STORAGE]
     account = await world.service.db.fetchval("SELECT uuid FROM accounts WHERE name = 'tenant'")
     for name in ("image.num", "vip.num", "eip.num"):
         body = {"identityUuid": account, "name": name, "value": 1}
         await world.admin.job("PUT", "/accounts/quotas/actions", {"updateQuota": body})
-    params = {"name": "i", "url": "u", "format": "raw", "backupStorageUuids": ["b"]}
+    params = {"name": "i", "url": "u", "format": "raw", "backupStorageUuids": [BACKUP_STORAGE]}
     assert (await tenant.job("POST", "/images", {"params": params})).code == "ID.1003"
     await tenant.create("/vips", name="v", l3NetworkUuid=world.l3)
     params = {"name": "v", "l3NetworkUuid": world.l3}
@@ -286,6 +289,7 @@ async def test_deleting_image_and_offering_leaves_the_vm(world: World) -> None:
     vm = await world.vm()
     for path in (f"/images/{world.image}", f"/instance-offerings/{world.offering}"):
         assert (await world.admin.job("DELETE", path)).status == 200
+    await act(world, f"/images/{world.image}", "expungeImage")
     seen = (await world.admin.get(f"/vm-instances/{vm['uuid']}")).body["inventories"][0]
     assert "imageUuid" not in seen
     assert "instanceOfferingUuid" not in seen

@@ -9,12 +9,12 @@ import pytest_asyncio
 from pydantic.alias_generators import to_camel
 from world import World, build
 
-from app import Answer, Client, service_of_its_own
+from app import BACKUP_STORAGE, Answer, Client, service_of_its_own
 from services import Services
 from zstack_mgmt.core.registry import APIS, PATH_VARIABLE, Api
 from zstack_mgmt.features import load
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("compute-strangers")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 load()
 
@@ -51,6 +51,7 @@ class Side:
     disk: str
     l3: str
     l3_b: str
+    ip_range: str
     vm: str
     destroyed_vm: str
     nic: str
@@ -68,12 +69,31 @@ class Side:
 Params = Mapping[str, Any]
 CALLS: dict[str, Callable[[Side], Params]] = {
     "AddImage": lambda s: (
-        {"name": "i", "url": "u", "format": "raw", "backupStorageUuids": ["b"]} | {"resourceUuid": s.image}
+        {"name": "i", "url": "u", "format": "raw", "backupStorageUuids": [BACKUP_STORAGE]}
+        | {"resourceUuid": s.image}
     ),
     "UpdateImage": lambda s: {"uuid": s.image, "name": "n"},
     "ChangeImageState": lambda s: {"uuid": s.image, "stateEvent": "disable"},
     "DeleteImage": lambda s: {"uuid": s.image},
-    "CreateVip": lambda s: {"name": "v", "l3NetworkUuid": s.l3, "resourceUuid": s.vip},
+    "RecoverImage": lambda s: {"uuid": s.image},
+    "ExpungeImage": lambda s: {"uuid": s.image},
+    "GetFreeIp": lambda s: {"l3NetworkUuid": s.l3, "ipRangeUuid": s.ip_range},
+    "CheckIpAvailability": lambda s: {"l3NetworkUuid": s.l3, "ip": "10.9.9.9"},
+    "GetVmStartingCandidateClustersHosts": lambda s: {"uuid": s.vm},
+    "GetEipAttachableVmNics": lambda s: {"eipUuid": s.eip, "vmUuid": s.vm},
+    "GetVmNicAttachableEips": lambda s: {"vmNicUuid": s.nic},
+    "GetDataVolumeAttachableVm": lambda s: {"volumeUuid": s.volume},
+    "GetVmAttachableDataVolume": lambda s: {"vmInstanceUuid": s.vm},
+    "GetVmAttachableL3Network": lambda s: {"vmInstanceUuid": s.vm},
+    "GetCandidatePrimaryStoragesForCreatingVm": lambda s: {
+        "imageUuid": s.image,
+        "l3NetworkUuids": [s.l3],
+        "rootDiskOfferingUuid": s.disk,
+        "dataDiskOfferingUuids": [s.disk],
+    },
+    "CreateVip": lambda s: (
+        {"name": "v", "l3NetworkUuid": s.l3, "ipRangeUuid": s.ip_range} | {"resourceUuid": s.vip}
+    ),
     "UpdateVip": lambda s: {"uuid": s.vip, "name": "n"},
     "ChangeVipState": lambda s: {"uuid": s.vip, "stateEvent": "disable"},
     "DeleteVip": lambda s: {"uuid": s.vip},
@@ -118,6 +138,8 @@ CALLS: dict[str, Callable[[Side], Params]] = {
     "UpdateVolumeSnapshot": lambda s: {"uuid": s.snapshot, "name": "n"},
     "DeleteVolumeSnapshot": lambda s: {"uuid": s.snapshot},
     "CalculateAccountSpending": lambda s: {"accountUuid": s.account},
+    "ListWebhookDeliveries": lambda s: {"accountUuid": s.account},
+    "RedeliverFailedWebhooks": lambda s: {"since": "2026-01-31 12:00:00", "accountUuid": s.account},
     "GetWebhookDeliveries": lambda s: {"uuid": s.job},
     "RedeliverWebhook": lambda s: {"uuid": s.job},
 }
@@ -153,15 +175,17 @@ async def make_side(world: World, name: str, number: int) -> Side:
     offering = await admin.create("/instance-offerings", name="o", cpuNum=1, memorySize=1024)
     disk = await admin.create("/disk-offerings", name="d", diskSize=1024)
     networks = [await admin.create("/l3-networks", name=f"l3{n}", l2NetworkUuid=world.l2) for n in (1, 2, 3)]
+    ranges: dict[str, str] = {}
     for n, l3 in enumerate(networks):
         path = f"/l3-networks/{l3['uuid']}/ip-ranges/by-cidr"
-        await admin.create(path, name="r", networkCidr=f"10.{number}.{n}.0/24")
+        made = await admin.create(path, name="r", networkCidr=f"10.{number}.{n}.0/24")
+        ranges[l3["uuid"]] = made["uuid"]
     for given in (offering, disk, *networks):
         body = {"params": {"resourceUuid": given["uuid"]}}
         assert (await admin.job("POST", f"/account/{account['uuid']}/resources", body)).status == 200
     l3, l3_b, public = (network["uuid"] for network in networks)
     image = await client.create(
-        "/images", name="i", url="u", format="iso", mediaType="ISO", backupStorageUuids=["b"]
+        "/images", name="i", url="u", format="iso", mediaType="ISO", backupStorageUuids=[BACKUP_STORAGE]
     )
     params = {
         "imageUuid": image["uuid"],
@@ -192,6 +216,7 @@ async def make_side(world: World, name: str, number: int) -> Side:
         disk=disk["uuid"],
         l3=l3,
         l3_b=l3_b,
+        ip_range=ranges[l3],
         vm=vm["uuid"],
         destroyed_vm=second["uuid"],
         nic=vm["vmNics"][0]["uuid"],
@@ -207,9 +232,10 @@ async def make_side(world: World, name: str, number: int) -> Side:
     )
 
 
-async def ask(client: Client, declared: Api, params: Params) -> Answer:
-    """Call the API with these parameters, each where the declaration wants it."""
-    path = PATH_VARIABLE.sub(lambda found: str(params[found[1]]), declared.paths[0].removeprefix("/v1"))
+async def ask(client: Client, declared: Api, params: Params, field: str) -> Answer:
+    """Call the API with these parameters, each in its place, by a path that names the field."""
+    template = next((path for path in declared.paths if f"{{{field}}}" in path), declared.paths[0])
+    path = PATH_VARIABLE.sub(lambda found: str(params[found[1]]), template.removeprefix("/v1"))
     rest = {name: value for name, value in params.items() if name not in declared.in_path}
     if declared.method in ("GET", "DELETE"):
         path += "?" + "&".join(f"{name}={value}" for name, value in rest.items())
@@ -243,13 +269,13 @@ async def test_a_foreign_uuid_is_as_good_as_none(
     params = {key: value for key, value in own.items() if key != "resourceUuid"}
     foreign = theirs[field]
     before = await possessions(world)
-    answer = await ask(stranger.client, declared, params | {field: foreign})
+    answer = await ask(stranger.client, declared, params | {field: foreign}, field)
     assert await possessions(world) == before, answer
     if field == "resourceUuid":
         assert answer.code == "SYS.1000"  # taken, whoever has it
         return
     unknown = [MISSING] if isinstance(foreign, list) else MISSING
-    absent = await ask(stranger.client, declared, params | {field: unknown})
+    absent = await ask(stranger.client, declared, params | {field: unknown}, field)
     named = foreign[0] if isinstance(foreign, list) else foreign
     assert answer.status == absent.status
     assert str(answer.body).replace(named, MISSING) == str(absent.body)

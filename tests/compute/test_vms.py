@@ -1,6 +1,7 @@
 """The life of a VM: one short test per rule."""
 
-from world import GIB, World
+from app import BACKUP_STORAGE
+from compute.world import GIB, World
 
 
 async def test_a_vm_from_creation_to_expunge(world: World) -> None:
@@ -84,7 +85,7 @@ async def iso_image(world: World) -> str:
         url="http://x/i.iso",
         format="iso",
         mediaType="ISO",
-        backupStorageUuids=["bs"],
+        backupStorageUuids=[BACKUP_STORAGE],
     )
     return image["uuid"]
 

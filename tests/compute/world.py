@@ -5,7 +5,7 @@ them.
 from dataclasses import dataclass
 from typing import Any
 
-from app import Answer, Client, Service
+from app import BACKUP_STORAGE, Answer, Client, Service
 
 GIB = 1024**3
 
@@ -126,7 +126,7 @@ async def build(
         f"/hosts/{kind}", name="host", managementIp=management_ip, clusterUuid=cluster, **login
     )
     image = await admin.create(
-        "/images", name="image", url="http://x/i.qcow2", format="qcow2", backupStorageUuids=["bs"]
+        "/images", name="image", url="http://x/i.qcow2", format="qcow2", backupStorageUuids=[BACKUP_STORAGE]
     )
     offering = await admin.create("/instance-offerings", name="small", cpuNum=1, memorySize=memory_size)
     disk = await admin.create("/disk-offerings", name="disk", diskSize=20 * GIB)

@@ -40,7 +40,9 @@ def directory(feature: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.mark.parametrize("feature", STORIES)
-async def test_example_is_what_the_service_answers(service: Service, feature: str, directory: str) -> None:
+async def test_example_is_what_the_service_answers(
+    service: Service, feature: str, directory: str, agent: None
+) -> None:
     path = PACKAGE / FOLDERS[feature] / "examples.json"
     written: list[dict[str, Any]] = json.loads(path.read_text())
     async with receiver() as received:

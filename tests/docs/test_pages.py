@@ -3,18 +3,32 @@
 import inspect
 import json
 import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Annotated, get_type_hints
 
+import pytest
+
 from app import Service
 from zstack_mgmt.compute.vms.devices import MAX_NICS
 from zstack_mgmt.config import Settings
+from zstack_mgmt.core.errors import ApiError
+from zstack_mgmt.core.inventory import Inventory
+from zstack_mgmt.core.registry import APIS, UNROUTED
+from zstack_mgmt.core.vocabulary import COMMON
 from zstack_mgmt.doc import Doc, doc_of
+from zstack_mgmt.features import load
+from zstack_mgmt.query.declare import plural_of
+from zstack_mgmt.reference.chinese import DESCRIPTIONS, ERRORS, SETTINGS
+from zstack_mgmt.reference.errors import errors
 from zstack_mgmt.reference.openapi import render
-from zstack_mgmt.reference.pages import errors, pages, with_settings, write_pages
+from zstack_mgmt.reference.pages import pages, with_settings, write_pages
 
 ROOT = Path(__file__).parents[2]
+PAGES = cache(pages)
 REGENERATE = "run `make docs` and commit what it writes"
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]+)?(?:#([^)\s]+))?\)")
 
@@ -23,6 +37,7 @@ def test_generated_pages_are_up_to_date() -> None:
     wanted = pages()
     found = {f"api/{path.name}" for path in (ROOT / "docs/api").iterdir()} | {
         "errors.md",
+        "errors.zh-CN.md",
         "limits.md",
         "openapi.json",
     }
@@ -57,7 +72,7 @@ def test_tables_of_settings_are_up_to_date() -> None:
     for name in ("README.md", "README.zh-CN.md", "compose.yaml"):
         text = (ROOT / name).read_text("utf-8")
         assert re.search(r"(<!--|#) settings: written by `make docs`", text)
-        assert with_settings(text) == text, f"the settings in {name} are out of date: {REGENERATE}"
+        assert with_settings(text, name) == text, f"the settings in {name} are out of date: {REGENERATE}"
 
 
 def test_pages_of_features_that_are_gone_are_removed(tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ async def test_the_service_serves_its_documents_to_anybody(service: Service) -> 
             assert reply.status == 200
             assert reply.content_type == "application/json"
             assert json.loads(await reply.read()) == json.loads(render())
-    for path, anchor in (("/docs", "CreateZone"), ("/docs/errors", "ID.1001")):
+    for path, anchor in (("/docs", "CreateZone"), ("/docs/", "CreateZone"), ("/docs/errors", "ID.1001")):
         async with service.http.get(f"{service.origin}{path}") as reply:
             assert reply.status == 200
             assert reply.content_type == "text/html"
@@ -143,3 +158,103 @@ async def test_errors_of_rfc_9457_lead_to_the_catalogue(service: Service) -> Non
     page, _, anchor = answer.body["type"].partition("#")
     async with service.http.get(f"{service.origin}{page}") as reply:
         assert anchor in Tags(await reply.text()).ids
+
+
+@pytest.mark.parametrize("path", ["/zstack/v1", "/zstack/v1/", "/v1"])
+async def test_the_root_of_the_api_lists_what_is_there(service: Service, path: str) -> None:
+    async with service.http.get(f"{service.origin}{path}") as reply:
+        assert reply.status == 200
+        body = await reply.json()
+    for link in ("reference", "errors", "openapi", "page", "keystone"):
+        async with service.http.get(f"{service.origin}{body[link]}") as reply:
+            assert reply.status < 400, link
+    listed = {call for calls in body["apis"].values() for call in calls}
+    assert body["login"] in listed
+    assert len(listed) > 200
+    async with service.http.post(f"{service.origin}{path}") as reply:
+        assert reply.status in (404, 405)
+
+
+def fields() -> list[tuple[str, str]]:
+    """Name and sentence of each field of each inventory that the documents show."""
+    schemas = json.loads(PAGES()["openapi.json"])["components"]["schemas"]
+    shown = [(name, schema) for name, schema in schemas.items() if "x-java-class" in schema]
+    return [
+        (f"{name}.{field}", part.get("description", ""))
+        for name, schema in shown
+        for field, part in schema["properties"].items()
+    ]
+
+
+def test_every_field_of_every_inventory_has_a_sentence() -> None:
+    listed = fields()
+    assert len(listed) > 400
+    silent = [name for name, sentence in listed if len(sentence) < 4]
+    assert not silent, f"{silent}: say what they mean, each with a Doc or, if it is common, in COMMON"
+
+
+def test_a_common_sentence_is_of_a_field_that_is_common() -> None:
+    load()
+    used = Counter(
+        f.attribute
+        for kind in declared_inventories()
+        for f in kind.meta.fields
+        if f.doc == COMMON.get(f.attribute)
+    )
+    rare = [name for name in COMMON if used[name] < 2]
+    assert not rare, f"{rare}: a sentence of one inventory belongs to its field"
+
+
+def declared_inventories(kind: type[Inventory] = Inventory) -> Iterator[type[Inventory]]:
+    for child in kind.__subclasses__():
+        if child.__module__.startswith("zstack_mgmt.") and "meta" in vars(child):
+            yield child
+        yield from declared_inventories(child)
+
+
+@pytest.mark.parametrize("error", errors(), ids=lambda error: error.__name__)
+def test_every_error_has_its_cause_and_its_remedy_in_both_languages(error: type[ApiError]) -> None:
+    for words in (vars(error).get("reason", ""), vars(error).get("remedy", "")):
+        assert re.fullmatch(r"[A-Z].+\.", words), f"{error.__name__}: say its reason and its remedy"
+    for name in ("errors.md", "errors.zh-CN.md"):
+        assert f"\n| {error.__name__} | {error.status} | " in PAGES()[name]
+    assert f"| {error.reason} | {error.remedy} |" in PAGES()["errors.md"]
+    reason, remedy = ERRORS[error.__name__]
+    assert f"| {reason} | {remedy} |" in PAGES()["errors.zh-CN.md"]
+    assert DESCRIPTIONS[error.code] in PAGES()["errors.zh-CN.md"]
+
+
+def test_the_chinese_tells_of_what_there_is_and_of_nothing_else() -> None:
+    hints = get_type_hints(Settings, include_extras=True)
+    assert set(ERRORS) == {error.__name__ for error in errors()}
+    assert set(DESCRIPTIONS) == {error.code for error in errors()}
+    assert set(SETTINGS) == {name for name, hint in hints.items() if doc_of(hint)}
+
+
+@pytest.mark.parametrize("text", [*SETTINGS.values(), *DESCRIPTIONS.values(), *sum(ERRORS.values(), ())])
+def test_chinese_sentences_have_full_width_punctuation(text: str) -> None:
+    said = re.sub(r"`[^`]*`|\w+://\S+|[A-Za-z0-9_./*-]+", "x", text)
+    assert re.search("[\u4e00-\u9fff]", text)
+    assert not re.search(r"[,;!?()]|:(?!:|port)|[\u4e00-\u9fff]\.", said), said
+
+
+PLURAL = re.compile(r"\b\w+[b-df-hj-np-tv-xz]ys\b|\b\w*sss\b|\b\w+(?:ss|x|ch|sh)s\b")
+
+
+def test_plurals_are_english() -> None:
+    load()
+    for declared in [*APIS.values(), *UNROUTED.values()]:
+        if declared.query is not None:
+            assert declared.summary.startswith(f"Find {plural_of(declared.query.meta.name)} by "), (
+                declared.name
+            )
+        assert not PLURAL.findall(inspect.getdoc(declared.request) or ""), declared.name
+    for name, text in PAGES().items():
+        prose = re.sub(r"```.*?```|`[^`]*`|\"[^\"]*\":", "", text, flags=re.DOTALL)
+        assert not PLURAL.findall(prose), (name, PLURAL.findall(prose))
+    assert PLURAL.findall("Policys SchedulerJobHistorys IpAddresss Boxs") == [
+        "Policys",
+        "SchedulerJobHistorys",
+        "IpAddresss",
+        "Boxs",
+    ]

@@ -46,7 +46,8 @@ async def test_every_shell_block_prints_what_the_readme_says(service: Service, t
     script = "".join(
         f"{local(text)}\necho '{MARK}'\n" for language, text in blocks("README.md") if language == "bash"
     )
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | installed(tmp_path) | {"HOME": str(tmp_path), "LANG": "C.UTF-8"}
+    environment.pop("XDG_CONFIG_HOME", None)
     process = await asyncio.create_subprocess_exec(
         "bash",
         "-euo",
@@ -65,6 +66,17 @@ async def test_every_shell_block_prints_what_the_readme_says(service: Service, t
     for number, (expected, said) in enumerate(promises()):
         if expected is not None:
             assert normal(json.loads(printed[number]), service) == normal(expected, service), said
+
+
+def installed(folder: Path) -> dict[str, str]:
+    """What finds `zstack-cli` and the Python of these tests, as if the SDK were installed."""
+    program = folder / "bin/zstack-cli"
+    program.parent.mkdir()
+    start = "from zstack_cli.main import main; main()"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{start}" "$@"\n')
+    program.chmod(0o755)
+    places = (str(program.parent), str(Path(sys.executable).parent), os.environ["PATH"])
+    return {"PATH": os.pathsep.join(places), "PYTHONPATH": str(ROOT / "sdk/src")}
 
 
 def promises() -> list[tuple[Any, str]]:
@@ -103,6 +115,35 @@ def test_the_readmes_receiver_tells_genuine_from_forged() -> None:
     assert not is_genuine(secret, headers() | {"webhook-id": "msg_2"}, body)
     assert not is_genuine(secret, headers(of=new_secret()), body)
     assert not is_genuine(secret, headers(now - 600), body)
+    assert not is_genuine(secret, {}, body), "an unsigned one"
+    for name, value in (("webhook-timestamp", "soon"), ("webhook-signature", "v1,é"), ("webhook-id", "")):
+        assert not is_genuine(secret, headers() | {name: value}, body)
+
+
+async def test_the_readmes_receiver_refuses_an_unsigned_request(tmp_path: Path) -> None:
+    async with receiver() as free:
+        port = free.port
+    (tmp_path / "receiver.py").write_text(python_block().replace("8989", str(port)))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "receiver.py",
+        cwd=tmp_path,
+        env=os.environ | {"WEBHOOK_SECRET": new_secret()},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                break
+            except OSError:
+                await asyncio.sleep(0.02)
+        writer.write(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert b" 400 " in await reader.readline()
+        output, errors = await process.communicate()
+        writer.close()
+    assert (process.returncode, output, errors) == (0, b"forged\n", b"")
 
 
 def test_verification_takes_ten_lines_at_most() -> None:
@@ -119,6 +160,7 @@ def test_both_readmes_have_the_same_shape() -> None:
     for name in READMES:
         text = BLOCK.sub("", (ROOT / name).read_text("utf-8"))
         headings = [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
+        text = text.replace(".zh-CN.", ".")  # the same page or picture in the other language
         links = [t for t in re.findall(r"\]\(([^)]+)\)", text) if not t.startswith("README")]
         commands = re.findall(r"`(make [\w-]+)`", text)
         shapes.append((headings, links, sorted(commands), len(re.findall(r"^- ", text, re.MULTILINE))))

@@ -75,10 +75,11 @@ async def test_a_claim_that_is_under_way_at_the_stop_strands_nothing(
 
 
 async def test_a_worker_that_loses_its_lease_stops_what_it_holds_and_goes_on(idle, put, toy, working):
-    stopped = 0
+    stopped, entered = 0, asyncio.Semaphore(0)
 
     async def endless(call: Any, outside: Any, request: Any) -> None:
         nonlocal stopped
+        entered.release()
         try:
             await asyncio.sleep(60)
         finally:
@@ -88,7 +89,8 @@ async def test_a_worker_that_loses_its_lease_stops_what_it_holds_and_goes_on(idl
     toy("Quick", quick)
     held = await put("Endless", 3, outside=True)
     async with working(lease_renew_s=0.2) as worker:
-        await running(idle, 3)
+        for _ in range(3):
+            await entered.acquire()
         before = worker.lease.owner
         await idle.db.execute("DELETE FROM workers")
         await until(lambda: idle.db.fetchval("SELECT count(*) = 1 FROM workers"))
@@ -386,3 +388,41 @@ async def test_a_suspect_that_runs_long_makes_way_for_the_next(idle, put, toy, w
 
     async with working():
         await until(all_started)
+
+
+async def test_a_job_whose_claim_was_undone_is_not_canceled_for_the_next_worker(
+    idle, put, toy, working, monkeypatch
+):
+    """A crash of the database undoes a claim, so the next one has the same epoch."""
+    entered, undone, looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    finish, look = store.finish, store.is_to_be_canceled
+
+    async def slow(call: Any, conn: Any, request: Any) -> None:
+        entered.set()
+        await undone.wait()
+
+    async def finish_late(*args: Any) -> bool:
+        try:
+            return await finish(*args)
+        except asyncpg.PostgresError:
+            await idle.db.execute("UPDATE api_jobs SET state = 'running', owner = 'next', epoch = epoch + 1")
+            raise
+
+    async def look_and_tell(*args: Any) -> bool:
+        try:
+            return await look(*args)
+        finally:
+            looked.set()
+
+    monkeypatch.setattr(store, "finish", finish_late)
+    monkeypatch.setattr(store, "is_to_be_canceled", look_and_tell)
+    toy("Slow", slow)
+    (job,) = await put("Slow")
+    async with working():
+        await entered.wait()
+        await idle.db.execute("UPDATE api_jobs SET state = 'queued', owner = NULL, epoch = epoch - 1")
+        undone.set()
+        async with asyncio.timeout(10):
+            await looked.wait()
+    row = await idle.db.fetchrow("SELECT state, owner FROM api_jobs WHERE uuid = $1", job)
+    assert tuple(row) == ("running", "next")

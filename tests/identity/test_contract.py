@@ -127,9 +127,9 @@ BAD: dict[str, tuple[dict[str, Any], dict[str, list[Any]]]] = {
         {
             "name": [None, LONG, 5, [], {}],
             "password": [None, LONG, 5],
-            "type": ["System", "Admin", "normal", ""],
+            "type": ["System", "Admin", "normal"],
             "description": ["x" * 2049, 5],
-            "resourceUuid": ["x", "", UNKNOWN.upper(), UNKNOWN + "0", "0" * 32],
+            "resourceUuid": ["x", UNKNOWN.upper(), UNKNOWN + "0", "0" * 32],
         },
     ),
     "UpdateAccount": (

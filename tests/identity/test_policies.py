@@ -1,5 +1,6 @@
 """Policies: what CreatePolicy takes, how they decide, and what CheckApiPermission says about it."""
 
+import asyncio
 import itertools
 import time
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from app import Client
 from identity.world import JAVA, UNKNOWN, Tenant, User, allow, deny, uuids
 from zstack_mgmt.core.registry import APIS
+from zstack_mgmt.identity.policies.explaining import MAX_EXPLANATIONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -85,6 +87,10 @@ async def test_statements_are_no_column(tenant: Tenant) -> None:
         ".{1000}" * 100,
         "((a{1000}){1000}){1000}",
         "(?P<x",
+        "*Msg",
+        "org.zstack..vm.APIStartVmInstanceMsg",
+        "org.zstack.header.vm.APIUpdateVmInstanceMsg:name,description",
+        "org.zstack.header.**:name",
         "a\\",
     ],
 )
@@ -145,10 +151,29 @@ async def test_user_with_far_too_many_rules_may_do_nothing(tenant: Tenant) -> No
         ("^identity:APIQuery", False),
         ("QueryUser", False),
         ("", False),
+        ("**", True),
+        ("org.zstack.**", True),
+        (".header.identity.**", True),
+        (f"{JAVA}.*", True),
+        (f"{JAVA}.APIQueryUserMsg", True),
+        (".header.identity.APIQuery*Msg", True),
+        ("org.*.header.**.APIQuery**", True),
+        ("**.APIQueryUserMsg", True),
+        ("**.read", False),
+        ("read.**", False),
+        ("org.zstack.*", False),
+        ("org.zstack.header.vm.**", False),
+        (f"{JAVA}.APIQueryUser", False),
     ],
 )
 async def test_rules_match_whole_strings(tenant: Tenant, rule: str, matches: bool) -> None:
     assert await may_query(await tenant.user(allow(rule), bare=True)) == matches
+
+
+async def test_deny_of_a_pattern_beats_every_form_of_allow(tenant: Tenant) -> None:
+    for rule in (f"{JAVA}.**", "**.APIQueryUserMsg", "org.**.APIQuery*"):
+        assert not await may_query(await tenant.user(allow("**", ".*", QUERY), deny(rule), bare=True))
+    assert not await may_query(await tenant.user(allow("**"), deny("identity:read"), bare=True))
 
 
 async def test_deny_beats_allow_in_every_order(tenant: Tenant) -> None:
@@ -259,3 +284,88 @@ async def test_links_of_a_policy(tenant: Tenant) -> None:
     await tenant.bind_group(group["uuid"], policy)
     condition = f"q=user.uuid={user.uuid}&q=group.name={group['name']}&q=account.name={tenant.name}"
     assert uuids(await tenant.client.get(f"/accounts/policies?{condition}")) == {policy}
+
+
+async def explain(client: Client, *statements: Any, **params: Any) -> Any:
+    body = {"explainPolicy": {"statements": list(statements)} | params}
+    return await client.call("PUT", "/accounts/permissions/explanations", body)
+
+
+async def test_a_policy_is_explained_before_it_is_kept(tenant: Tenant) -> None:
+    statements = [allow("resource:.*", "identity:.*"), deny("x", "identity:APIQueryPolicyMsg"), allow("**")]
+    names = (f"{JAVA}.APIQueryUserMsg", "APIQueryPolicyMsg", "QueryZone", "CreatePolicy", "LogOut")
+    answer = await explain(tenant.client, *statements, apiNames=names)
+    assert answer.body["inventories"] == [
+        {"apiName": api, "decision": decision, "decidedBy": by, **why}
+        for api, decision, by, why in (
+            (names[0], "Allow", "statement", {"statement": 0, "action": "identity:.*"}),
+            (names[1], "Deny", "statement", {"statement": 1, "action": "identity:APIQueryPolicyMsg"}),
+            (names[2], "Allow", "statement", {"statement": 2, "action": "**"}),
+            (names[3], "Deny", "api", {}),
+            (names[4], "Allow", "api", {}),
+        )
+    ]
+    (other,) = (await explain(tenant.client, deny("x"), apiNames=["QueryUser"])).body["inventories"]
+    assert other == {"apiName": "QueryUser", "decision": "Deny", "decidedBy": "nothing"}
+
+
+@pytest.mark.parametrize("kind", ["Normal", "SystemAdmin"])
+async def test_an_explanation_says_what_is_true_of_a_user_with_the_policy(new_tenant: Any, kind: str) -> None:
+    owner = await new_tenant(type=kind)
+    rules = [
+        f"instance:API{verb}.*" for verb in ("Start", "Stop", "Create", "Query")
+    ]  # more than one compilation
+    statements = [
+        allow("identity:read", "**.APIQueryZoneMsg", *rules, *rules, *rules),
+        deny(".*Quota.*", "instance:APIStop(Vm|X)InstanceMsg", "org.zstack.header.image.**"),
+        allow(".*:read", "org.zstack.header.image.*", ".*Host.*", ".*"),
+    ]
+    user = await owner.user(*statements, bare=True)
+    explained = (await explain(owner.client, *statements)).body["inventories"]
+    assert [one["apiName"] for one in explained] == sorted(APIS)
+    told = {one["apiName"]: one["decision"] for one in explained}
+    assert told == (await check(user.client, *APIS)).inventory
+    assert {"Allow", "Deny"} == set(told.values())
+    for one in explained:
+        if one["decidedBy"] == "statement":
+            statement = statements[one["statement"]]
+            assert (statement["effect"], one["action"] in statement["actions"]) == (one["decision"], True)
+
+
+async def test_explanations_are_for_whoever_policies_let_ask(tenant: Tenant) -> None:
+    asked = (allow("**"), {"apiNames": ["CreateAccount"]})
+    reader = await tenant.user(allow("identity:APIExplainPolicyMsg"), bare=True)
+    assert (await explain(reader.client, asked[0], **asked[1])).status == 200
+    nobody = await tenant.user(bare=True)
+    assert (await explain(nobody.client, asked[0], **asked[1])).code == "ID.1002"
+    assert (await explain(tenant.service.anonymous, asked[0], **asked[1])).code == "ID.1001"
+
+
+async def test_explanations_have_the_limits_of_policies(tenant: Tenant, admin: Client) -> None:
+    for statements in (
+        [allow("a\\")],
+        [allow("fine", r"\p{L}")],
+        [allow(*["a"] * 600)] * 2,
+        [allow(*[f"({'.?' * 300}){{1}}{i}" for i in range(1000)])],
+        [allow(*[f"{i}{'a' * 1000}" for i in range(70)])],
+    ):
+        assert (await explain(tenant.client, *statements)).code == "SYS.1007"
+    assert (await explain(tenant.client, allow("a"), apiNames=["Nonsense"])).code == "SYS.1007"
+    for bad in ([], [allow("a")] * 101, [{"effect": "Maybe", "actions": ["a"]}], [allow()]):
+        assert (await explain(tenant.client, *bad)).status == 400
+    assert (await explain(tenant.client, allow("a"), apiNames=["QueryUser"] * 1001)).status == 400
+
+
+async def test_explanations_of_one_account_are_made_in_turn_and_delay_no_other(
+    tenant: Tenant, stranger: Tenant
+) -> None:
+    slow = [allow(*[f"{'([a-z]*x)*' * 20}{i}" for i in range(300)])]
+    first = [asyncio.create_task(explain(tenant.client, *slow)) for _ in range(MAX_EXPLANATIONS + 5)]
+    done, waiting = await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    assert (await explain(stranger.client, allow("**"), apiNames=["QueryUser"])).status == 200
+    assert sum(not task.done() for task in waiting) > len(first) // 2  # the stranger had the next turn
+    answers = await asyncio.gather(*first)
+    refused = [answer for answer in answers if answer.status != 200]
+    assert {answer.code for answer in refused} == {"SYS.1010"}
+    assert len(answers) - len(refused) == MAX_EXPLANATIONS + 1
+    assert done

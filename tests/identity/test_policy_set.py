@@ -1,15 +1,17 @@
 """The compiled policies against a naive evaluation: every statement, every rule, `re.fullmatch`."""
 
 import re
+from fnmatch import fnmatchcase
 from itertools import permutations
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zstack_mgmt.auth import policy
+from zstack_mgmt.auth.patterns import is_pattern
 from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.auth.policy import NO_POLICIES, PolicySet, check_rules, policy_set
 from zstack_mgmt.core.callers import ANONYMOUS, AccountCaller, UserCaller
@@ -113,6 +115,55 @@ def test_rules_too_large_together_allow_nothing(monkeypatch: pytest.MonkeyPatch)
     large = [f"{'[a-f]?' * 50}{i}" for i in range(50)]
     for made in (PolicySet([".*"], large), PolicySet([".*", *large], [])):
         assert not made.allows(("identity:read",))
+
+
+SEGMENTS = st.sampled_from(
+    (
+        "org",
+        "zstack",
+        "header",
+        "identity",
+        "vm",
+        "read",
+        "*",
+        "**",
+        "API*",
+        "*Msg",
+        "API**Msg",
+        "APIQueryUserMsg",
+    )
+)
+
+
+def naive_pattern(pattern: list[str], names: list[str]) -> bool:
+    """Segment by segment; `**` takes any number of them."""
+    if not pattern:
+        return not names
+    if pattern[0] == "**":
+        return any(naive_pattern(pattern[1:], names[i:]) for i in range(len(names) + 1))
+    return bool(names) and fnmatchcase(names[0], pattern[0]) and naive_pattern(pattern[1:], names[1:])
+
+
+@given(st.lists(SEGMENTS, min_size=2, max_size=5), st.booleans())
+@example(pattern=["**", "org", "**"], of_zstack=False)
+@example(pattern=["**", "*Msg", "**"], of_zstack=False)
+def test_patterns_match_full_class_names(pattern: list[str], of_zstack: bool) -> None:
+    pattern = ["org", "zstack", *pattern] if of_zstack else pattern
+    rule = ".".join(pattern)
+    if not is_pattern(rule):
+        return
+    check_rules([rule])
+    made = PolicySet([rule], [])
+    for offered in OFFERED:
+        full = next((name for name in offered if "." in name), "").rpartition(":")[2]
+        assert made.allows(offered) is (bool(full) and naive_pattern(pattern, full.split("."))), full
+
+
+@given(PATTERNS)
+def test_regular_expressions_keep_their_meaning(rule: str) -> None:
+    """What is read as a pattern was no regular expression, or one that matched nothing."""
+    if is_pattern(rule):
+        assert not any(re.fullmatch(rule, text) for names in OFFERED for text in names)
 
 
 def test_users_with_equal_rules_share_one_set() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app import ADMIN, Client, Service
+from app import ADMIN, BACKUP_STORAGE, Client, Service
 from identity.world import JAVA, UNKNOWN, Tenant, allow, uuids
 from zstack_mgmt.core.errors import QuotaExceeded
 from zstack_mgmt.identity.quotas import usage
@@ -166,7 +166,7 @@ async def test_a_sum_beyond_every_integer_is_kept_and_shown_as_the_largest(
     refused = await tenant.client.job(
         "POST",
         "/images",
-        {"params": {"name": "i", "url": "u", "format": "raw", "backupStorageUuids": ["b"]}},
+        {"params": {"name": "i", "url": "u", "format": "raw", "backupStorageUuids": [BACKUP_STORAGE]}},
     )
     assert refused.code == "ID.1003"
     await service.db.execute("DELETE FROM images WHERE uuid LIKE $1 || '%'", tenant.uuid)

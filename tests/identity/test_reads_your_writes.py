@@ -51,6 +51,22 @@ async def test_a_logout_binds_in_every_process(settings: Settings) -> None:
             assert (await client.get("/accounts/quotas?limit=1")).code == "ID.1001"
 
 
+async def test_a_change_of_owner_binds_in_every_process(settings: Settings) -> None:
+    settings = replace(settings, session_cache_s=600.0)
+    async with running_service(settings) as first, running_service(settings, workers=0, senders=0) as second:
+        account, owner = await first.account("tenant")
+        other, _ = await first.account("other")
+        user = await owner.create("/accounts/users", name="u", password="p")
+        body = {"logInByUser": {"accountUuid": account["uuid"], "userName": "u", "password": "p"}}
+        token = (await first.anonymous.call("PUT", "/accounts/users/login", body)).inventory["uuid"]
+        everywhere = [Client(one.http, one.anonymous.base, token) for one in (first, second)]
+        assert {(await client.get("/api-jobs")).status for client in everywhere} == {200}
+        moved = {"params": {"resourceUuid": user["uuid"]}}
+        path = f"/account/{other['uuid']}/resources"
+        assert (await first.admin.job("POST", path, moved)).status == 200
+        assert {(await client.get("/api-jobs")).code for client in everywhere} == {"ID.1001"}
+
+
 async def test_every_process_is_told_when_a_change_of_rights_begins_and_when_it_has_ended(
     settings: Settings,
 ) -> None:

@@ -281,3 +281,22 @@ async def test_logout_ends_that_session_only(service: Service, tenant: Tenant) -
         assert (await service.anonymous.call("DELETE", f"/accounts/sessions/{other.token}")).body == {}
     assert (await other.get("/accounts/users")).code == "ID.1001"
     assert (await tenant.client.get("/accounts/users")).status == 200
+
+
+async def test_an_account_sees_its_sessions_and_ends_one(
+    tenant: Tenant, stranger: Tenant, anonymous: Client
+) -> None:
+    other = await anonymous.log_in(tenant.name, "secret")
+    ids = {row["id"] for row in (await tenant.client.get("/accounts/sessions")).body["inventories"]}
+    mine = {row["id"] for row in (await other.get("/accounts/sessions")).body["inventories"]}
+    assert len(ids) >= 2
+    assert ids == mine
+    assert not ids & {
+        row["id"] for row in (await stranger.client.get("/accounts/sessions")).body["inventories"]
+    }
+    for one in ids:
+        assert (await stranger.client.call("DELETE", f"/accounts/sessions/by-id/{one}")).status == 200
+    assert (await other.get("/accounts/sessions")).status == 200
+    newest = (await other.get("/accounts/sessions")).body["inventories"][0]["id"]
+    assert (await tenant.client.call("DELETE", f"/accounts/sessions/by-id/{newest}")).status == 200
+    assert (await other.get("/accounts/sessions")).code == "ID.1001"

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +46,7 @@ api_v3 = true
 security_compliance = true
 project_tags = true
 trust = false
-application_credentials = false
+application_credentials = true
 access_rules = false
 [service_available]
 cinder = false
@@ -63,8 +65,14 @@ async def service(settings: Settings) -> AsyncIterator[Service]:
         yield running
 
 
-async def run(service: Service, *command: str, cwd: Path | None = None, timeout_s: float = 120) -> str:
-    """The output of a command that succeeds, with the admin's login in its environment."""
+async def run(
+    service: Service,
+    *command: str,
+    cwd: Path | None = None,
+    timeout_s: float = 120,
+    fails: bool = False,
+) -> str:
+    """The output of a command that succeeds, or fails, with the admin's login in its environment."""
     environment = {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(cwd or Path.cwd() / "build"),
@@ -88,7 +96,7 @@ async def run(service: Service, *command: str, cwd: Path | None = None, timeout_
     )
     async with asyncio.timeout(timeout_s):
         output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
+    assert (process.returncode != 0) == fails, output.decode()
     return output.decode()
 
 
@@ -123,6 +131,22 @@ async def test_the_openstack_command(service: Service) -> None:
     await openstack("role remove --user ann --user-domain dom --project proj --project-domain dom member")
     for noun in ("project", "domain", "role", "service", "endpoint", "region", "group"):
         await openstack(f"{noun} list")
+    await openstack("region create --description d Two")
+    await openstack("service create --name nova --description d compute")
+    url = "http://nova.example.org/v2.1/$(project_id)s"
+    made = (await openstack(f"endpoint create nova public {url} --region Two -f value -c id")).strip()
+    assert "nova.example.org" in await openstack("catalog show nova")
+    await openstack(f"endpoint set --disable {made}")
+    await openstack("service set --name nova2 nova")
+    await openstack(f"endpoint delete {made}")
+    await openstack("service delete nova2")
+    await openstack("region set --description e Two")
+    await openstack("region delete Two")
+    robot = "application credential create --role admin --secret s3cret robot -f value -c id"
+    assert (await openstack(robot)).strip()
+    assert "robot" in await openstack("application credential list")
+    await openstack("application credential show robot")
+    await openstack("application credential delete robot")
     await openstack("registered limit create --service keystone --default-limit 5 cores")
     assert "cores" in await openstack("registered limit list")
     create = "limit create --service keystone --project proj --resource-limit 3 cores -f value -c id"
@@ -141,16 +165,35 @@ async def test_the_openstack_command(service: Service) -> None:
     await openstack("domain delete dom")
 
 
+def excused() -> dict[str, str]:
+    """The tests of tempest's identity list that do not pass, each with the reason."""
+    reason, found = "", {}
+    for line in (HERE / "tempest-not.txt").read_text().splitlines():
+        if line.startswith("# "):
+            reason = line.removeprefix("# ")
+        elif line:
+            found[line] = reason
+    return found
+
+
 async def test_tempest(service: Service, tmp_path: Path) -> None:
-    """The tests of users, tokens, projects, domains, discovery and catalog: all pass, none is skipped."""
-    names = (HERE / "tempest-strict.txt").read_text().split()
+    """The whole identity list: what does not pass is in `tempest-not.txt` with its reason, and nothing else.
+
+    The strict list is of users, tokens, projects, domains, discovery and catalog; all of it passes.
+    """
     await run(service, str(BIN / "tempest"), "init", "work", cwd=tmp_path)
     work = tmp_path / "work"
     (work / "etc" / "tempest.conf").write_text(TEMPEST.format(work=work, origin=service.origin))
-    (work / "include.txt").write_text(
-        "".join(f"^{name.replace('.', chr(92) + '.')}(\\[|$)\n" for name in names)
+    command = (str(BIN / "tempest"), "run", "--regex", r"^tempest\.api\.identity\.")
+    listed = await run(service, *command, "--list-tests", cwd=work)
+    known = set(re.findall(r"^(tempest\.api\.identity\.\S+?)(?:\[\S*)?$", listed, re.MULTILINE))
+    said = await run(service, *command, "--serial", cwd=work, timeout_s=900, fails=True)
+    passed = set(re.findall(r"^\{0\} (\S+) \[\S+\] \.\.\. ok$", said, re.MULTILINE))
+    assert set((HERE / "tempest-strict.txt").read_text().split()) <= passed, said
+    assert known - passed == set(excused()), said
+    pages = (HERE.parents[1] / "docs" / "keystone.md").read_text()
+    assert f"{len(passed)} of the {len(known)} tests" in pages
+    numbers = Counter(excused().values())
+    assert [f"| {count} | {reason} |" for reason, count in numbers.items()] == re.findall(
+        r"^\| \d+ \| .*\|$", pages, re.MULTILINE
     )
-    command = (str(BIN / "tempest"), "run", "--serial", "--include-list", "include.txt")
-    said = await run(service, *command, cwd=work, timeout_s=500)
-    assert f" - Passed: {len(names)}\n" in said
-    assert " - Skipped: 0\n" in said

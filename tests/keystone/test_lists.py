@@ -52,11 +52,18 @@ async def ids(admin: Person) -> dict[str, str]:
             for actor in (f"users/{user['id']}", f"groups/{group['id']}"):
                 assert (await admin.call("PUT", f"{place}/{actor}/roles/{role['id']}")).status == 204
         made |= {"groups": group["id"], "projects": project["id"]}
+    person = await admin.keystone.log_in(
+        user["name"], "secret", {"project": {"id": made["projects"]}}, domain["id"]
+    )
+    for name in ("one", "two", "three"):
+        body: Any = {"application_credential": {"name": name}}
+        path = f"users/{user['id']}/application_credentials"
+        assert (await person.call("POST", path, body)).status == 201
     service = (await admin.get("services"))["services"][0]["id"]
     names = ("instances", "cores", "ram")
     resources = [{"service_id": service, "resource_name": name} for name in names]
     registered = [{**one, "default_limit": 1} for one in resources]
-    body: Any = {"registered_limits": registered}
+    body = {"registered_limits": registered}
     assert (await admin.call("POST", "registered_limits", body)).status == 201
     body = {"limits": [{**one, "resource_limit": 1, "project_id": made["projects"]} for one in resources]}
     assert (await admin.call("POST", "limits", body)).status == 201
@@ -121,5 +128,15 @@ async def test_a_list_beyond_the_bound_goes_on(
     assert await walk(admin, "role_assignments", 5) == whole
 
 
-async def test_a_marker_that_is_none_is_refused(admin: Person) -> None:
-    assert (await admin.call("GET", "role_assignments?marker=x")).status == 400
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_marker_that_is_not_in_the_list(admin: Person, ids: dict[str, str], path: str) -> None:
+    filled = re.sub(r"(\w+)/\{\}", lambda found: f"{found[1]}/{ids[found[1]]}", path)
+    for marker in ("0" * 32, "f" * 32, "x", f"{'0' * 32}..{'0' * 32}..x"):
+        answer = await admin.call("GET", f"{filled}?marker={marker}")
+        assert (answer.status, answer.body["error"]["code"]) == (404, 404), (marker, answer)
+
+
+async def test_a_marker_of_another_list(admin: Person, ids: dict[str, str]) -> None:
+    """What the filters leave out is not in the list."""
+    assert (await admin.call("GET", f"users?marker={ids['users']}&limit=1")).status == 200
+    assert (await admin.call("GET", f"users?marker={ids['users']}&domain_id=default")).status == 404

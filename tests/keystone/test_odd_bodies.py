@@ -36,19 +36,15 @@ NAMES = [
     "router",
     "instances",
 ]
-KEYS = [
-    "user",
-    "group",
-    "project",
-    "domain",
-    "role",
-    "limit",
-    "registered_limit",
-    "limits",
-    "registered_limits",
-    "tags",
-    "auth",
-]
+OTHERS = {
+    "service": ["id", "name", "description", "enabled", "type", "colour"],
+    "endpoint": ["id", "service_id", "enabled", "region", "region_id", "interface", "url"],
+    "region": ["id", "description", "parent_region_id"],
+    "application_credential": [
+        *("name", "description", "project_id"),
+        *("secret", "roles", "unrestricted", "expires_at", "access_rules"),
+    ],
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -63,7 +59,12 @@ async def ids(admin: Person) -> dict[str, str]:
     registered = (await admin.call("POST", "registered_limits", body)).body["registered_limits"][0]["id"]
     body = {"limits": [{**one, "resource_limit": 1, "project_id": project["id"]}]}
     limit = (await admin.call("POST", "limits", body)).body["limits"][0]["id"]
+    service = await admin.make("service", type="odd")
+    where = {"service_id": service["id"], "interface": "public", "url": "http://127.0.0.1:1"}
     return {
+        "services": service["id"],
+        "endpoints": (await admin.make("endpoint", **where))["id"],
+        "regions": (await admin.make("region"))["id"],
         "users": user["id"],
         "groups": group["id"],
         "projects": project["id"],
@@ -88,9 +89,11 @@ async def test_odd_bodies(admin: Person, ids: dict[str, str], method: str, path:
     parts = path.split("/")
     filled = path.replace("{}", ids[parts[0]]) if "{}" in parts else path
     noun = "domain" if parts[0] == "domain_quotas" else parts[0].removesuffix("s")
-    bodies: list[Any] = [*ODD, *({key: odd} for key in KEYS for odd in ODD)]
+    if parts[-1] == "application_credentials":
+        filled, noun = f"users/{admin.id}/{parts[-1]}", "application_credential"
+    bodies: list[Any] = [*ODD, *({key: odd} for key in (noun, f"{noun}s", "tags", "auth") for odd in ODD)]
     several = noun in ("limit", "registered_limit") and method == "POST"
-    for name in NAMES:
+    for name in OTHERS.get(noun, NAMES):
         for odd in ODD:
             one = {"name": "odd", "region": "RegionOne", name: odd} if noun != "limit" else {name: odd}
             bodies.append({f"{noun}s": [one]} if several else {noun: one})

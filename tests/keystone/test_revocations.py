@@ -35,7 +35,7 @@ async def test_what_takes_rights_away_goes_ahead(admin: Person, service: Service
         ("DELETE", given, None, "UnassignRole", True),
         ("DELETE", member, None, "RemoveDomainGroupMember", True),
         ("DELETE", paths["group"], None, "DeleteDomainGroup", True),
-        ("DELETE", f"roles/{role['id']}", None, "DeleteRole", True),
+        ("DELETE", f"roles/{role['id']}", None, "DeleteKeystoneRole", True),
         ("PATCH", paths["project"], {"project": {"description": "x"}}, "UpdateProject", False),
         ("PATCH", paths["project"], {"project": off}, "UpdateProject", True),
         ("DELETE", paths["project"], None, "DeleteProject", True),

@@ -37,6 +37,10 @@ TABLE = """
     POST   /users/{}/password                   1111111
     GET    /users/{}/projects                   3432222
     GET    /users/{}/groups                     3432222
+    GET    /users/{}/application_credentials    3333332
+    POST   /users/{}/application_credentials    3333333
+    GET    /users/{}/application_credentials/{} 3333332
+    DELETE /users/{}/application_credentials/{} 3333332
     GET    /groups                              3232222
     POST   /groups                              3433322
     GET    /groups/{}                           3432222
@@ -128,16 +132,27 @@ TABLE = """
     PATCH  /registered_limits/{}                3333332
     DELETE /registered_limits/{}                3333332
     GET    /services                            3232222
+    POST   /services                            3333332
     GET    /services/{}                         3232222
+    PATCH  /services/{}                         3333332
+    DELETE /services/{}                         3333332
     GET    /endpoints                           3232222
+    POST   /endpoints                           3333332
     GET    /endpoints/{}                        3232222
+    PATCH  /endpoints/{}                        3333332
+    DELETE /endpoints/{}                        3333332
     GET    /regions                             2222222
+    POST   /regions                             3333332
     GET    /regions/{}                          2222222
+    PUT    /regions/{}                          3333330
+    PATCH  /regions/{}                          3333332
+    DELETE /regions/{}                          3333332
 """
 ROWS = {
     (method, path.removeprefix("/")): codes
     for method, path, codes in map(str.split, TABLE.strip().split("\n"))
 }
+CATALOG = ("system", "services", "endpoints", "regions")
 PUBLIC = {("GET", ""), ("POST", "auth/tokens"), ("POST", "users/{}/password")}
 
 
@@ -188,11 +203,23 @@ class World:
             "domain_quotas": domain,
             "registered_limits": registered[1],
             "limits": (await self.admin.call("POST", "limits", body)).body["limits"][0]["id"],
-            "services": self.service_id,
-            "endpoints": (await self.admin.get("endpoints"))["endpoints"][0]["id"],
-            "regions": "RegionOne",
             "token": person.secret,
+            **(await self.catalog() if path.startswith(CATALOG) else {}),
+            **(await self.credential(user, project["id"]) if path.startswith(("system", "users")) else {}),
         }
+
+    async def catalog(self) -> dict[str, str]:
+        service = await self.admin.make("service", type="other")
+        where = {"service_id": service["id"], "interface": "public", "url": "http://127.0.0.1:1"}
+        endpoint, region = await self.admin.make("endpoint", **where), await self.admin.make("region")
+        return {"services": service["id"], "endpoints": endpoint["id"], "regions": region["id"]}
+
+    async def credential(self, user: Any, project: str) -> dict[str, str]:
+        scope = {"project": {"id": project}}
+        maker = await self.admin.keystone.log_in(user["name"], "secret", scope, self.domain)
+        body = {"application_credential": {"name": "x"}}
+        made = await maker.call("POST", f"users/{user['id']}/application_credentials", body)
+        return {"application_credentials": made.body["application_credential"]["id"]}
 
     async def register(self, name: str) -> str:
         one = {"service_id": self.service_id, "resource_name": name, "default_limit": 1}
@@ -215,6 +242,16 @@ class World:
             ("PATCH", "registered_limits/{}"): {"registered_limit": {"description": "x"}},
             ("PATCH", "domain_quotas/{}"): {"domain": {"region": "RegionOne", "router": 1}},
             ("PUT", "projects/{}/tags"): {"tags": ["y"]},
+            ("POST", "services"): {"service": {"name": name, "type": "other"}},
+            ("POST", "endpoints"): {
+                "endpoint": {
+                    "service_id": ids.get("services"),
+                    "interface": "admin",
+                    "url": "http://127.0.0.1:1",
+                }
+            },
+            ("POST", "regions"): {"region": {"description": "x"}},
+            ("PUT", "regions/{}"): {"region": {"id": "another"}},
         }
         if (method, path) == ("POST", "limits"):
             made = {**limit, "resource_name": "of-table", "resource_limit": 1, "project_id": ids["projects"]}

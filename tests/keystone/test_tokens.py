@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -10,7 +12,7 @@ import pytest
 from app import ADMIN, Answer, Service
 from engine.waiting import until
 from keystone.talking import UNSCOPED, Keystone, Person
-from zstack_mgmt.db import Lock
+from zstack_mgmt.db import Lock, Pool
 
 PROJECT = {"project": {"name": "admin", "domain": {"name": "Default"}}}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -134,6 +136,94 @@ async def test_a_user_sees_its_own_token_only(keystone: Keystone, admin: Person)
     assert (await person.call("GET", "auth/tokens", subject=person.secret)).status == 200
     assert (await person.call("GET", "auth/tokens", subject=admin.secret)).status == 403
     assert (await person.call("DELETE", "auth/tokens", subject=admin.secret)).status == 403
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements about tokens and the catalog that this process has sent so far."""
+    lend = Pool.acquire
+    noted: list[str] = []
+
+    def note(record: Any) -> None:
+        if "FROM sessions" in record.query or "catalog_" in record.query:
+            noted.append(record.query)
+
+    @asynccontextmanager
+    async def counting(pool: Pool, **options: Any) -> AsyncIterator[Any]:
+        async with lend(pool, **options) as conn:
+            conn.add_query_logger(note)
+            try:
+                yield conn
+            finally:
+                conn.remove_query_logger(note)
+
+    monkeypatch.setattr(Pool, "acquire", counting)
+    return noted
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_a_validation_costs_one_statement(
+    keystone: Keystone, admin: Person, asked: list[str], own: bool
+) -> None:
+    project = await admin.make("project")
+    where = {"project": {"id": project["id"]}}
+    person = await admin.newcomer("member", f"projects/{project['id']}", "default", where)
+    bearer = person if own else admin
+    asked.clear()
+    answer = await bearer.call("GET", "auth/tokens", subject=person.secret)
+    assert answer.body == {"token": person.token}
+    assert len(asked) == 1, asked
+
+
+async def test_validations_at_once_share_statements_and_each_gets_its_own_token(
+    keystone: Keystone, admin: Person, asked: list[str]
+) -> None:
+    people = [await keystone.log_in("admin", "password", PROJECT) for _ in range(40)]
+    await people[3].call("DELETE", "auth/tokens", subject=people[3].secret)
+    asked.clear()
+    answers = await asyncio.gather(
+        *(admin.call("GET", "auth/tokens", subject=one.secret) for one in people),
+        *(one.call("GET", "auth/tokens", subject=one.secret) for one in people),
+    )
+    for i, person in enumerate(people):
+        seen, own = answers[i], answers[i + len(people)]
+        if i == 3:
+            assert (seen.status, own.status) == (404, 401)
+        else:
+            assert seen.body == own.body == {"token": person.token}
+    assert len(asked) < len(answers) // 2, len(asked)
+
+
+async def test_a_validation_sees_each_revocation_at_once(keystone: Keystone, admin: Person) -> None:
+    domain = await admin.make("domain")
+    project = await admin.make("project", domain_id=domain["id"])
+    group = await admin.make("group", domain_id=domain["id"])
+    where = f"projects/{project['id']}"
+    scope = {"project": {"id": project["id"]}}
+    person = await admin.newcomer("member", where, domain["id"], scope)
+    member, reader = await admin.role("member"), await admin.role("reader")
+    mine, ours = f"{where}/users/{person.id}/roles", f"{where}/groups/{group['id']}/roles"
+    joined = f"groups/{group['id']}/users/{person.id}"
+
+    async def shown() -> list[str] | int:
+        answer = await admin.call("GET", "auth/tokens", subject=person.secret)
+        if answer.status != 200:
+            return answer.status
+        return [role["name"] for role in answer.body["token"]["roles"]]
+
+    assert await shown() == ["member"]
+    for method, path, body, roles in (
+        ("PUT", f"{ours}/{reader}", None, ["member"]),
+        ("PUT", joined, None, ["member", "reader"]),
+        ("PUT", f"{ours}/{member}", None, ["member", "reader"]),
+        ("DELETE", f"{mine}/{member}", None, ["member", "reader"]),
+        ("DELETE", joined, None, 404),
+        ("PUT", f"{mine}/{member}", None, ["member"]),
+        ("PATCH", where, {"project": {"enabled": False}}, 404),
+        ("PATCH", where, {"project": {"enabled": True}}, 404),  # its tokens have ended for good
+    ):
+        assert (await admin.call(method, path, body)).status in (200, 204), path
+        assert await shown() == roles, (method, path)
 
 
 async def test_a_rescoped_token_keeps_its_end_and_its_ancestor(keystone: Keystone) -> None:

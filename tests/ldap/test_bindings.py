@@ -19,7 +19,7 @@ from zstack_mgmt.ldap.api_bindings import CreateLdapBinding, create_ldap_binding
 from zstack_mgmt.ldap.model import MAX_DN_BYTES
 from zstack_mgmt.process import build_services
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 UNKNOWN = "aaaaaaaaaaaa4aaaaaaaaaaaaaaaaaaa"
 ALICE = f"cn=Alice,ou=people,{BASE}"
 BOB = f"cn=Bob,ou=people,{BASE}"

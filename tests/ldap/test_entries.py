@@ -10,7 +10,7 @@ from app import running_service
 from directory_app import Ldap
 from directory_data import AD_BASE, BASE, BULK, CUT, SERVICE_PASSWORD, SMALL_PAGES
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def entries(ldap, condition: str, path: str = "entry", **more: Any) -> Any:

@@ -11,7 +11,7 @@ from app import Service, running_service
 from directory_app import Ldap
 from directory_data import AD_BASE, BASE, person
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_login_opens_a_session_of_the_bound_account(ldap):

@@ -13,7 +13,7 @@ from directory_data import BASE, SERVICE, SERVICE_PASSWORD
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 from stack import Stack, running_stack
 
-pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("ldap")]
+pytestmark = pytest.mark.faults
 SECRETS = (SERVICE_PASSWORD, "alice-secret", "wrong-secret-1", "wrong-secret-2", "wrong-secret-3")
 
 

@@ -21,7 +21,7 @@ from zstack_mgmt.ldap.directory import DirectoryConnection, DirectoryError, Limi
 from zstack_mgmt.ldap.model import Target
 from zstack_mgmt.process import build_services
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 UNKNOWN = "aaaaaaaaaaaa4aaaaaaaaaaaaaaaaaaa"
 
 

@@ -16,7 +16,7 @@ from zstack_mgmt.ldap.calls import turn
 from zstack_mgmt.ldap.directory import DirectoryError
 from zstack_mgmt.ldap.model import Target
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("ldap")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -12,11 +12,23 @@ from zstack_mgmt.core.errors import DuplicateResource, OperationError, ResourceN
 
 NOBODY = "f" * 32
 LATER = """
+INSERT INTO policy_roles (uuid, account_uuid, name, statements)
+SELECT 'r', uuid, 'r', '[]' FROM accounts LIMIT 1;
+INSERT INTO policy_role_users (role_uuid, user_uuid) SELECT 'r', uuid FROM users LIMIT 1;
+INSERT INTO policy_role_accounts (role_uuid, account_uuid) SELECT 'r', uuid FROM accounts LIMIT 1;
+INSERT INTO long_jobs (uuid, name, job_name, job_data, api_job_uuid) VALUES ('l', 'l', 'APIZone', '{}', 'j');
 INSERT INTO login_details (login_uuid) SELECT uuid FROM users LIMIT 1;
 INSERT INTO role_assignments (actor_uuid, role_uuid, project_uuid)
 SELECT u.uuid, r.uuid, p.uuid FROM users u, roles r, projects p LIMIT 1;
 INSERT INTO role_assignments (actor_uuid, role_uuid, domain_uuid)
 SELECT u.uuid, r.uuid, u.account_uuid FROM users u, roles r LIMIT 1;
+INSERT INTO catalog_regions (id) VALUES ('r');
+INSERT INTO catalog_services (uuid, type, enabled) VALUES ('s', 't', true);
+INSERT INTO catalog_endpoints (uuid, service_uuid, region_id, interface, url, enabled)
+VALUES ('e', 's', 'r', 'public', 'u', true);
+INSERT INTO application_credentials
+(uuid, login_uuid, project_uuid, name, secret_hash, role_uuids, unrestricted)
+SELECT 'ac', u.uuid, p.uuid, 'n', 'h', '{}', false FROM users u, projects p LIMIT 1;
 INSERT INTO registered_limits (uuid, service_id, resource_name, default_limit) VALUES ('l', 's', 'cores', 1);
 INSERT INTO limits (uuid, registered_uuid, project_uuid, value)
 SELECT 'p', 'l', uuid, 1 FROM projects LIMIT 1;
@@ -25,6 +37,14 @@ INSERT INTO resource_extras (resource_uuid) SELECT uuid FROM accounts LIMIT 1;
 INSERT INTO domain_quotas SELECT uuid, 'router', 1 FROM accounts LIMIT 1;
 INSERT INTO access_keys (uuid, account_uuid, user_uuid, access_key_id, sealed)
 SELECT md5(uuid), account_uuid, uuid, 'AKID', 's1.' FROM users LIMIT 1;
+INSERT INTO api_processes (uuid, host_name) VALUES ('ap', 'h');
+INSERT INTO global_configs (uuid, category, name, description, default_value)
+VALUES ('gc', 'c', 'n', 'd', '1');
+INSERT INTO tag_patterns (uuid, name, value) VALUES ('tp', 'n', 'v');
+INSERT INTO console_agents (uuid, management_ip, listen_port, console_proxy_port, alive_until)
+VALUES ('a', '192.0.2.1', 4900, 4900, now());
+INSERT INTO console_tokens (token_hash, vm_uuid, account_uuid, user_uuid, kind, expires_at)
+SELECT 't', v.uuid, a.uuid, a.uuid, 'vnc', now() FROM vm_instances v, accounts a LIMIT 1;
 """
 """A row for each table that came after the first release and is empty at first."""
 SUFFIXES = {"p": "_pkey", "u": "_key", "f": "_fkey", "c": "_check", "x": "_excl", "t": "_trigger"}
@@ -32,16 +52,18 @@ SUFFIXES = {"p": "_pkey", "u": "_key", "f": "_fkey", "c": "_check", "x": "_excl"
 UNREACHABLE = {
     "written with ON CONFLICT": (
         "group_members_pkey user_policies_pkey group_policies_pkey resource_shares_key "
+        "policy_role_users_pkey policy_role_accounts_pkey "
         "image_backup_storages_key login_failures_pkey login_places_pkey simulator_domains_pkey "
         "simulator_snapshots_pkey "
         "stray_domains_pkey scheduler_executions_due_key usages_open_key "
         "webhook_attempts_pkey webhook_breakers_pkey webhook_receivers_pkey webhook_deliveries_pkey "
+        "console_agents_address_key "
         "workers_pkey periodic_tasks_pkey webhook_secrets_current_key quota_defaults_pkey "
         "schema_steps_pkey installation_pkey access_key_uses_pkey role_assignments_key domain_quotas_pkey "
-        "login_details_pkey resource_extras_pkey"
+        "login_details_pkey resource_extras_pkey job_traces_pkey"
     ),
     "checked before, under a lock": (
-        "quotas_identity_name_key tags_resource_tag_key vm_nics_device_key volumes_device_key "
+        "quotas_identity_name_key global_configs_name_key vm_nics_device_key volumes_device_key "
         "volume_snapshots_latest_key"
     ),
     "numbered by the database": (
@@ -49,7 +71,8 @@ UNREACHABLE = {
         "api_job_keys_pkey audits_pkey scheduler_executions_pkey usages_pkey "
         "vm_nics_mac_key password_history_pkey"
     ),
-    "random": "sessions_pkey ldap_logins_pkey",
+    "one row, which the schema inserts": "catalog_versions_pkey",
+    "random": "sessions_pkey ldap_logins_pkey console_tokens_pkey",
     "one row for each new uuid": "used_ips_nic_key used_ips_vip_key",
 }
 """Unique constraints and indexes that no call can breach, by the reason.

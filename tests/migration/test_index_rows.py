@@ -35,8 +35,10 @@ def most(kind: Any) -> int:
 
 OURS = {  # names, words and numbers that the service makes itself, and ids in ASCII
     "access_keys.access_key_id",
-    "api_job_keys.key", "api_jobs.lane", "api_jobs.owner", "api_jobs.waits_for", "workers.owner",
-    "domain_quotas.item", "installation.name", "periodic_tasks.name", "quota_defaults.name", "quotas.name",
+    "api_job_keys.key", "api_jobs.lane", "api_jobs.owner", "api_jobs.state", "api_jobs.waits_for",
+    "workers.owner",
+    "domain_quotas.item", "global_configs.category", "installation.name", "periodic_tasks.name",
+    "quota_defaults.name", "quotas.name",
     "prices.resource_name", "registered_limits.region_id", "registered_limits.service_id",
     "resource_owners.resource_type", "schema_steps.name", "tags.resource_type",
     "tags.type", "usages.kind", "webhook_attempts.delivery_id", "webhook_deliveries.id",
@@ -47,6 +49,10 @@ ADDRESSES = {
 }  # fmt: skip
 BYTES = {
     "audits.target": 64 * WIDEST,  # it is cut there
+    "catalog_endpoints.region_id": 255,  # in ASCII
+    "catalog_regions.id": 255,
+    "catalog_regions.parent_id": 255,
+    "console_agents.management_ip": 253 * WIDEST,  # a CHECK says so
     "hosts.management_ip": most(ResourceName),
     "image_backup_storages.backup_storage_uuid": most(Reference),
     "ldap_bindings.dn_key": MAX_DN_BYTES,

@@ -20,6 +20,7 @@ from migration.conftest import empty_database
 from migration.releases import ROOT, Release, end, unpack_previous
 from receivers import receiver
 from services import Services
+from zstack_mgmt import schema
 
 pytestmark = pytest.mark.faults
 
@@ -74,11 +75,15 @@ class Load:
 
     async def client(self) -> None:
         while not self.stopping:
-            made = await self.job("POST", "/zones", {"params": {"name": "rolling"}})
-            self.made.append(made["uuid"])
-            await self.job("POST", "/accounts", {"params": {"name": made["uuid"], "password": "secret"}})
-            change = {"updateZone": {"description": made["uuid"]}}
-            assert (await self.job("PUT", f"/zones/{self.zone}/actions", change))["uuid"] == self.zone
+            await self.round()
+
+    async def round(self) -> None:
+        """A new zone, a new account, and a change of the zone that all share."""
+        made = await self.job("POST", "/zones", {"params": {"name": "rolling"}})
+        self.made.append(made["uuid"])
+        await self.job("POST", "/accounts", {"params": {"name": made["uuid"], "password": "secret"}})
+        change = {"updateZone": {"description": made["uuid"]}}
+        assert (await self.job("PUT", f"/zones/{self.zone}/actions", change))["uuid"] == self.zone
 
 
 @asynccontextmanager
@@ -94,6 +99,47 @@ async def under(load: Load) -> AsyncIterator[None]:
             await asyncio.gather(*clients)
 
 
+async def test_the_older_release_works_after_each_step(
+    services: Services, redis_prefix: str, tmp_path: Path
+) -> None:
+    """A step may wait for its locks for a minute: what the ones before it have left must do for the older."""
+    (tmp_path / "code").mkdir()
+    (tmp_path / "data").mkdir()
+    unpack_previous(tmp_path / "code")
+    async with (
+        empty_database(services) as db,
+        receiver() as sink,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http,
+    ):
+        old = Release(tmp_path / "code", await settings_for(services, db, redis_prefix, tmp_path))
+        await old.run("schema")
+        processes = [await old.start("serve"), await old.start("worker", "jobs")]
+        await old.ready(http)
+        load = Load(http, [old.base], f"{sink.url}/hook")
+        await load.log_in()
+        load.zone = (await load.job("POST", "/zones", {"params": {"name": "shared"}}))["uuid"]
+        while await schema.missing(db):
+            await schema._next(db, after=False)
+            async with asyncio.timeout(20):
+                await asyncio.gather(*(load.round() for _ in range(CLIENTS)))
+        await end(*processes)
+
+
+async def settings_for(
+    services: Services, db: "asyncpg.Connection[Any]", redis_prefix: str, folder: Path
+) -> dict[str, str]:
+    """The environment of the processes of both releases."""
+    return {
+        "DATABASE_URL": services.url_of(await db.fetchval("SELECT current_database()")),
+        "REDIS_URL": services.redis_url,
+        "REDIS_PREFIX": redis_prefix,
+        "DATA_DIR": str(folder / "data"),
+        "ADMIN_PASSWORD": "password",
+        "WEBHOOK_ALLOW": "127.0.0.0/8",
+        "LOG_LEVEL": "warning",
+    }
+
+
 async def test_both_releases_at_work(services: Services, redis_prefix: str, tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "data").mkdir()
@@ -103,15 +149,7 @@ async def test_both_releases_at_work(services: Services, redis_prefix: str, tmp_
         receiver() as sink,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http,
     ):
-        env = {
-            "DATABASE_URL": services.url_of(await db.fetchval("SELECT current_database()")),
-            "REDIS_URL": services.redis_url,
-            "REDIS_PREFIX": redis_prefix,
-            "DATA_DIR": str(tmp_path / "data"),
-            "ADMIN_PASSWORD": "password",
-            "WEBHOOK_ALLOW": "127.0.0.0/8",
-            "LOG_LEVEL": "warning",
-        }
+        env = await settings_for(services, db, redis_prefix, tmp_path)
         old, new = Release(tmp_path / "code", env), Release(ROOT, env)
         await old.run("schema")
         old_api = await old.start("serve")

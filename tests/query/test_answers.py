@@ -17,16 +17,60 @@ async def two_nics(conn: Conn) -> None:
         """
         INSERT INTO qt_vms (uuid, name, state) VALUES ('v1', 'one', 'Running'), ('v2', 'two', 'Running');
         INSERT INTO qt_nics (uuid, vm_uuid, ip, mac) VALUES
-            ('n1', 'v1', 'A', 'x'), ('n2', 'v1', 'B', 'y'), ('n3', 'v2', 'A', 'y');
+            ('n1', 'v1', 'a', 'x'), ('n2', 'v1', 'b', 'y'), ('n3', 'v2', 'a', 'y');
         """
     )
 
 
 async def test_conditions_behind_one_link_hold_on_the_same_row(empty):
     await two_nics(empty)
-    assert await keys(empty, "QtVm", "vmNics.ip=A", "vmNics.mac=y") == ["v2"]
-    assert await keys(empty, "QtVm", "vmNics.ip=A", "vmNics.mac=x") == ["v1"]
-    assert await keys(empty, "QtVm", "vmNics.ip!=A") == ["v1"]  # a NIC that differs, not none that is equal
+    assert await keys(empty, "QtVm", "vmNics.ip=a", "vmNics.mac=y") == ["v2"]
+    assert await keys(empty, "QtVm", "vmNics.ip=a", "vmNics.mac=x") == ["v1"]
+    assert await keys(empty, "QtVm", "vmNics.ip!=a") == ["v1"]  # a NIC that differs, not none that is equal
+
+
+async def test_a_value_that_an_enumeration_lacks_matches_nothing(empty):
+    await two_nics(empty)
+    assert await keys(empty, "QtVm", "state=Gone") == await keys(empty, "QtVm", "state?=Gone,x") == []
+    for condition in ("state!=Gone", "state!?=Gone,x", "state?=Gone,Running"):
+        assert await keys(empty, "QtVm", condition) == ["v1", "v2"]
+
+
+async def test_case_counts_only_where_it_is_to(empty):
+    await empty.execute(
+        """
+        INSERT INTO qt_vms (uuid, name, state) VALUES ('v1', 'Web-É', 'Running'), ('v2', 'web-É', 'Running');
+        INSERT INTO tags (uuid, resource_uuid, resource_type, tag, type)
+            VALUES ('g1', 'v1', 'QtVmVO', 'Env', 'User');
+        """
+    )
+    for condition in (
+        "name=WEB-É",
+        "name?=x,WEB-É",
+        "name~=wEb%",
+        "name>=WEB",
+        "state=running",
+        "uuid?=V1,V2",
+    ):
+        assert await keys(empty, "QtVm", condition) == ["v1", "v2"], condition
+    for condition in ("name!=WEB-É", "name!~=W%", "name=web-é"):
+        assert await keys(empty, "QtVm", condition) == [], condition
+    assert await keys(empty, "QtVm", "__userTag__=ENV") == ["v1"]
+    exact = [
+        ("name=Web-É", ["v1"]),
+        ("name?=Web-É", ["v1"]),
+        ("name~=W%", ["v1"]),
+        ("name!=Web-É", ["v2"]),
+        ("name!~=W%", ["v2"]),
+        ("name>a", ["v2"]),
+        ("name not null", ["v1", "v2"]),
+        ("state=running", []),
+        ("__userTag__=ENV", []),
+    ]
+    for condition, found in exact:
+        query = parse_parameters("QtVm", [("q", condition)])
+        answer = await run(empty, query, ALL, UTC, exact=True)
+        assert [vm["uuid"] for vm in answer["inventories"]] == found, condition
 
 
 async def test_a_loop_of_links_comes_back_to_other_rows_too(empty):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from query.asking import SLOW, agree, keys
-from query_oracle import Asked
+from query_oracle import Asked, fold
 from query_world import ACCOUNTS, TAGS, TEXTS, WORLD, random_rows, store
 
 OPS = ("=", "!=", ">", "<", ">=", "<=", "?=", "!?=", "~=", "!~=", "is null", "not null")
@@ -138,7 +138,7 @@ async def test_pages_put_together_are_the_whole_in_order(conn, rows, root, data,
         whole += await keys(conn, root, sort=sort, limit=str(page), start=str(start))
 
     def order(row: dict[str, Any]) -> tuple[Any, ...]:
-        value = row[field.attribute]
+        value = fold(row[field.attribute])
         return (value is not None, value if value is not None else 0, row[meta.primary_key])
 
     expected = sorted(rows[meta.table], key=order, reverse=descending)

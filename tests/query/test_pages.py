@@ -75,11 +75,13 @@ async def test_the_frequent_queries_use_indexes(empty):
     for q, scope in (
         ([("q", "uuid=" + "0" * 31 + "7")], ALL),
         ([("q", "name=vm-77")], ALL),
+        ([("q", "name=VM-77")], ALL),
         ([("q", "name?=vm-77,vm-78")], ALL),
         ([("q", "vmNics.ip=10.9.9.9")], ALL),
         ([("q", "uuid=" + "0" * 31 + "7")], Scope("mine", sees_all=False)),
         ([], Scope("mine", sees_all=False)),
     ):
-        plan = make_plan(parse_parameters("QtVm", q), scope, UTC)
-        explained = await empty.fetch(f"EXPLAIN {list_sql(plan.select)}", *plan.values, 1000, 0)
-        assert "Seq Scan on qt_vms" not in "\n".join(row[0] for row in explained), q
+        for exact in (False, True):
+            plan = make_plan(parse_parameters("QtVm", q), scope, UTC, exact=exact)
+            explained = await empty.fetch(f"EXPLAIN {list_sql(plan.select)}", *plan.values, 1000, 0)
+            assert "Seq Scan on qt_vms" not in "\n".join(row[0] for row in explained), q

@@ -66,9 +66,17 @@ async def test_a_fire_is_an_api_job_of_the_owner(service: Service, resource: Mak
     assert (row["account_uuid"], row["api"], row["is_admin"]) == (account["uuid"], "StartVmInstance", False)
     assert (row["target"], row["keyed"]) == (vm, True)
     assert (await tenant.get(f"/api-jobs/{execution['apiJobUuid']}")).status == 503
+    found = (await tenant.get("/scheduler/job/history?q=success=false")).body
+    (past,) = found["inventories"]
     await wait_for(
         lambda: service.db.fetchval("SELECT true FROM scheduler_executions WHERE state = 'Failed'")
     )
+    assert (await tenant.get("/scheduler/job/history")).body == found
+    assert (past["schedulerJobUuid"], past["jobType"]) == (job, "startVm")
+    assert (past["targetResourceUuid"], past["fireInstanceId"]) == (vm, execution["apiJobUuid"])
+    assert execution["details"] in past["resultDump"]
+    _, stranger = await service.account("stranger")
+    assert (await stranger.get("/scheduler/job/history")).body["inventories"] == []
 
 
 async def test_repeat_count_is_the_number_of_fires(service: Service, resource: Make) -> None:

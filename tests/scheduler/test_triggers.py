@@ -88,7 +88,6 @@ async def test_what_makes_no_sense_is_refused(service: Service, params: dict[str
     "params",
     [
         {"schedulerInterval": -1, "repeatCount": 2},
-        {"schedulerInterval": 0},
         {"schedulerInterval": 2**31},
         {"schedulerInterval": 1.5},
         {"schedulerInterval": 2, "repeatCount": -1},
@@ -129,7 +128,9 @@ async def test_update_checks_the_whole_timing(service: Service) -> None:
     assert (await update(service.admin, once["uuid"], repeatCount=2)).code == "SYS.1007"
     assert (await update(service.admin, once["uuid"], cron="0 0 0 * * ?")).code == "SYS.1007"
     assert (await update(service.admin, once["uuid"], startTime=1)).code == "SYS.1007"
-    assert (await update(service.admin, once["uuid"], name="")).status == 400
+    assert (await update(service.admin, once["uuid"], name="")).inventory["name"] == "t"  # it is absent
+    assert (await update(service.admin, once["uuid"], schedulerType="cron")).code == "SYS.1007"
+    assert (await update(service.admin, once["uuid"], schedulerType="simple")).status == 200
     cron = (await create(service.admin, name="c", schedulerType="cron", cron="0 0 0 * * ?")).inventory
     assert (await update(service.admin, cron["uuid"], schedulerInterval=5)).code == "SYS.1007"
     changed = await update(service.admin, cron["uuid"], cron="0 0 1 * * ?", repeatCount=0)
@@ -172,3 +173,16 @@ async def test_a_user_needs_a_policy(service: Service) -> None:
     path = f"/accounts/users/{user['uuid']}/policies"
     assert (await tenant.job("POST", path, {"params": {"policyUuid": policy["uuid"]}})).status == 200
     assert (await create(await log_in(), **simple(repeatCount=1))).status == 200
+
+
+@pytest.mark.provokes("PreviewSchedulerTrigger", "InvalidArgument")
+async def test_a_preview_tells_the_next_due_times(service: Service) -> None:
+    path = "/scheduler/triggers/preview"
+    dates = (await service.admin.get(f"{path}?cron=0 0 12 1 1 ?&count=3")).body["dates"]
+    assert [text[4:] for text in dates] == ["-01-01T12:00:00+00:00"] * 3
+    assert len(set(dates)) == 3
+    once = await service.admin.get(f"{path}?schedulerType=simple&repeatCount=1&startTime=4000000000")
+    assert once.code == "SYS.1007"
+    assert (await service.admin.get(f"{path}?cron=0 0 12 1 13 ?")).code == "SYS.1007"
+    late = await service.admin.get(f"{path}?schedulerType=simple&repeatCount=1&startTime=2000000000")
+    assert late.body["dates"] == ["2033-05-18T03:33:20+00:00"]

@@ -72,6 +72,7 @@ def test_variables_of_others_are_passed_over():
         ("DATABASE_URL", "mysql://db/x"),
         ("REDIS_URL", "redis.example:6379"),
         ("PUBLIC_URL", "cloud.example"),
+        ("DIRECT_DATABASE_URL", "mysql://db/x"),
     ],
 )
 def test_a_value_that_does_not_parse_names_its_variable(variable, text):
@@ -86,11 +87,21 @@ def test_a_value_that_does_not_parse_names_its_variable(variable, text):
         ({"LEASE_RENEW_S": "15"}, "LEASE_RENEW_S must be less than LEASE_S"),
         ({"WEBHOOK_CONNECT_TIMEOUT_S": "20"}, "WEBHOOK_TOTAL_TIMEOUT_S"),
         ({"WEBHOOK_CONCURRENCY": "2"}, "WEBHOOK_PER_RECEIVER"),
+        ({"DIRECT_DATABASE_URL": "postgresql://db/x"}, "DIRECT_DATABASE_URL is only for"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused_by_name(env, named):
     with pytest.raises(ConfigError, match=named):
         Settings.from_env(env)
+
+
+def test_what_needs_a_session_goes_past_a_pooler_and_all_urls_have_the_password():
+    names = ("DATABASE_URL", "DIRECT_DATABASE_URL", "READ_DATABASE_URL")
+    env = {name: f"postgresql://u@{name.lower()}/x" for name in names}
+    settings = Settings.from_env(env | {"DATABASE_PASSWORD": "a/b"})
+    assert settings.session_url == settings.direct_database_url
+    assert [url for url in settings.server_urls if "u:a%2Fb@" in url] == list(settings.server_urls[:3])
+    assert Settings.from_env({"DATABASE_URL": "postgresql://db/x"}).session_url == "postgresql://db/x"
 
 
 def test_a_refusal_shows_no_secret():

@@ -58,9 +58,6 @@ def plan(name: str, *q: str, scope: Scope = ALL, **more: str) -> Plan:
         (["cpu?=1,x"], {}, InternalError, "'x'"),
         (["price=x"], {}, InternalError, "price"),
         (["made=Jan 1, 2017 11:31:06 AM"], {}, InternalError, "yyyy-MM-dd HH:mm:ss"),
-        (["state=running"], {}, InternalError, "none of Running, Stopped, Paused"),
-        (["state!=x"], {}, InternalError, "none of"),
-        (["state?=Running,x"], {}, InternalError, "'x'"),
         (["ports=x"], {}, InternalError, "ports"),
         ([], {"sort": "nope"}, InternalError, "sort: QtVm has no field 'nope'"),
         ([], {"sort": "-"}, InternalError, "sort"),
@@ -90,7 +87,7 @@ def test_an_alias_stands_for_its_field():
 
 
 def test_like_works_on_the_text_of_an_enumeration():
-    assert plan("QtVm", "state~=Run%").values == ("Run%",)
+    assert plan("QtVm", "state~=Run%").values == ("run%",)
 
 
 def test_equal_shapes_have_one_text_whatever_the_values():
@@ -144,11 +141,17 @@ def test_negative_tag_operators_deny_the_positive_form():
     assert plan("QtVm", "__systemTag__ is null").values == (("QtVmVO", "QtMachineVO"),)
 
 
-def test_every_order_ends_in_the_primary_key():
-    assert 'ORDER BY t0."uuid" LIMIT' in list_sql(plan("QtVm").select)
-    assert 'ORDER BY t0."name" DESC, t0."uuid" DESC LIMIT' in list_sql(plan("QtVm", sort="-name").select)
-    assert 'ORDER BY t0."note" NULLS FIRST, t0."uuid" LIMIT' in list_sql(plan("QtVm", sort="note").select)
-    assert 'ORDER BY t0."uuid" DESC LIMIT' in list_sql(plan("QtVm", sort="-uuid").select)
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("", 't0."uuid"'),
+        ("-name", 'lower(t0."name" COLLATE "C") DESC, t0."uuid" DESC'),
+        ("note", 'lower(t0."note" COLLATE "C") NULLS FIRST, t0."uuid"'),
+        ("-uuid", 't0."uuid" DESC'),
+    ],
+)
+def test_every_order_ends_in_the_primary_key(sort, order):
+    assert f"ORDER BY {order} LIMIT" in list_sql(plan("QtVm", sort=sort).select)
 
 
 def test_integers_are_of_64_bits():

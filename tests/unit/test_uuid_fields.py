@@ -15,14 +15,19 @@ from zstack_mgmt.features import load
 load()
 
 OTHERS = {
-    "AddImage.backup_storage_uuids": "storages are named and not kept",
+    "AttachTagToResources.resource_uuids": "the answer tells of each",
     "CreateResourcePrice.account_uuid": "has no effect",
+    "DetachTagFromResources.resource_uuids": "what does not have the tag needs no detaching",
     "GetResourceNames.uuids": "what does not exist is left out",
+    "GetVersion.uuid": "all processes have one version",
     "LogInByUser.account_uuid": "a login tells unknown from wrong to nobody",
+    "ReconnectConsoleProxyAgent.agent_uuids": "each unknown one is told by itself",
+    "RemovePolicyStatementsFromRole.policy_statement_uuids": "name statements of the role, no resources",
     "RevokeResourceSharing.account_uuids": "a share that does not exist needs no end",
     "RevokeResourceSharing.resource_uuids": "a share that does not exist needs no end",
     "ShareResource.account_uuids": "refused in the words of sharing",
     "ShareResource.resource_uuids": "refused in the words of sharing",
+    "SubmitLongJob.target_resource_uuid": "the client's own note",
 }
 DECLARED_ELSEWHERE = {"hosts", "jobs", "networks", "snapshots", "vips", "vms", "volumes", "webhooks"}
 
@@ -77,7 +82,6 @@ def find_things() -> Any:
         ({"maybe_uuid": new_uuid(), "many_uuids": [new_uuid()]}, "found"),
         ({"uuid": "nonsense"}, "no resource has the uuid nonsense"),
         ({"uuid": new_uuid().upper()}, None),
-        ({"uuid": ""}, "no resource has the uuid "),
         ({"maybe_uuid": "nonsense"}, "no resource has the uuid nonsense"),
         ({"many_uuids": [new_uuid(), "x"]}, "no resource has the uuid x"),
     ],

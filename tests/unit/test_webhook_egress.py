@@ -458,6 +458,7 @@ async def test_certificates_are_verified_by_name_and_authority(tmp_path):
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
 
     listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server)
     port = listening.sockets[0].getsockname()[1]

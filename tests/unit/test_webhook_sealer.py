@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from zstack_mgmt.auth.secrets import Sealer, SealError, load_key
+from zstack_mgmt.auth.keyring import load_keys
+from zstack_mgmt.auth.secrets import Sealer, SealError
 from zstack_mgmt.config import ConfigError, Settings
 
 KEY = bytes(range(32))
@@ -67,32 +68,32 @@ def test_a_sealer_prints_nothing_of_its_key():
 
 
 def test_the_setting_comes_before_the_file(tmp_path):
-    assert load_key(Settings(data_dir=tmp_path, secret_key="ab" * 32)) == b"\xab" * 32
+    assert load_keys(Settings(data_dir=tmp_path, secret_key="ab" * 32)) == (b"\xab" * 32,)
     assert not (tmp_path / "secret.key").exists()
 
 
 @pytest.mark.parametrize("text", ["abc", "zz" * 32, "ab" * 33])
 def test_a_malformed_key_is_refused(tmp_path, text):
     with pytest.raises(ConfigError, match="SECRET_KEY"):
-        load_key(Settings(data_dir=tmp_path, secret_key=text))
+        load_keys(Settings(data_dir=tmp_path, secret_key=text))
     (tmp_path / "secret.key").write_text(text)
     with pytest.raises(ConfigError, match="64 hex digits"):
-        load_key(Settings(data_dir=tmp_path))
+        load_keys(Settings(data_dir=tmp_path))
 
 
 def test_the_key_file_is_private_and_stays(tmp_path):
     settings = Settings(data_dir=tmp_path / "data")
-    key = load_key(settings)
+    (key,) = load_keys(settings)
     path = tmp_path / "data" / "secret.key"
     assert path.stat().st_mode & 0o777 == 0o600
-    assert load_key(settings) == key == bytes.fromhex(path.read_text().strip())
+    assert load_keys(settings)[0] == key == bytes.fromhex(path.read_text().strip())
 
 
 def test_processes_that_start_at_once_get_the_same_key(tmp_path):
     code = (
         "import sys; from pathlib import Path; from zstack_mgmt.config import Settings;"
-        "from zstack_mgmt.auth.secrets import load_key;"
-        "print(load_key(Settings(data_dir=Path(sys.argv[1]))).hex())"
+        "from zstack_mgmt.auth.keyring import load_keys;"
+        "print(load_keys(Settings(data_dir=Path(sys.argv[1])))[0].hex())"
     )
 
     def start(_: int) -> str:
@@ -103,3 +104,23 @@ def test_processes_that_start_at_once_get_the_same_key(tmp_path):
     with ThreadPoolExecutor(6) as threads:
         assert len(set(threads.map(start, range(6)))) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
+
+
+def test_a_fallback_opens_what_it_sealed_and_the_key_seals_it_anew():
+    old, both = Sealer(KEY), Sealer(bytes(32), [KEY], KEY)
+    sealed = old.seal("secret", "c")
+    assert both.open(sealed, "c") == "secret"
+    anew = both.renewed(sealed, "c")
+    assert anew is not None
+    assert Sealer(bytes(32)).open(anew, "c") == "secret"
+    assert both.renewed(anew, "c") is None
+    assert both.keyed_hash(b"x", "session") == old.keyed_hash(b"x", "session")
+    with pytest.raises(SealError):
+        both.renewed(sealed, "another")
+
+
+def test_fallbacks_need_a_key_in_the_settings(tmp_path):
+    with pytest.raises(ConfigError, match="SECRET_KEY_FALLBACKS"):
+        load_keys(Settings(data_dir=tmp_path, secret_key_fallbacks=("ab" * 32,)))
+    with pytest.raises(ConfigError, match="SECRET_KEY_FALLBACKS must hold 64"):
+        load_keys(Settings(secret_key="ab" * 32, secret_key_fallbacks=("ab",)))

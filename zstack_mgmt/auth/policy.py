@@ -1,8 +1,9 @@
 """Policies: what a statement may say, and how a set of policies decides.
 
 A rule is a regular expression that must match the whole of an offered string, such as
-`identity:APIQueryUserMsg`. Rules come from tenants, so only a linear-time engine runs them, and their size is
-bounded. Any Deny wins over any Allow; the order of policies never matters.
+`identity:APIQueryUserMsg`, or a pattern of class names (`patterns`), which is turned into one. Rules come
+from tenants, so only a linear-time engine runs them, and their size is bounded. Any Deny wins over any Allow;
+the order of policies never matters.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 import re2  # pyright: ignore[reportMissingTypeStubs]
 import structlog
 
+from zstack_mgmt.auth.patterns import check_form, regex_of
 from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.doc import Bound, Doc
 
@@ -44,8 +46,8 @@ def _options(memory: int) -> Any:
 def check_rules(rules: Sequence[str]) -> None:
     """Refuse the rules of a policy that cannot be run safely.
 
-    Raises: InvalidArgument for too many or too long rules, and for one that is no regular expression of a
-    linear-time engine or needs too much memory.
+    Raises: InvalidArgument for too many or too long rules, and for one that is neither a pattern of class
+    names nor a regular expression of a linear-time engine, or needs too much memory.
     """
     if len(rules) > MAX_RULES:
         raise InvalidArgument(f"a policy has at most {MAX_RULES} rules")
@@ -63,8 +65,9 @@ def _size_of(rule: str) -> int:
         raise InvalidArgument(
             f"the rule {rule[:100]!r} cannot be used: \\p and \\P are not available in permission names"
         )
+    check_form(rule)
     try:
-        size: int = _re2.compile(rule, _options(_RULE_MEMORY)).programsize
+        size: int = _re2.compile(regex_of(rule), _options(_RULE_MEMORY)).programsize
     except _re2.error as error:
         cause: Any = error.args[0]
         reason = cause.decode(errors="replace") if isinstance(cause, bytes) else str(cause)
@@ -81,7 +84,7 @@ class PolicySet:
     def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
         self._decided: dict[tuple[str, ...], bool] = {}
         try:
-            self._allow, self._deny = _compile(allow), _compile(deny)
+            self._allow, self._deny = _compile(sorted(allow)), _compile(sorted(deny))
         except _re2.error:
             # Together they are larger than anybody needs. A Deny must not be missed, so nothing is allowed.
             log.warning("the policies of a user are too complex; it may do nothing", action="policy")
@@ -99,19 +102,24 @@ class PolicySet:
         return decided
 
 
-def _compile(rules: Iterable[str]) -> Any:
-    ordered = sorted(rules)
-    if not ordered:
+def _compile(rules: Sequence[str]) -> Any:
+    if not rules:
         return None
     matcher = _re2.Set.FullMatchSet(_options(_SET_MEMORY))
-    for rule in ordered:
-        matcher.Add(rule)
+    for rule in rules:
+        matcher.Add(regex_of(rule))
     matcher.Compile()
     return matcher
 
 
 def _any(matcher: Any, offered: tuple[str, ...]) -> bool:
     return matcher is not None and any(matcher.Match(text) for text in offered)
+
+
+def matches(rules: Sequence[str], texts: Iterable[str]) -> list[tuple[int, str]]:
+    """All pairs of a rule, by its place, and a text that it fits; the rules are those of one policy."""
+    matcher = _compile(rules)
+    return [(at, text) for text in texts for at in (matcher and matcher.Match(text)) or ()]
 
 
 NO_POLICIES = PolicySet((), ())

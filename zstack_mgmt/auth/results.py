@@ -34,6 +34,20 @@ def shown(sealer: Sealer, job_uuid: str, result: str) -> str:
     return _SEALED.sub(opened, result) if _MARK in result else result
 
 
+def renewed(sealer: Sealer, job_uuid: str, result: str) -> str | None:
+    """The result with its secrets under the key that seals now; None: they are already."""
+
+    def anew(found: re.Match[str]) -> str:
+        try:
+            text = sealer.renewed(found[1], _context(job_uuid))
+        except SealError:
+            return found[0]
+        return found[0] if text is None else f'"{_MARK}{text}"'
+
+    changed = _SEALED.sub(anew, result)
+    return None if changed == result else changed
+
+
 def withheld(result: str) -> str:
     """The result, a JSON text, without the fields that hold secrets."""
     return orjson.dumps(_without(orjson.loads(result))).decode() if _SEALED.search(result) else result

@@ -7,6 +7,8 @@ before such a change is committed, and trusts nothing that it knows of the accou
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from zstack_mgmt.auth.recent import Recent, Trust
 from zstack_mgmt.auth.standing import SessionCaller, caller_of
 from zstack_mgmt.core.errors import InvalidSession
@@ -17,7 +19,7 @@ _SELECT = """
 SELECT s.account_uuid, s.user_uuid, a.type = 'SystemAdmin' AS is_admin
 FROM sessions s JOIN accounts a ON a.uuid = s.account_uuid
 LEFT JOIN users u ON u.uuid = s.user_uuid AND u.account_uuid = s.account_uuid
-WHERE s.token_hash = $1 AND s.expired_date >= now() AND a.enabled
+WHERE s.token_hash = $1 AND s.expired_date >= now() AND a.enabled AND s.credential_uuid IS NULL
   AND (s.user_uuid = s.account_uuid OR u.enabled)
 """
 
@@ -27,8 +29,16 @@ def token_hash(sealer: Sealer, token: str) -> bytes:
     return sealer.keyed_hash(token.encode(errors="surrogateescape"), "session")
 
 
+def csrf_token(sealer: Sealer, token: str) -> str:
+    """What a page must send beside the cookie of this session; other pages can neither read nor make it."""
+    return sealer.keyed_hash(token.encode(errors="surrogateescape"), "csrf").hex()
+
+
 class Sessions:
-    """Finds the caller behind a token."""
+    """Finds the caller behind a token.
+
+    One that an application credential has opened is none: policies know nothing of what bounds it.
+    """
 
     def __init__(self, pool: Pool, sealer: Sealer, trust: Trust) -> None:
         self._pool = pool
@@ -48,5 +58,6 @@ class Sessions:
         if not 0 < len(token) <= 64:
             return None
         async with self._pool.acquire() as conn:
-            row = await conn.fetchrow(_SELECT, token_hash(self._sealer, token))
-            return None if row is None else await caller_of(conn, *row)
+            hashed = token_hash(self._sealer, token)
+            row = await conn.fetchrow(_SELECT, hashed)
+            return None if row is None else replace(await caller_of(conn, *row), session=hashed)

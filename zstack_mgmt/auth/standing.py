@@ -38,13 +38,19 @@ async def caller_of(conn: Connection, account_uuid: str, login_uuid: str, is_adm
 
 
 async def statements_of(conn: Connection, user_uuid: str) -> list[str]:
-    """The statements, as JSON text, of each policy of the user and of its groups."""
+    """The statements, as JSON text, of each policy of the user and of its groups, and of its roles."""
     rows = await conn.fetch(
         """
         SELECT p.statements::text FROM policies p
         WHERE p.uuid IN (SELECT policy_uuid FROM user_policies WHERE user_uuid = $1
                          UNION SELECT gp.policy_uuid FROM group_members m
                          JOIN group_policies gp ON gp.group_uuid = m.group_uuid WHERE m.user_uuid = $1)
+        UNION ALL
+        SELECT jsonb_path_query_array(r.statements, '$[*].statement')::text FROM policy_roles r
+        WHERE r.state = 'Enabled'
+          AND r.uuid IN (SELECT role_uuid FROM policy_role_users WHERE user_uuid = $1
+                         UNION SELECT ra.role_uuid FROM users u
+                         JOIN policy_role_accounts ra ON ra.account_uuid = u.account_uuid WHERE u.uuid = $1)
         """,
         user_uuid,
     )

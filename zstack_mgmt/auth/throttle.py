@@ -128,18 +128,15 @@ async def _count(conn: Connection, settings: Settings, subject: bytes, address: 
 
 async def forget_failures(conn: Connection, subject: bytes, address: str) -> None:
     """After a success, start again at zero, and remember the place."""
-    place = network_of(address)
-    await conn.execute(
-        "DELETE FROM login_failures WHERE subject = $1 AND address IN ($2, '')", subject, place
-    )
     await conn.execute(
         """
+        WITH forgotten AS (DELETE FROM login_failures WHERE subject = $1 AND address IN ($2, ''))
         INSERT INTO login_places AS p (subject, address) VALUES ($1, $2)
         ON CONFLICT (subject, address) DO UPDATE SET last_at = now()
         WHERE p.last_at < now() - interval '1 day'
         """,
         subject,
-        place,
+        network_of(address),
     )
 
 

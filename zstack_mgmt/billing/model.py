@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from zstack_mgmt.core.inventory import Inventory, inventory
+from zstack_mgmt.doc import Doc
 
 Kind = Literal["VM", "rootVolume", "dataVolume", "snapShot"]
 
@@ -17,11 +18,11 @@ class Price(Inventory):
     """What a unit of a resource costs from a moment on. Source: manual, "CreateResourcePrice"."""
 
     uuid: str
-    resource_name: str
-    resource_unit: str | None
-    time_unit: str
-    price: float
-    date_in_long: int
+    resource_name: Annotated[str, Doc("what it is for, such as cpu or memory")]
+    resource_unit: Annotated[str | None, Doc("of sizes, such as GB; absent for pieces")]
+    time_unit: Annotated[str, Doc("what the price is per, such as h")]
+    price: Annotated[float, Doc("of one unit for one time unit")]
+    date_in_long: Annotated[int, Doc("milliseconds since 1970 from which it holds")]
     create_date: datetime
     last_op_date: datetime
 

@@ -30,6 +30,7 @@ class Anonymous:
     user_uuid: str = field(default="", init=False)
     is_admin: bool = field(default=False, init=False)
     key: None = field(default=None, init=False)
+    session: bytes = field(default=b"", init=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class AccountCaller:
     account_uuid: str
     is_admin: bool  # it is of type SystemAdmin: that alone makes an administrator
     key: KeyUse | None = None  # by which it calls, if not by a session
+    session: bytes = b""  # the hash of its token; empty: it calls otherwise
 
     @property
     def user_uuid(self) -> str:
@@ -55,6 +57,7 @@ class UserCaller:
     is_admin: bool  # its account is of type SystemAdmin
     policies: Policies
     key: KeyUse | None = None
+    session: bytes = b""
 
 
 Caller = Anonymous | AccountCaller | UserCaller

@@ -27,6 +27,7 @@ from typing import (
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.core.values import format_date, wire_name
+from zstack_mgmt.core.vocabulary import COMMON
 from zstack_mgmt.doc import doc_of
 
 Kind = Literal["text", "integer", "number", "boolean", "date", "list", "object"]
@@ -111,7 +112,7 @@ class Meta:
 INVENTORIES: dict[str, type[Inventory]] = {}
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
 class Inventory:
     """Base of the inventories: frozen, slotted dataclasses with a `meta`."""
 
@@ -166,6 +167,7 @@ def inventory(
             column with its uuid.
         computed: attributes that are no column of the table -> the SQL expression that yields them, in
             which `{row}` stands for the row; an empty expression: queries do not read the attribute.
+            A constant is written `coalesce(…)`, since results are not ordered by constants.
         java_fields: fields (wire names) whose value has a Java class in the `schema` map, such as an
             enumeration.
         hidden: columns that are written and never shown, such as the hash of a password.
@@ -210,7 +212,7 @@ def inventory(
 
 
 def _field(attribute: str, hint: Any, *, queryable: bool) -> Field:
-    nullable, doc = False, doc_of(hint)
+    nullable, doc = False, doc_of(hint) or COMMON.get(attribute, "")
     if get_origin(hint) is typing.Annotated:
         hint = get_args(hint)[0]
     if get_origin(hint) in (Union, types.UnionType):

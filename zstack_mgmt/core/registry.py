@@ -23,6 +23,7 @@ from zstack_mgmt.core.errors import ApiError, BadRequest, ResourceNotFound
 from zstack_mgmt.core.inventory import Inventory
 from zstack_mgmt.core.values import NamesResource, is_uuid, wire_name
 from zstack_mgmt.doc import Bound, Doc
+from zstack_mgmt.turns import Turns
 
 Mode = Literal["sync", "job"]
 Access = Literal["public", "admin", "account", "user", "session"]
@@ -67,6 +68,7 @@ class ApiRequest(BaseModel):
         frozen=True,
         str_strip_whitespace=True,
         ser_json_inf_nan="constants",
+        defer_build=True,  # most processes validate few of the APIs
     )
 
     system_tags: list[Tag] = []
@@ -114,6 +116,8 @@ class Sealer(Protocol):
 
     def open(self, sealed: str, context: str) -> str: ...
 
+    def renewed(self, sealed: str, context: str) -> str | None: ...
+
     def keyed_hash(self, data: bytes, purpose: str) -> bytes: ...
 
 
@@ -133,6 +137,8 @@ class Reader(Protocol):
 
 class Watcher(Protocol):
     """Waits for the ends of jobs; `engine.watch` has the real one."""
+
+    leaving: bool
 
     def expecting(self, uuid: str) -> AbstractContextManager[asyncio.Event]: ...
 
@@ -154,6 +160,7 @@ class Services:
     settings: Settings
     sealer: Sealer
     hasher: Hasher
+    explaining: Turns = field(default_factory=lambda: Turns(1), repr=False)  # of accounts, at what takes long
     # Only a process that answers calls has these: no handler of a job needs them.
     bell: Doorbell = field(default=None, repr=False)  # pyright: ignore[reportAssignmentType]
     watcher: Watcher = field(default=None, repr=False)  # pyright: ignore[reportAssignmentType]
@@ -241,7 +248,7 @@ class Api:
     @property
     def changes(self) -> bool:
         """Whether a call may change something, and is to be found in the audit trail."""
-        return self.method != "GET"
+        return self.method != "GET" and not self.is_read
 
     @cached_property
     def target_name(self) -> str | None:
@@ -255,6 +262,17 @@ class Api:
         return str(value)[:64] if value else None
 
     @cached_property
+    def known(self) -> frozenset[str]:
+        """The parameters by their names on the wire."""
+        return frozenset(self._attributes)
+
+    @cached_property
+    def creates(self) -> bool:
+        """Whether it makes a resource, with a uuid of the client's choice if there is one, and with tags."""
+        info = self.request.model_fields.get("resource_uuid")
+        return info is not None and not info.is_required()
+
+    @cached_property
     def _attributes(self) -> dict[str, str]:
         """The attributes of the request by the parameters' names on the wire."""
         return {wire_name(name): name for name in self.request.model_fields}
@@ -266,7 +284,11 @@ class Api:
         return tuple(wire_name(n) for n, f in fields if re.search(r"\b(int|float)\b", str(f.annotation)))
 
     def parse(self, values: Mapping[str, Any]) -> ApiRequest:
-        """The validated request; BadRequest names the first parameter that is wrong."""
+        """The validated request; BadRequest names the first parameter that is wrong.
+
+        Clients in Go send every parameter of a call, those that were not set as empty text or 0. Where an
+        optional parameter cannot have such a value, it is absent.
+        """
         if self.parser is not None:
             return self.parser(values)
         for name, value in values.items():
@@ -279,7 +301,23 @@ class Api:
         try:
             return self.request.model_validate(values)
         except ValidationError as error:
-            raise bad_request(error) from None
+            unset = self._unset(error)
+            if not unset:
+                raise bad_request(error) from None
+        return self.parse({name: value for name, value in values.items() if name not in unset})
+
+    def _unset(self, error: ValidationError) -> set[str]:
+        """The optional parameters that are wrong because they are empty text or 0."""
+        wrong = error.errors(include_url=False, include_context=False)
+        names = {str(each["loc"][0]) for each in wrong if len(each["loc"]) == 1 and _is_empty(each["input"])}
+        return {name for name in names if not self._field(name).is_required()}
+
+    def _field(self, name: str) -> FieldInfo:
+        return self.request.model_fields[self._attributes.get(name, name)]
+
+
+def _is_empty(value: Any) -> bool:
+    return value.strip() == "" if isinstance(value, str) else value is not False and value == 0
 
 
 APIS: dict[str, Api] = {}

@@ -19,9 +19,14 @@ ADMIN_UUID = "36c27e8ff05c4780bf6d2fa65700f22e"
 """The built-in administrator, made at the first start. It keeps its name, stays, and alone sees every row."""
 
 UUID_PATTERN = re.compile(r"[0-9a-f]{12}[1-5][0-9a-f]{3}[89ab][0-9a-f]{15}")
+_ANY_UUID_PATTERN = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}", re.IGNORECASE)
 _JOB_UUID_PATTERN = re.compile(r"[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
 _EMPTY_DIGEST = sha512(b"").hexdigest()  # how clients send an empty password
-_ODD_NAMES = {"access_key_id": "AccessKeyID", "access_key_secret": "AccessKeySecret"}
+_ODD_NAMES = {
+    "access_key_id": "AccessKeyID",
+    "access_key_secret": "AccessKeySecret",
+    "enable_ipam": "enableIPAM",
+}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -63,6 +68,15 @@ def is_uuid(text: str) -> bool:
     (True, False, False)
     """
     return UUID_PATTERN.fullmatch(text) is not None
+
+
+def may_be_uuid(text: str) -> bool:
+    """Whether the text is a uuid in somebody's way of writing one, of whatever version.
+
+    >>> may_be_uuid("36C27E8F-F05C-4780-BF6D-2FA65700F22E"), may_be_uuid("0" * 32), may_be_uuid("cdroms")
+    (True, True, False)
+    """
+    return _ANY_UUID_PATTERN.fullmatch(text) is not None
 
 
 def is_job_uuid(text: str) -> bool:
@@ -130,14 +144,14 @@ ResourceUuid = Annotated[
 ]
 Reference = Annotated[
     str,
-    StringConstraints(max_length=255),
+    StringConstraints(min_length=1, max_length=255),
     Doc(
         "The uuid of a resource that should exist. Its form is not checked: what does not exist is not found."
     ),
 ]
 ExistingUuid = Annotated[
     str,
-    StringConstraints(max_length=255),
+    StringConstraints(min_length=1, max_length=255),
     NamesResource(),
     Doc("The uuid of a resource that should exist. What does not exist, or is no uuid, is not found."),
 ]

@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from aiohttp import web
 
-from zstack_mgmt import db, metrics, tasks
+from zstack_mgmt import db, metrics, tasks, tracing
 from zstack_mgmt.config import MAX_LINE_BYTES, Settings
 from zstack_mgmt.core.errors import (
     ApiError,
@@ -26,11 +26,12 @@ from zstack_mgmt.core.errors import (
 from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors import cors, health
-from zstack_mgmt.doors.connections import Runner
+from zstack_mgmt.doors.connections import RUNNER, Runner
 from zstack_mgmt.doors.keystone import discovery, replies
 from zstack_mgmt.doors.keystone.dispatch import dispatch as keystone_dispatch
 from zstack_mgmt.doors.messages.dispatch import get_result, post_message
-from zstack_mgmt.doors.page import index
+from zstack_mgmt.doors.page import index, site
+from zstack_mgmt.doors.page.session import serve_session
 from zstack_mgmt.doors.rest.dispatch import ROUTES, dispatch
 from zstack_mgmt.doors.rest.replies import error_reply as rest_error_reply
 from zstack_mgmt.doors.rest.routes import Routes
@@ -40,9 +41,11 @@ from zstack_mgmt.doors.wire import client_address
 from zstack_mgmt.features import load
 from zstack_mgmt.process import raise_descriptor_limit
 from zstack_mgmt.service.parts import running
+from zstack_mgmt.unheeded import header_of
 
 log = structlog.get_logger()
 
+_WAITS_S = 1.0  # that clients who wait for a job's end still do when the process stops
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -52,12 +55,13 @@ def build_app(settings: Settings) -> web.Application:
     load()
     app = web.Application(middlewares=[boundary], client_max_size=settings.max_body_bytes)
     app[SETTINGS] = settings
-    app[health.FIGURES] = health.Figures()
-    app[health.ROOM] = health.Room()
+    app[health.SCRAPERS] = settings.metrics_token
     app[STREAMS] = Streams(settings)
     app[ROUTES] = Routes(APIS.values())
     app.cleanup_ctx.append(_service(settings))
     for prefix in ("/zstack/v1", "/v1"):
+        _get(app, prefix, index.serve_start)
+        _get(app, f"{prefix}/", index.serve_start)
         _get(app, f"{prefix}/openapi.json", index.serve_openapi)
         app.router.add_route("*", f"{prefix}/{{path:.*}}", dispatch)
     app.router.add_route("*", "/zstack/api", post_message)
@@ -65,8 +69,16 @@ def build_app(settings: Settings) -> web.Application:
     app.router.add_route("*", "/zstack/api/result{uuid:.*}", get_result)
     app.router.add_route("*", "/v3", keystone_dispatch)
     app.router.add_route("*", "/v3/{path:.*}", keystone_dispatch)
-    _get(app, "/", discovery.show_versions)
-    _get(app, "/docs", index.serve_index)
+    _get(app, "/", _front)
+    _get(app, "/ui", site.go_to_page)
+    _get(app, "/ui/", site.serve_html)
+    _get(app, "/ui/{name:[a-z]+[.]html}", site.serve_html)
+    _get(app, "/ui/own/{digest}/{path:.+}", site.serve_own)
+    _get(app, "/ui/lib/{digest}/{path:.+}", site.serve_library)
+    app.router.add_route("*", "/ui/session", serve_session)
+    _get(app, "/docs", _docs)
+    _get(app, "/docs/", _docs)
+    _get(app, "/docs/plain", index.serve_index)
     _get(app, "/docs/errors", index.serve_errors)
     _get(app, "/healthz", health.healthz)
     _get(app, "/readyz", health.readyz)
@@ -75,7 +87,7 @@ def build_app(settings: Settings) -> web.Application:
 
 
 async def serve(settings: Settings) -> None:
-    """Answer requests until SIGTERM or SIGINT, then end what is under way.
+    """Answer requests until SIGTERM or SIGINT, then end what is under way, cutting no client off.
 
     Raises OSError without a port, RuntimeError when one of the process's loops fails.
     """
@@ -83,13 +95,16 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = make_runner(settings, shutdown_timeout=min(5.0, settings.stop_grace_s - 2))
+    runner = make_runner(settings, shutdown_timeout=1.0)
     await runner.setup()
-    at_work = runner.app[SERVICE].tasks
+    service = runner.app[SERVICE]
+    at_work = service.tasks
     try:
-        await web.TCPSite(runner, settings.host, settings.port, backlog=1024, reuse_port=True).start()
+        await runner.listen(settings.host, settings.port)
         log.info("listening", action="start", host=settings.host, port=settings.port, descriptors=descriptors)
         await tasks.any_ended(stop, *at_work)
+        asyncio.get_running_loop().call_later(_WAITS_S, service.watcher.let_go)
+        await runner.drain(min(5.0, settings.stop_grace_s - 2))
     finally:
         await runner.cleanup()
     tasks.raise_failure(*at_work)
@@ -97,14 +112,16 @@ async def serve(settings: Settings) -> None:
 
 def make_runner(settings: Settings, *, shutdown_timeout: float) -> Runner:
     """The application on connections that are counted and whose errors are JSON."""
-    return Runner(
-        build_app(settings),
+    app = build_app(settings)
+    app[RUNNER] = runner = Runner(
+        app,
         settings,
         shutdown_timeout=shutdown_timeout,
         keepalive_timeout=75,
         lingering_time=2.0,
         max_line_size=MAX_LINE_BYTES,
     )
+    return runner
 
 
 def _get(app: web.Application, path: str, handler: Handler) -> None:
@@ -116,9 +133,27 @@ def _get(app: web.Application, path: str, handler: Handler) -> None:
     app.router.add_route("*", path, only_get)
 
 
+async def _front(request: web.Request) -> web.StreamResponse:
+    """`/` of a browser is the page, of every other client the versions of Keystone's API."""
+    if "text/html" in request.headers.get("Accept", ""):
+        return await site.go_to_page(request)
+    return await discovery.show_versions(request)
+
+
+async def _docs(request: web.Request) -> web.StreamResponse:
+    """The reference in its viewer; until the viewer has come, and without JavaScript, the plain page."""
+    if site.has_libraries(request):
+        return await site.serve_page(request, "docs.html")
+    return await index.serve_index(request)
+
+
 def _service(settings: Settings) -> Callable[[web.Application], AsyncIterator[None]]:
     async def run(app: web.Application) -> AsyncIterator[None]:
-        async with running(settings) as app[SERVICE]:
+        async with running(settings) as service:
+            app[SERVICE] = service
+            app[health.STANDING] = health.Standing(
+                settings, service.pool.acquire, lambda: app[RUNNER].draining
+            )
             yield
 
     return run
@@ -136,14 +171,18 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     # Until an account is known, its address takes turns at the database.
     db.BORROWER.set(client_address(request.app[SETTINGS], request))
     try:
-        reply = cors.preflight(request, request.app[SETTINGS]) or await handler(request)
+        with tracing.span(request.method, "SERVER", request.headers.get("traceparent")):
+            reply = cors.preflight(request, request.app[SETTINGS]) or await handler(request)
+            tracing.rename(f"{request.method} {trace.api}")
     except asyncio.CancelledError:
         raise
     except Exception as error:  # noqa: BLE001 (the boundary)
         reply = _cut(request, trace.open_body, error) if trace.open_body else _refusal(request, trace, error)
     seconds = time.perf_counter() - started
+    if request.app[RUNNER].draining:
+        reply.force_close()
     if not reply.prepared:
-        reply.headers["X-Request-ID"] = request_id
+        reply.headers.update(trace.headers())
         reply.headers["Server"] = "zstack-mgmt"
         if replies.is_keystone(request):
             replies.mark(reply, request_id)
@@ -207,6 +246,7 @@ def _note(request: web.Request, trace: Trace, status: int, seconds: float) -> No
         request_id=trace.request_id,
         remote=trace.remote or request.remote,
         duration_ms=round(seconds * 1000, 2),
+        **({"ignored": header_of(trace.ignored)} if trace.ignored else {}),
     )
 
 

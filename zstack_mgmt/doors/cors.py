@@ -7,7 +7,9 @@ from aiohttp import web
 from zstack_mgmt.config import Settings
 
 _METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-_SHOWN = "Location, Retry-After, X-Job-UUID, X-Job-State, X-Request-ID, Preference-Applied"
+_SHOWN = (
+    "Location, Retry-After, X-Job-UUID, X-Job-State, X-Request-ID, X-Ignored-Parameters, Preference-Applied"
+)
 _FOR_S = "600"
 
 

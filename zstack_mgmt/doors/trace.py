@@ -8,6 +8,7 @@ from aiohttp import web
 
 from zstack_mgmt.config import Settings
 from zstack_mgmt.service.parts import Service
+from zstack_mgmt.unheeded import header_of
 
 
 @dataclass(slots=True)
@@ -19,7 +20,13 @@ class Trace:
     account_uuid: str = ""
     job_uuid: str = ""
     remote: str = ""
+    ignored: tuple[str, ...] = ()  # names of parameters that have had no effect
     open_body: web.StreamResponse | None = None  # one that has begun: no other answer can follow
+
+    def headers(self) -> dict[str, str]:
+        """What every answer says of its request."""
+        named = {"X-Ignored-Parameters": header_of(self.ignored)} if self.ignored else {}
+        return {"X-Request-ID": self.request_id, **named}
 
 
 TRACE = web.RequestKey("trace", Trace)

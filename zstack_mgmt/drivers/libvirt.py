@@ -8,14 +8,18 @@ VM's uuid as its name, lives on one host, and is undefined there when the VM sto
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Protocol, TypeVar
 from xml.etree import ElementTree as ET
 
 from zstack_mgmt.drivers.protocol import (
     Capacity,
+    Console,
+    ConsoleKind,
     Disk,
     Domain,
     DriverError,
@@ -32,6 +36,7 @@ _UNPLUG_S = 5.0  # that a guest has to let go of a device, after the five that l
 _LOOK_AGAIN_S = 0.5
 _THREADS_PER_HOST = 4
 _THREADS = 512
+_LINES = 128  # serial consoles of one process; each has two threads, one for each direction
 
 
 def _load() -> Any:
@@ -58,6 +63,7 @@ class Hypervisor(Protocol):
     def lookupByName(self, name: str) -> Any: ...
     def listAllDomains(self, flags: int) -> list[Any]: ...
     def defineXML(self, xml: str) -> Any: ...
+    def newStream(self, flags: int) -> Any: ...
     def close(self) -> int: ...
 
 
@@ -80,6 +86,8 @@ class Libvirt:
         self._libvirt = _load()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="libvirt")
         self._turns: dict[str, asyncio.Semaphore] = {}  # of each host
+        self._line_threads = ThreadPoolExecutor(2 * _LINES, thread_name_prefix="serial")
+        self._lines = 0  # that are open
 
     async def capacity(self, host: Host) -> Capacity:
         def ask(conn: Hypervisor) -> Capacity:
@@ -206,6 +214,17 @@ class Libvirt:
 
         return await self._run(host, ask)
 
+    async def open_console(self, host: Host, vm_uuid: str, kind: ConsoleKind) -> Console:
+        if kind == "serial":
+            return await self._open_serial(host, vm_uuid)
+        endpoint = await self.console_endpoint(host, vm_uuid)
+        try:
+            return Console(*await asyncio.open_connection(endpoint.host, endpoint.port))
+        except OSError as error:
+            raise HostLost(
+                f"the console at {endpoint.host}:{endpoint.port} does not answer: {error}"
+            ) from None
+
     async def list(self, host: Host) -> Mapping[str, Power]:
         def ask(conn: Hypervisor) -> dict[str, Power]:
             powers: dict[str, Power] = {}
@@ -218,6 +237,65 @@ class Libvirt:
             return powers
 
         return await self._run(host, ask)
+
+    async def _open_serial(self, host: Host, vm_uuid: str) -> Console:
+        """The guest's first serial line, over the connection to libvirt. Whoever had it before loses it."""
+        if self._lines >= _LINES:
+            raise DriverError(f"{_LINES} serial consoles are open already")
+        self._lines += 1
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(self._threads, self._line, host, vm_uuid)
+        try:
+            conn, stream = await asyncio.shield(opening)
+        except BaseException:
+            self._lines -= 1
+            opening.add_done_callback(_hang_up)
+            raise
+        ours, theirs = socket.socketpair()
+        both = (
+            loop.run_in_executor(self._line_threads, self._from_guest, stream, theirs),
+            loop.run_in_executor(self._line_threads, self._to_guest, stream, theirs),
+        )
+
+        async def serve() -> None:
+            await asyncio.wait(both)  # the end of one ends the other
+            theirs.close()
+            conn.close()
+            self._lines -= 1
+
+        serving = asyncio.ensure_future(serve())
+        return Console(*await asyncio.open_connection(sock=ours), serving)
+
+    def _line(self, host: Host, vm_uuid: str) -> tuple[Hypervisor, Any]:
+        try:
+            conn: Hypervisor = self._open(host)
+        except self._libvirt.libvirtError as error:
+            raise HostLost(f"the host {host.management_ip} cannot be reached: {error}") from None
+        try:
+            stream: Any = conn.newStream(0)
+            self._get(conn, vm_uuid).openConsole(None, stream, self._libvirt.VIR_DOMAIN_CONSOLE_FORCE)
+        except self._libvirt.libvirtError as error:
+            conn.close()
+            raise DriverError(f"libvirt: {error}") from None
+        except DriverError:
+            conn.close()
+            raise
+        return conn, stream
+
+    def _from_guest(self, stream: Any, line: socket.socket) -> None:
+        with suppress(self._libvirt.libvirtError, OSError):
+            while data := stream.recv(4096):
+                line.sendall(data)
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    def _to_guest(self, stream: Any, line: socket.socket) -> None:
+        with suppress(self._libvirt.libvirtError, OSError):
+            while data := line.recv(4096):
+                while data:
+                    data = data[stream.send(data) :]
+        with suppress(self._libvirt.libvirtError):
+            stream.abort()
 
     async def _run(self, host: Host, act: Callable[[Hypervisor], T]) -> T:
         """Run the calls in a thread. The host's turn is over when they are, even if nobody waits any more."""
@@ -326,6 +404,12 @@ class Libvirt:
         }
 
 
+def _hang_up(opening: asyncio.Future[tuple[Hypervisor, Any]]) -> None:
+    """Close a connection that came too late."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].close()
+
+
 def virtualisation(conn: Hypervisor) -> str:
     """The kind of domain that the host runs best."""
     if conn.getType() == "Test":
@@ -350,6 +434,8 @@ def domain_xml(domain: Domain, kind: str, listen: str) -> str:
     devices.extend(devices_of(domain))
     graphics = ET.SubElement(devices, "graphics", type="vnc", port="-1", autoport="yes")
     ET.SubElement(graphics, "listen", type="address", address=listen)
+    for name in ("serial", "console"):  # of one line
+        ET.SubElement(devices, name, type="pty")
     return ET.tostring(root, "unicode")
 
 

@@ -6,12 +6,16 @@ is made inside a transaction.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Power = Literal["Running", "Paused", "Stopped"]
+ConsoleKind = Literal["vnc", "serial"]
+"""A screen that speaks RFB, or a line of text."""
 
 
 class DriverError(Exception):
@@ -84,6 +88,23 @@ class Endpoint:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Console:
+    """An open connection to a console, in the loop that asked for it. Whoever has it closes it."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    serving: asyncio.Future[None] | None = None  # our side of the far end, where that is ours
+
+    async def close(self) -> None:
+        """Hang up; nothing that it had is left."""
+        self.writer.close()
+        with suppress(OSError):  # the far end was quicker
+            await self.writer.wait_closed()
+        if self.serving is not None:
+            await asyncio.wait([self.serving])
+
+
 class Driver(Protocol):
     """One kind of hypervisor. `token` names the job.
 
@@ -137,6 +158,10 @@ class Driver(Protocol):
 
     async def console_endpoint(self, host: Host, vm_uuid: str) -> Endpoint:
         """Where its console listens."""
+        ...
+
+    async def open_console(self, host: Host, vm_uuid: str, kind: ConsoleKind) -> Console:
+        """Connect to its console."""
         ...
 
     async def list(self, host: Host) -> Mapping[str, Power]:

@@ -7,12 +7,15 @@ done stays done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+import socket
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import (
     Capacity,
+    Console,
+    ConsoleKind,
     Disk,
     Domain,
     DriverError,
@@ -21,6 +24,7 @@ from zstack_mgmt.drivers.protocol import (
     HostLost,
     Power,
 )
+from zstack_mgmt.drivers.screen import Screen, serve_line
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
 
@@ -92,6 +96,22 @@ class Simulator:
         if vm_uuid not in running:
             raise DriverError(f"the VM {vm_uuid} does not run on the host {host.uuid}")
         return Endpoint("vnc", host.management_ip, _FIRST_PORT + running.index(vm_uuid))
+
+    async def open_console(self, host: Host, vm_uuid: str, kind: ConsoleKind) -> Console:
+        """A screen or a line of our own, in this process; no port is opened for it."""
+
+        async def describe() -> Sequence[str] | None:
+            async with self._connect() as conn:
+                return await _description(conn, host, vm_uuid)
+
+        async with self._acting(host, vm_uuid, "open_console") as conn:
+            if await _description(conn, host, vm_uuid) is None:
+                raise DriverError(f"the VM {vm_uuid} does not run on the host {host.uuid}")
+        ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        far = await asyncio.open_connection(sock=theirs)
+        serving = Screen(*far, describe).serve() if kind == "vnc" else serve_line(*far, describe)
+        return Console(reader, writer, asyncio.ensure_future(serving))
 
     async def list(self, host: Host) -> Mapping[str, Power]:
         async with self._acting(host, None, "list") as conn:
@@ -167,6 +187,27 @@ async def _forget(conn: Connection, host: Host, vm_uuid: str) -> None:
     await conn.execute(
         "DELETE FROM simulator_domains WHERE host_uuid = $1 AND vm_uuid = $2", host.uuid, vm_uuid
     )
+
+
+async def _description(conn: Connection, host: Host, vm_uuid: str) -> list[str] | None:
+    """What the console of a domain tells of it; None when it does not run."""
+    row = await conn.fetchrow(
+        """
+        SELECT name, power, cpu_num, memory_size, starts FROM simulator_domains
+        WHERE host_uuid = $1 AND vm_uuid = $2 AND power <> 'Stopped'
+        """,
+        host.uuid,
+        vm_uuid,
+    )
+    if row is None:
+        return None
+    return [
+        row["name"],
+        vm_uuid,
+        f"{row['power']}, starts: {row['starts']}",
+        f"CPUs: {row['cpu_num']}   memory: {row['memory_size'] >> 20} MiB",
+        "A simulated VM: it has no guest.",
+    ]
 
 
 async def _domains(conn: Connection, host: Host) -> dict[str, Power]:

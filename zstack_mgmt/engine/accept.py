@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import asyncpg
 import structlog
 
-from zstack_mgmt import db, tasks
+from zstack_mgmt import absence, db, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import ApiError, BadRequest, InvalidSession, TooBusy
 from zstack_mgmt.engine import store
@@ -34,7 +34,7 @@ AWAY = "the job could not be stored; nothing was accepted, try again"
 UNCLEAR = "the database was lost while the job was stored; repeat the call with the same X-Job-UUID"
 USED_SIGNATURE = "wrong accessKey signature: it has been used already, and opens one change"
 
-Waiting = tuple[Submission, "asyncio.Future[None]"]
+Waiting = tuple[Submission, "asyncio.Future[bool]"]
 
 
 class Acceptor:
@@ -46,6 +46,7 @@ class Acceptor:
         self._tasks: list[asyncio.Task[None]] = []
         self._queued: Counter[str] = Counter()  # by account, as counted last, and what came since
         self._depth = 0  # of all accounts
+        self._laden: set[str] = set()  # accounts whose jobs keep too many bytes
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin. The tasks end at `stop` only."""
@@ -62,18 +63,20 @@ class Acceptor:
             way.close()
 
     def check_room(self, account_uuid: str) -> None:
-        """Raise TooBusy while the queue, or the account's part of it, is at its configured depth."""
+        """Raise TooBusy while the queue, or the account's part of it, is as deep or as large as it may be."""
         settings = self._settings
         if self._queued[account_uuid] >= settings.max_account_queue_depth:
             raise TooBusy("the account has too many jobs in the queue; nothing was accepted", retry_after_s=5)
+        if account_uuid in self._laden:
+            raise TooBusy("the account's jobs keep too many bytes; nothing was accepted", retry_after_s=10)
         if (
             self._depth >= settings.max_queue_depth
             or max(len(self._plain.pending), len(self._keyed.pending)) >= _MAX_PENDING
         ):
             raise TooBusy("the job queue is full; nothing was accepted", retry_after_s=5)
 
-    async def submit(self, submission: Submission) -> None:
-        """Store the job, or find that the same call stored it before.
+    async def submit(self, submission: Submission) -> bool:
+        """Store the job, or find that the same call stored it before; whether it is new.
 
         Raises BadRequest when the uuid belongs to another call, TooBusy when the database is away; its text
         says whether the job may have been stored.
@@ -81,7 +84,7 @@ class Acceptor:
         way = self._plain if submission.keys is None else self._keyed
         self._queued[submission.account_uuid] += 1
         self._depth += 1
-        await way.submit(submission)
+        return await way.submit(submission)
 
     async def _count(self) -> None:
         """Count the queue anew once a second, or less often when that takes long."""
@@ -93,8 +96,11 @@ class Acceptor:
                     conn = await db.connect(self._settings, application="zstack-depth")
                 with db.losses():
                     self._queued = Counter(await store.queued(conn))
+                    self._laden = await store.laden(conn, 2 * self._settings.max_account_kept_bytes)
                 self._depth = self._queued.total()
-            except (*db.UNAVAILABLE, asyncpg.PostgresError):
+                absence.of_database(self._settings.database_url).back()
+            except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
+                absence.of_database(self._settings.database_url).lost(error)
                 conn = None
             await asyncio.sleep(max(_COUNT_EVERY_S, _COUNT_SHARE * (time.monotonic() - started)))
 
@@ -109,11 +115,11 @@ class _Way:
         self._conn: db.RawConnection | None = None
         self.pending: list[Waiting] = []
 
-    async def submit(self, submission: Submission) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def submit(self, submission: Submission) -> bool:
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self.pending.append((submission, future))
         self._work.set()
-        await future
+        return await future
 
     def close(self) -> None:
         _fail(self.pending, AWAY)
@@ -160,7 +166,8 @@ class _Way:
             except db.UNAVAILABLE as error:
                 self._hang_up()
                 unclear = unclear or (sent and not isinstance(error, db.FULL))
-                log.warning("a batch is not stored", action="accept", jobs=len(jobs), error=repr(error))
+                absence.of_database(self._settings.database_url).lost(error)
+                log.debug("a batch is not stored", action="accept", jobs=len(jobs), error=repr(error))
                 if time.monotonic() >= until or not unclear:
                     return _fail(batch, UNCLEAR if unclear else AWAY)
                 await asyncio.sleep(0.2)
@@ -188,7 +195,7 @@ class _Way:
             if error is not None:
                 future.set_exception(error)
             else:
-                future.set_result(None)
+                future.set_result(before is None)
 
     async def _connection(self) -> db.RawConnection:
         if self._conn is None or self._conn.is_closed():

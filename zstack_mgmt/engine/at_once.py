@@ -37,8 +37,8 @@ class AtOnce:
         self._bell = bell
         self._turns = Turns(_PLACES, _MOST)
 
-    async def submit(self, submission: Submission) -> None:
-        """Store the job and end it, or find that the same call stored it before.
+    async def submit(self, submission: Submission) -> bool:
+        """Store the job and end it, or find that the same call stored it before; False: it may have ended.
 
         Raises what `refusal` says, and TooBusy when the database is away or others change the same rows; its
         text says whether the job may have been stored.
@@ -49,11 +49,15 @@ class AtOnce:
             while not await self._is_stored(submission, last=tries == _TRIES):
                 tries += 1
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-            log.warning("a revocation is not stored", action="accept", error=repr(error))
+            if isinstance(error, db.UNAVAILABLE):
+                self._pool.absence.lost(error)
+            else:
+                log.warning("a revocation is not stored", action="accept", error=repr(error))
             raise TooBusy(AWAY if isinstance(error, (*db.FULL, *db.CONFLICTS)) else UNCLEAR) from error
         finally:
             self._turns.give(submission.account_uuid)
         self._bell.ring("jobs")
+        return False
 
     async def _is_stored(self, submission: Submission, *, last: bool) -> bool:
         """Try once; False when it lost against others and is not the last try."""

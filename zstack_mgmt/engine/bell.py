@@ -15,16 +15,14 @@ from functools import partial
 from typing import Any, Literal
 
 import orjson
-import redis.asyncio as redis
-import structlog
 from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from zstack_mgmt import tasks
+from zstack_mgmt import absence, tasks
 from zstack_mgmt.config import Settings
-
-log = structlog.get_logger()
+from zstack_mgmt.redis_client import close, redis_client
 
 dumps = partial(orjson.dumps, default=repr)
 loads = orjson.loads
@@ -57,9 +55,7 @@ class Bell:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._redis: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-            settings.redis_url, socket_timeout=1, socket_connect_timeout=1, retry_on_timeout=False
-        )
+        self._redis: Any = redis_client(settings.redis_url, Redis, socket_timeout=1, retry_on_timeout=False)
         self._rings: set[Queue] = set()
         self._done: list[str] = []
         self._changed: list[str] = []  # accounts in which rights have changed, one for each time
@@ -75,7 +71,7 @@ class Bell:
     async def stop(self) -> None:
         if self._task is not None:
             await tasks.end(self._task)
-        await self._redis.aclose()
+        await close(self._redis)
 
     def ring(self, queue: Queue) -> None:
         """Wake a worker of the queue. Never fails and never waits."""
@@ -117,7 +113,7 @@ class Bell:
 
     def _lost(self, error: BaseException) -> None:
         self._down_until = time.monotonic() + _PAUSE_S
-        log.warning("the doorbell cannot reach redis", action="bell", error=type(error).__name__)
+        absence.of_redis(self._settings.redis_url).lost(error)
 
     async def _run(self) -> None:
         while True:
@@ -146,7 +142,8 @@ class Bell:
             pipe.zadd(name, {wake_id: now_ms}, nx=True)
         if done:
             pipe.publish(done_channel(self._settings), ",".join(done))
-        await pipe.execute()
+        if await pipe.execute():  # nothing at all needs no server
+            absence.of_redis(self._settings.redis_url).back()
 
 
 async def heard(settings: Settings, channel: str) -> AsyncGenerator[bytes, None]:
@@ -154,13 +151,13 @@ async def heard(settings: Settings, channel: str) -> AsyncGenerator[bytes, None]
 
     Raises RedisError or OSError when Redis is lost; close the generator to end the connection.
     """
-    client: Any = redis.Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-        settings.redis_url, socket_connect_timeout=1
-    )
+    client: Any = redis_client(settings.redis_url, Redis)
     try:
         async with client.pubsub() as ear:
             await ear.subscribe(channel)
             async for message in ear.listen():
+                if message["type"] != "message":
+                    absence.of_redis(settings.redis_url).back()
                 yield message["data"] if message["type"] == "message" else b""
     finally:
-        await client.aclose()
+        await close(client)

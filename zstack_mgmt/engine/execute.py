@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import asyncpg
 import orjson
 import structlog
 
-from zstack_mgmt import db, metrics, tasks
+from zstack_mgmt import db, metrics, tasks, tracing
 from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.auth.recent import EVERYBODY
 from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now, only_shared
@@ -25,7 +25,7 @@ from zstack_mgmt.core.answer import body_of, schema_of
 from zstack_mgmt.core.errors import ApiError, InternalError, JobTimedOut, PermissionDenied
 from zstack_mgmt.core.registry import VALIDATION_ONLY, Call, Services, find_api
 from zstack_mgmt.db import Connection
-from zstack_mgmt.engine import store
+from zstack_mgmt.engine import store, traces
 from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.lease import CANCELED
 from zstack_mgmt.engine.model import ClaimedJob, Outcome, Submission, failure_body
@@ -35,7 +35,18 @@ from zstack_mgmt.engine.submission import uuids_in
 log = structlog.get_logger()
 
 _RIGHTS = frozenset(  # features that change who may do what
-    {"accounts", "users", "groups", "policies", "access_keys", "principals", "domains", "projects"}
+    {
+        "accounts",
+        "users",
+        "groups",
+        "policies",
+        "policy_roles",
+        "sharing",  # of what a change of owner takes away
+        "access_keys",
+        "principals",
+        "domains",
+        "projects",
+    }
 )
 Callers = Mapping[Login, SessionCaller]
 
@@ -63,6 +74,20 @@ class Executor:
         this worker, which tries again. It may be one of them that loses its connection each time, so soon
         they try on their own.
         """
+        if not tracing.is_on():
+            return await self._run(jobs)
+        causes = await traces.causes(self._pool, [job.uuid for job in jobs])
+        with ExitStack() as spans:
+            for job in jobs:
+                about = {
+                    "zstack.job": job.uuid,
+                    "zstack.account": job.account_uuid,
+                    "zstack.epoch": str(job.epoch),
+                }
+                spans.enter_context(tracing.span(f"job {job.api}", "CONSUMER", causes.get(job.uuid), about))
+            return await self._run(jobs)
+
+    async def _run(self, jobs: Sequence[ClaimedJob]) -> None:
         started = time.perf_counter()
         pause_s, careful, tries = _PAUSE_S, False, 0
         deadline = time.monotonic() + max(0.0, min(job.remaining_s for job in jobs))
@@ -77,7 +102,7 @@ class Executor:
                 if len(jobs) > 1 and tries >= _TRIES_TOGETHER:
                     async with asyncio.TaskGroup() as group:
                         for job in jobs:
-                            group.create_task(self.run([job]))
+                            group.create_task(self._run([job]))
                     return None
                 log.info("jobs are tried again", action="run", jobs=len(jobs), error=type(error).__name__)
                 await asyncio.sleep(pause_s)
@@ -96,7 +121,7 @@ class Executor:
 
     async def _one_by_one(self, jobs: Sequence[ClaimedJob]) -> None:
         for job in jobs:
-            await self.run([job])
+            await self._run([job])
 
     def cancel(self, key: tuple[str, int]) -> None:
         """Stop an outside job that waits for the outside; the others end by themselves soon."""
@@ -164,19 +189,22 @@ class Executor:
             return await self._finish(conn, jobs, outcomes)
 
     async def _end_canceled(self, job: ClaimedJob) -> None:
-        """End a job that was to be canceled, unless it belongs to another worker now."""
+        """End a job that was to be canceled; one that is merely not ours any more is left alone.
+
+        Its epoch does not tell: where a crash of the database has undone our claim, the next has the same.
+        """
         outcome = Outcome("canceled", CANCELED)
         while True:
             try:
-                hooked = await self._finish_alone([job], [outcome])
+                async with db.transaction(self._pool) as conn:
+                    asked = await store.is_to_be_canceled(conn, job.uuid, job.epoch)
+                    hooked = asked and await self._finish(conn, [job], [outcome])
                 break
             except (*db.UNAVAILABLE, *db.CONFLICTS):
                 await asyncio.sleep(_PAUSE_MAX_S)
-            except asyncpg.PostgresError as error:
-                if not _is_lost(error):
-                    raise
-                log.warning("a job was lost to another worker", action="run", job_uuid=job.uuid)
-                return
+        if not asked:
+            log.warning("a job was lost to another worker", action="run", job_uuid=job.uuid)
+            return
         self.report([job], [outcome], 0.0, hooked=hooked)
 
     def _explained(self, job: ClaimedJob, error: Exception) -> Outcome:

@@ -14,12 +14,12 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
-from zstack_mgmt import db
+from zstack_mgmt import absence, db
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import JobCanceled
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.engine import store
-from zstack_mgmt.engine.bell import Bell
+from zstack_mgmt.engine.bell import Bell, Queue
 from zstack_mgmt.engine.model import failure_body
 
 log = structlog.get_logger()
@@ -31,14 +31,19 @@ CANCELED = failure_body(JobCanceled("the job was canceled while it ran"))
 class Lease:
     """The name under which this process claims, and until when. A claim after the end brings nothing."""
 
-    def __init__(self, settings: Settings, bell: Bell, lease_s: float | None = None) -> None:
+    def __init__(
+        self, settings: Settings, bell: Bell, lease_s: float | None = None, kind: Queue = "jobs"
+    ) -> None:
         self._settings = settings
         self._bell = bell
         self._lease_s = lease_s or settings.lease_s
+        self._kind: Queue = kind
         self._conn: db.RawConnection | None = None
         self._joined = False
         self._abandoned: list[str] = []
         self.owner = _name()
+        self.absence = absence.of_database(settings.database_url)  # for those who work under the lease
+        self._absence = absence.of_database(settings.session_url)
         self.until = 0.0  # by the clock of the event loop
         self.held = asyncio.Event()
         self.on_loss: list[Callable[[], None]] = []
@@ -52,12 +57,14 @@ class Lease:
                 async with asyncio.timeout_at(self.until if self._joined else asked_at + self._lease_s):
                     kept = await self._keep()
             except (TimeoutError, *db.UNAVAILABLE, asyncpg.PostgresError) as error:
-                log.warning("the lease is not renewed", action="lease", error=type(error).__name__)
+                self._absence.lost(error)
+                log.debug("the lease is not renewed", action="lease", error=type(error).__name__)
                 self._hang_up()
                 if self._joined and loop.time() >= self.until:
                     self._lose()
                 await asyncio.sleep(_RETRY_S)
                 continue
+            self._absence.back()
             if kept:
                 self.until = asked_at + self._lease_s
                 self.held.set()
@@ -84,7 +91,7 @@ class Lease:
         with db.losses():
             if self._joined:
                 return await store.beat(conn, self.owner, self._lease_s)
-            await store.join(conn, self.owner, self._lease_s)
+            await store.join(conn, self.owner, self._lease_s, self._kind)
             self._joined = True
             return True
 
@@ -103,7 +110,7 @@ class Lease:
 
     async def _connection(self) -> db.RawConnection:
         if self._conn is None or self._conn.is_closed():
-            self._conn = await db.connect(self._settings, application="zstack-lease")
+            self._conn = await db.connect(self._settings, application="zstack-lease", direct=True)
         return self._conn
 
     def _hang_up(self) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from zstack_mgmt import db, turns
+from zstack_mgmt import db, metrics, turns
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import ClaimedJob
@@ -34,16 +34,22 @@ class Turns:
         """A turn at the host, for the time of a block."""
         places = self._turns.setdefault(host_uuid, turns.Turns(self._at_one_host))
         self._users[host_uuid] += 1
+        in_line = metrics.OUTSIDE_JOBS.labels(host_uuid, "waiting")
+        acting = metrics.OUTSIDE_JOBS.labels(host_uuid, "acting")
         try:
             self.waiting[account_uuid] += 1
+            in_line.inc()
             try:
                 await places.take(account_uuid)
             finally:
+                in_line.dec()
                 self.waiting[account_uuid] -= 1
                 self.waiting += Counter()  # without those that are at 0
+            acting.inc()
             try:
                 yield
             finally:
+                acting.dec()
                 places.give(account_uuid)
         finally:
             self._users[host_uuid] -= 1

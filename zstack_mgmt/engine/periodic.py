@@ -32,6 +32,7 @@ class Periodic:
         turns = [(name, every_s) for name, (_, every_s) in self._todo.items() if name not in self._running]
         async with self._pool.acquire() as conn:
             claimed = await claim(conn, turns)
+        self._pool.absence.back()
         for name in claimed:
             task = self._running[name] = asyncio.create_task(self._run(name), name=name)
             task.add_done_callback(lambda _, name=name: self._running.pop(name))
@@ -46,7 +47,10 @@ class Periodic:
             async with asyncio.timeout(_LIMIT_S):
                 await self._todo[name][0]()
         except (TimeoutError, *db.UNAVAILABLE, asyncpg.PostgresError) as error:
-            log.warning("a periodic task failed", action="periodic", task=name, error=type(error).__name__)
+            if isinstance(error, db.UNAVAILABLE):
+                self._pool.absence.lost(error)
+            else:
+                log.warning("a periodic task failed", action="periodic", task=name, error=repr(error))
         except Exception as error:  # the boundary: one task's surprise must not stop the others
             log.error("a periodic task failed", action="periodic", task=name, exc_info=error)
 

@@ -80,8 +80,10 @@ class Puller:
             try:
                 due_s = await self._pull()
             except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-                name = type(error).__name__
-                log.warning("work cannot be claimed", action="claim", work=self._name, error=name)
+                if isinstance(error, db.UNAVAILABLE):
+                    self._lease.absence.lost(error)
+                else:
+                    log.warning("work cannot be claimed", action="claim", work=self._name, error=repr(error))
                 await passed(self._stopping, pause_s)
                 pause_s = min(2 * pause_s, _BACK_OFF_MAX_S)
                 continue

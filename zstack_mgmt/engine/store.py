@@ -74,6 +74,14 @@ async def queued(conn: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+async def laden(conn: Connection, max_bytes: int) -> set[str]:
+    """The accounts whose jobs and deliveries keep more than so many bytes."""
+    rows = await conn.fetch(
+        "SELECT account_uuid FROM kept_bytes GROUP BY account_uuid HAVING sum(bytes) > $1", max_bytes
+    )
+    return {row[0] for row in rows}
+
+
 async def gauges(conn: Connection) -> Any:
     """Depth and age of the queue, running jobs, due webhooks and live sessions, for the metrics."""
     return await conn.fetchrow(
@@ -186,15 +194,16 @@ async def sweep(
     return [(row["uuid"], row["hooked"]) for row in rows]
 
 
-async def join(conn: Connection, owner: str, lease_s: float) -> None:
+async def join(conn: Connection, owner: str, lease_s: float, kind: str) -> None:
     """Note that a worker lives. Repeating it is harmless: the answer to the first one may have been lost."""
     await conn.execute(
         """
-        INSERT INTO workers (owner, lease_until) VALUES ($1, now() + make_interval(secs => $2))
+        INSERT INTO workers (owner, lease_until, kind) VALUES ($1, now() + make_interval(secs => $2), $3)
         ON CONFLICT (owner) DO UPDATE SET lease_until = excluded.lease_until
         """,
         owner,
         lease_s,
+        kind,
     )
 
 
@@ -266,6 +275,21 @@ async def hold(conn: Connection, uuid: str, epoch: int) -> bool:
     )
 
 
+async def is_to_be_canceled(conn: Connection, uuid: str, epoch: int) -> bool:
+    """Lock the job's row for the rest of the transaction, if it is still held and to be canceled."""
+    return bool(
+        await conn.fetchval(
+            """
+            SELECT true FROM api_jobs
+            WHERE uuid = $1 AND epoch = $2 AND state = 'running' AND cancel_asked
+            FOR NO KEY UPDATE
+            """,
+            uuid,
+            epoch,
+        )
+    )
+
+
 async def view(conn: Connection, uuid: str) -> JobView | None:
     """The job as a reader sees it; None when no row, not even a tombstone, is left."""
     row = await conn.fetchrow(_VIEW, uuid)
@@ -291,6 +315,32 @@ async def expire(conn: Connection, tombstone_s: float, limit: int) -> int:
     return await conn.fetchval("SELECT expire_jobs($1, $2)", tombstone_s, limit)
 
 
+async def trim(conn: Connection, max_bytes: int, limit: int) -> int:
+    """Forget the oldest ended jobs of the accounts whose jobs and deliveries keep more than so many bytes."""
+    return await conn.fetchval("SELECT trim_jobs($1, $2)", max_bytes, limit)
+
+
+_COLUMNS: LiteralString = """
+    SELECT j.seq, j.uuid, j.account_uuid, j.user_uuid, j.api, j.target, j.state, j.accepted_at, j.started_at,
+           j.finished_at
+"""
+_FILTERS: LiteralString = """
+    WHERE ($1::text IS NULL OR j.account_uuid = $1) AND ($2::text IS NULL OR j.state = $2)
+      AND ($3::text IS NULL OR j.api = $3) AND j.seq < $4 AND ($6::text IS NULL OR j.user_uuid = $6)
+    ORDER BY j.seq DESC LIMIT $5
+"""
+_LIST: LiteralString = f"{_COLUMNS} FROM api_jobs j {_FILTERS}"
+# What has ended is found by its audit line, which names the resource and has an index for it.
+_NAMED: LiteralString = """
+    WITH named AS MATERIALIZED (
+        SELECT a.job_uuid AS uuid FROM audits a WHERE a.target IS NOT NULL AND lower(a.target) = lower($7)
+        UNION SELECT k.job_uuid FROM api_job_keys k WHERE k.key = $7
+        UNION SELECT u.uuid FROM api_jobs u WHERE u.state = 'queued' AND u.target = $7
+        UNION SELECT u.uuid FROM api_jobs u WHERE u.state = 'running' AND u.target = $7)
+"""
+_LIST_ON_RESOURCE: LiteralString = f"{_NAMED} {_COLUMNS} FROM named JOIN api_jobs j USING (uuid) {_FILTERS}"
+
+
 async def list_jobs(
     conn: Connection,
     account_uuid: str | None,
@@ -302,22 +352,111 @@ async def list_jobs(
     limit: int,
 ) -> list[Any]:
     """Jobs of the account and of the user in it (None: of all), the newest first, below `before`."""
-    return await conn.fetch(
+    filters = (account_uuid, state, api, before, limit, user_uuid)
+    if resource is None:
+        return await conn.fetch(_LIST, *filters)
+    return await conn.fetch(_LIST_ON_RESOURCE, *filters, resource)
+
+
+async def last_seq(conn: Connection) -> int:
+    """The number of the job that was accepted last."""
+    return await conn.fetchval("SELECT coalesce(max(seq), 0) FROM api_jobs")
+
+
+async def unfinished_jobs(
+    conn: Connection, account_uuid: str | None, user_uuid: str | None, limit: int
+) -> dict[str, tuple[str, int]]:
+    """State and epoch of the newest jobs that have not ended."""
+    rows = await conn.fetch(
         """
-        SELECT j.seq, j.uuid, j.account_uuid, j.user_uuid, j.api, j.state, j.accepted_at, j.started_at,
-               j.finished_at
-        FROM api_jobs j
-        WHERE ($1::text IS NULL OR j.account_uuid = $1) AND ($2::text IS NULL OR j.state = $2)
-          AND ($3::text IS NULL OR j.api = $3) AND j.seq < $5 AND ($7::text IS NULL OR j.user_uuid = $7)
-          AND ($4::text IS NULL OR j.target = $4 OR EXISTS (
-                SELECT FROM api_job_keys k WHERE k.key = $4 AND k.seq = j.seq))
-        ORDER BY j.seq DESC LIMIT $6
+        SELECT uuid, state, epoch FROM api_jobs
+        WHERE state IN ('queued', 'running') AND ($1::text IS NULL OR account_uuid = $1)
+          AND ($2::text IS NULL OR user_uuid = $2)
+        ORDER BY seq DESC LIMIT $3
         """,
         account_uuid,
-        state,
-        api,
-        resource,
-        before,
-        limit,
         user_uuid,
+        limit,
+    )
+    return {row["uuid"]: (row["state"], row["epoch"]) for row in rows}
+
+
+async def changed_jobs(
+    conn: Connection,
+    account_uuid: str | None,
+    user_uuid: str | None,
+    after: int,
+    unfinished: Sequence[str],
+    limit: int,
+) -> list[Any]:
+    """Jobs accepted after that number, the newest `limit` of them, and those named; the oldest first."""
+    return await conn.fetch(
+        """
+        SELECT * FROM (
+            (SELECT j.seq, j.uuid, j.account_uuid, j.user_uuid, j.api, j.target, j.state, j.epoch,
+                    j.accepted_at, j.started_at, j.finished_at
+             FROM api_jobs j
+             WHERE j.seq > $3 AND ($1::text IS NULL OR j.account_uuid = $1)
+               AND ($2::text IS NULL OR j.user_uuid = $2)
+             ORDER BY j.seq DESC LIMIT $5)
+            UNION
+            SELECT j.seq, j.uuid, j.account_uuid, j.user_uuid, j.api, j.target, j.state, j.epoch,
+                   j.accepted_at, j.started_at, j.finished_at
+            FROM api_jobs j WHERE j.uuid = ANY ($4)) changed
+        ORDER BY seq
+        """,
+        account_uuid,
+        user_uuid,
+        after,
+        unfinished,
+        limit,
+    )
+
+
+async def details(conn: Connection, uuid: str) -> Any | None:
+    """All that a reader may see of a job besides its result."""
+    return await conn.fetchrow(
+        """
+        SELECT uuid, account_uuid, user_uuid, api, target, state, request, request_id, remote, web_hook,
+               access_key_uuid, waits_for, cancel_asked, claims, accepted_at, started_at, finished_at,
+               deadline_at
+        FROM api_jobs WHERE uuid = $1
+        """,
+        uuid,
+    )
+
+
+async def workers(conn: Connection) -> list[Any]:
+    """The worker processes that have a lease, and how many jobs each runs."""
+    return await conn.fetch(
+        """
+        SELECT w.owner, w.lease_until,
+               (SELECT count(*) FROM api_jobs j WHERE j.state = 'running' AND j.owner = w.owner) AS jobs
+        FROM workers w WHERE w.lease_until > now() ORDER BY w.owner
+        """
+    )
+
+
+async def database_figures(conn: Connection) -> Any:
+    """Version, size and connections of the database."""
+    return await conn.fetchrow(
+        """
+        SELECT current_setting('server_version') AS "serverVersion",
+               pg_database_size(current_database()) AS bytes,
+               (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()) AS connections
+        """
+    )
+
+
+async def paces(conn: Connection) -> Any:
+    """Jobs accepted, finished and failed in the last minute, of the newest 20000, and paused receivers."""
+    return await conn.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE accepted_at > now() - interval '1 minute') AS accepted,
+               count(*) FILTER (WHERE finished_at > now() - interval '1 minute') AS finished,
+               count(*) FILTER (WHERE state = 'failed' AND finished_at > now() - interval '1 minute')
+                   AS failed,
+               (SELECT count(*) FROM webhook_breakers WHERE opened_at IS NOT NULL) AS paused
+        FROM (SELECT accepted_at, finished_at, state FROM api_jobs ORDER BY seq DESC LIMIT 20000) newest
+        """
     )

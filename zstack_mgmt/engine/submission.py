@@ -120,7 +120,8 @@ def uuids_in(request: ApiRequest, names: tuple[str, ...]) -> list[str]:
 
 
 @cache
-def _secret_fields(kind: type[ApiRequest]) -> dict[str, str]:
+def secret_fields(kind: type[ApiRequest]) -> dict[str, str]:
+    """The fields of a request that hold a secret, and of which kind each is."""
     found: dict[str, str] = {}
     for name, info in kind.model_fields.items():
         marks = [*info.metadata]
@@ -135,7 +136,7 @@ def _secret_fields(kind: type[ApiRequest]) -> dict[str, str]:
 async def _stored(services: Services, request: ApiRequest) -> tuple[str, str | None]:
     """The request without its secrets, and what is kept of these: no clear text is in either."""
     secrets: dict[str, str] = {}
-    fields = _secret_fields(type(request))
+    fields = secret_fields(type(request))
     for name, kind in fields.items():
         clear = getattr(request, name)
         if clear is not None:

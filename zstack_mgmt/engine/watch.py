@@ -9,15 +9,12 @@ from collections.abc import Generator
 from contextlib import aclosing, contextmanager
 
 import asyncpg
-import structlog
 from redis.exceptions import RedisError
 
-from zstack_mgmt import db, tasks
+from zstack_mgmt import absence, db, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.bell import done_channel, heard
-
-log = structlog.get_logger()
 
 _LOOK_S = 1.0
 
@@ -31,6 +28,7 @@ class Watcher:
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._seen: dict[str, tuple[str, int]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self.leaving = False  # whoever waits shall end that, with what is known by then
 
     def start(self) -> list[asyncio.Task[None]]:
         """Begin. The tasks end at `stop` only."""
@@ -39,6 +37,12 @@ class Watcher:
             asyncio.create_task(self._look(), name="watch-database"),
         ]
         return self._tasks
+
+    def let_go(self) -> None:
+        """Have everybody end their waiting: the process is about to stop."""
+        self.leaving = True
+        for uuid in self._waiting:
+            self._wake(uuid)
 
     async def stop(self) -> None:
         await tasks.end(*self._tasks)
@@ -69,7 +73,7 @@ class Watcher:
                         for uuid in message.decode().split(",") if self._waiting else ():
                             self._wake(uuid)
             except (RedisError, OSError) as error:
-                log.warning("job ends are not announced", action="watch", error=type(error).__name__)
+                absence.of_redis(self._settings.redis_url).lost(error)
                 await asyncio.sleep(0.5)
 
     async def _look(self) -> None:
@@ -80,8 +84,10 @@ class Watcher:
             try:
                 async with self._pool.acquire() as conn:
                     found = await store.states(conn, list(self._waiting))
-            except (*db.UNAVAILABLE, asyncpg.PostgresError):
+            except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
+                absence.of_database(self._settings.database_url).lost(error)
                 continue
+            absence.of_database(self._settings.database_url).back()
             for uuid, state in found.items():
                 if uuid in self._waiting and self._seen.get(uuid) != state:
                     self._seen[uuid] = state

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 
+import orjson
 from pydantic import Field
-from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
-from zstack_mgmt.core.callers import AccountCaller
 from zstack_mgmt.core.errors import InvalidSession, JobCanceled, JobFinal, JobNotFound
-from zstack_mgmt.core.registry import ApiRequest, Call, api
+from zstack_mgmt.core.registry import ApiRequest, Call, api, find_api
 from zstack_mgmt.core.values import Reference
 from zstack_mgmt.db import Connection
 from zstack_mgmt.doc import Doc
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import FINAL, JobView, State, failure_body
 from zstack_mgmt.engine.outside import Direct
-from zstack_mgmt.jobs.reading import JobEvent, events_of, job_after, visible_job
+from zstack_mgmt.jobs import health
+from zstack_mgmt.jobs.model import JobDetails, JobPage, summary_of
+from zstack_mgmt.jobs.reading import JobEvent, changes_of, events_of, job_after, visible_job, whose_jobs
+
+__all__ = ["health"]  # imported for its declaration
 
 JAVA = "org.zstack.job"
 MAX_WAIT_S = 30.0
@@ -81,26 +83,6 @@ class ListApiJobs(ApiRequest):
     before: Annotated[int, Field(ge=0, le=2**62), Doc("where the page starts; from `next`")] = 2**62
 
 
-class JobSummary(TypedDict):
-    """A job in a list."""
-
-    uuid: str
-    accountUuid: str
-    userUuid: str
-    api: str  # the API that was called, `CreateZone`
-    state: State
-    acceptedAt: datetime  # ISO 8601, as the others
-    startedAt: NotRequired[datetime]
-    finishedAt: NotRequired[datetime]
-
-
-class JobPage(TypedDict):
-    """A page of jobs, and the path of the next one if there may be more."""
-
-    inventories: list[JobSummary]
-    next: NotRequired[str]
-
-
 @api(
     ListApiJobs,
     http="GET /v1/api-jobs",
@@ -111,34 +93,18 @@ class JobPage(TypedDict):
     response_key="",
 )
 async def list_jobs(call: Call, conn: Connection, request: ListApiJobs) -> JobPage:
-    own = isinstance(call.caller, AccountCaller)
-    account = request.account if own and call.is_admin else call.account_uuid
-    user = None if own else call.user_uuid
+    account, user = whose_jobs(call)
+    if account is None:
+        account = request.account
     rows = await store.list_jobs(
         conn, account, user, request.state, request.api, request.resource, request.before, request.limit
     )
-    body: JobPage = {"inventories": [_summary(row) for row in rows]}
+    body: JobPage = {"inventories": [summary_of(row) for row in rows]}
     if len(rows) == request.limit:
         filters = request.model_dump(include={"state", "api", "resource", "account"}, exclude_none=True)
         page = {"before": rows[-1]["seq"], "limit": request.limit}
         body["next"] = f"/zstack/v1/api-jobs?{urlencode(page | filters)}"
     return body
-
-
-def _summary(row: Any) -> JobSummary:
-    summary: JobSummary = {
-        "uuid": row["uuid"],
-        "accountUuid": row["account_uuid"],
-        "userUuid": row["user_uuid"],
-        "api": row["api"],
-        "state": row["state"],
-        "acceptedAt": row["accepted_at"],
-    }
-    if row["started_at"] is not None:
-        summary["startedAt"] = row["started_at"]
-    if row["finished_at"] is not None:
-        summary["finishedAt"] = row["finished_at"]
-    return summary
 
 
 class CancelApiJob(ApiRequest):
@@ -203,3 +169,90 @@ class FollowApiJob(ApiRequest):
 async def follow_job(call: Call, means: Direct, request: FollowApiJob) -> AsyncIterator[JobEvent | None]:
     await visible_job(means, call, request.uuid)
     return events_of(means, call, request.uuid, request.last_event_id)
+
+
+class FollowApiJobs(ApiRequest):
+    """Follow the account's jobs as server-sent events, for a system administrator those of all accounts.
+
+    Each event is `job`, with what `ListApiJobs` shows of it: every job that is accepted from now on, and its
+    changes until it has ended, at most a second late. A user sees the jobs that it submitted.
+
+    Source: ours; for pages that show what is going on.
+    """
+
+    account: Annotated[
+        Annotated[str, Field(max_length=255)] | None, Doc("of this account; for system administrators")
+    ] = None
+    last_event_id: Annotated[int, Doc("where to go on; as the header `Last-Event-ID`")] = -1
+    seconds: Annotated[
+        int, Field(ge=0, le=600), Doc("after which the stream ends; an EventSource then asks again by itself")
+    ] = 600
+
+
+@api(
+    FollowApiJobs,
+    http="GET /v1/api-jobs/events",
+    mode="sync",
+    access="session",
+    java=JAVA,
+    is_read=True,
+    outside=True,
+    answer="events",
+)
+async def follow_jobs(call: Call, means: Direct, request: FollowApiJobs) -> AsyncIterator[JobEvent | None]:
+    account, user = whose_jobs(call)
+    if account is None:
+        account = request.account
+    return changes_of(means, account, user, request.last_event_id, request.seconds)
+
+
+class GetApiJob(ApiRequest):
+    """Read a job with the request that made it, without its secrets, and with its result when it has ended.
+
+    `waitsFor` names the job before it on one of its resources; `claims` counts the workers that began it.
+
+    Source: ours; the poll shows the result alone.
+    """
+
+    uuid: Reference
+
+
+@api(
+    GetApiJob,
+    http="GET /v1/api-jobs/{uuid}/details",
+    mode="sync",
+    access="session",
+    java=JAVA,
+    is_read=True,
+    outside=True,
+    raises=(JobNotFound,),
+)
+async def get_job(call: Call, means: Direct, request: GetApiJob) -> JobDetails:
+    job = await visible_job(means, call, request.uuid)
+    async with means.connection() as conn:
+        row = await store.details(conn, job.uuid)
+    if row is None:
+        raise JobNotFound("no such job", reason="neverExisted")
+    details: dict[str, Any] = {**summary_of(row), "deadlineAt": row["deadline_at"], "claims": row["claims"]}
+    named = {
+        "requestId": row["request_id"],
+        "remote": row["remote"],
+        "webHook": row["web_hook"],
+        "accessKeyUuid": row["access_key_uuid"],
+        "waitsFor": row["waits_for"],
+        "cancelAsked": row["cancel_asked"] or None,
+        "request": _request_of(row),
+        "result": job.result and orjson.loads(job.result),
+    }
+    return cast("JobDetails", details | {name: value for name, value in named.items() if value is not None})
+
+
+def _request_of(row: Any) -> dict[str, Any] | None:
+    """The parameters by their names on the wire; of an API that this release does not have, none."""
+    declared = find_api(row["api"])
+    if declared is None or row["request"] is None:
+        return None
+    request = declared.request.restore(row["request"], None)
+    return request.model_dump(
+        mode="json", by_alias=True, exclude_unset=True, exclude_none=True, warnings=False
+    )

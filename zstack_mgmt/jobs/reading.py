@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -16,7 +17,12 @@ from zstack_mgmt.core.values import is_uuid
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import FINAL, JobView
 from zstack_mgmt.engine.outside import Direct
+from zstack_mgmt.jobs.model import summary_of
 from zstack_mgmt.tasks import passed
+
+_LOOK_S = 1.0
+_LATE = 200
+MAX_CHANGES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,13 @@ def may_see(call: Call, account_uuid: str, user_uuid: str) -> bool:
     return user_uuid == call.user_uuid
 
 
+def whose_jobs(call: Call) -> tuple[str | None, str | None]:
+    """The account and the user whose jobs a list shows to this caller; None: those of all."""
+    if isinstance(call.caller, AccountCaller):
+        return (None if call.is_admin else call.account_uuid), None
+    return call.account_uuid, call.user_uuid
+
+
 async def job_after(means: Direct, call: Call, uuid: str, wait_s: float) -> JobView:
     """The job as it stands at its end, or when the time to wait is over. Raises JobNotFound."""
     if wait_s <= 0:
@@ -69,7 +82,7 @@ async def job_after(means: Direct, call: Call, uuid: str, wait_s: float) -> JobV
             change.clear()
             job = await visible_job(means, call, uuid)
             remaining_s = until - time.monotonic()
-            if job.state in FINAL or remaining_s <= 0:
+            if job.state in FINAL or remaining_s <= 0 or call.services.watcher.leaving:
                 return job
             await passed(change, remaining_s)
 
@@ -92,6 +105,40 @@ async def events_of(means: Direct, call: Call, uuid: str, seen: int) -> AsyncIte
             if not news:
                 yield None
             await passed(change, 1.0)
+
+
+async def changes_of(
+    means: Direct, account_uuid: str | None, user_uuid: str | None, seen: int, lasts_s: float
+) -> AsyncIterator[JobEvent | None]:
+    """Jobs that are accepted from now on, and what becomes of them and of those that have not ended.
+
+    One that goes on after the event `seen` may be told again of what happened shortly before it. None each
+    second without news; the end after `lasts_s`. Of a burst the newest MAX_CHANGES are told.
+    """
+    until = time.monotonic() + lasts_s
+    async with means.connection() as conn:
+        open_jobs = await store.unfinished_jobs(conn, account_uuid, user_uuid, MAX_CHANGES)
+        start = await store.last_seq(conn) if seen < 0 else max(0, seen - _LATE)
+    told = {uuid: ("", -1) if seen >= 0 else state for uuid, state in open_jobs.items()}
+    seen = max(seen, start)
+    while True:
+        unfinished = [uuid for uuid, (state, _) in told.items() if state not in FINAL]
+        # Numbers are given before the commit: one that comes late may be lower than others that were told.
+        after = max(start, seen - _LATE)
+        async with means.connection() as conn:
+            rows = await store.changed_jobs(conn, account_uuid, user_uuid, after, unfinished, MAX_CHANGES)
+        news = [row for row in rows if told.get(row["uuid"]) != (row["state"], row["epoch"])]
+        for row in news:
+            seen = max(seen, row["seq"])
+            told[row["uuid"]] = row["state"], row["epoch"]
+            yield JobEvent(seen, "job", _json(summary_of(row)))
+        while len(told) > 2 * MAX_CHANGES:
+            told.pop(next(iter(told)))
+        if not news:
+            yield None
+        if time.monotonic() >= until:
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 def _events(job: JobView) -> list[JobEvent]:

@@ -36,15 +36,20 @@ class Configured:
     options: Options
 
 
+def seal_context(uuid: str) -> str:
+    """What a server's bind password is sealed for."""
+    return f"ldap-server:{uuid}"
+
+
 def sealed_for(sealer: Sealer, uuid: str, password: str) -> str:
     """The bind password as the server's row keeps it."""
-    return sealer.seal(password, f"ldap-server:{uuid}")
+    return sealer.seal(password, seal_context(uuid))
 
 
 def target_of(sealer: Sealer, stored: store.StoredServer) -> Target:
     """The stored settings, with the password opened."""
     server = stored.inventory
-    password = sealer.open(stored.sealed_password, f"ldap-server:{server.uuid}")
+    password = sealer.open(stored.sealed_password, seal_context(server.uuid))
     return Target(server.url, server.base, server.username, password, server.encryption)
 
 

@@ -41,10 +41,10 @@ class LdapServer(Inventory):
     uuid: str
     name: str
     description: str | None
-    url: str
-    base: str
-    username: str
-    encryption: Encryption
+    url: Annotated[str, Doc("address, such as ldaps://ldap.example.org:636")]
+    base: Annotated[str, Doc("distinguished name below which entries are looked for")]
+    username: Annotated[str, Doc("distinguished name that the service binds as")]
+    encryption: Annotated[Encryption, Doc("TLS: StartTLS, or ldaps:// in the url")]
     create_date: datetime
     last_op_date: datetime
 
@@ -60,9 +60,9 @@ class LdapBinding(Inventory):
     """An entry that logs in to an account. Source: manual, "AD/LDAP > CreateLdapBinding"."""
 
     uuid: str
-    ldap_uid: str
-    ldap_server_uuid: str
-    account_uuid: str
+    ldap_uid: Annotated[str, Doc("distinguished name of the entry")]
+    ldap_server_uuid: Annotated[str, Doc("the directory")]
+    account_uuid: Annotated[str, Doc("the account that the entry logs in to")]
     create_date: datetime
     last_op_date: datetime
 

@@ -64,6 +64,30 @@ def find_postgres(major: int | None = None) -> PostgresBinaries:
     )
 
 
+def find_client(name: str, server_major: int) -> Path:
+    """`pg_dump` and the like for a server of this version: of the same one if there is any, else of a newer.
+
+    Raises: LocalError that names both ways out.
+    """
+    folders = [binaries.folder for binaries in _bundled_postgres()]
+    for pattern in POSTGRES_FOLDERS:
+        folders.extend(Path("/").glob(pattern[1:]))
+    programs = [folder / name for folder in folders]
+    if found := shutil.which(name):
+        programs.append(Path(found))
+    fitting: list[tuple[int, Path]] = []
+    for program in programs:
+        major = _major_version(program) if program.is_file() else None
+        if major is not None and major >= server_major:
+            fitting.append((major, program))
+    if not fitting:
+        raise LocalError(
+            f"`{name}` of PostgreSQL {server_major} or newer was not found, neither in the Python "
+            f"environment nor on PATH. Install PostgreSQL's client programs, {INSTALL}."
+        )
+    return min(fitting, key=lambda one: one[0])[1]
+
+
 def find_redis() -> Path:
     """The Valkey of the wheel, else `valkey-server` or `redis-server` of PATH.
 

@@ -157,7 +157,7 @@ class LocalPostgres:
         # The file names the process that serves the folder. Asking the port could be answered by any server.
         while process.poll() is None:
             lines = self._pid_file()
-            if len(lines) >= 8 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
+            if len(lines) >= 8 and lines[0] == str(process.pid) and lines[7].strip() in ("ready", "standby"):
                 return True
             if asyncio.get_running_loop().time() > deadline:
                 raise LocalError(f"PostgreSQL is not ready after {START_LIMIT_S:.0f} s; see {self.log}.")

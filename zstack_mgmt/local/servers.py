@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,31 @@ def prepare_data_dir(data_dir: Path) -> Path:
     except OSError as error:
         raise LocalError(f"DATA_DIR={data_dir} cannot be made: {error}") from error
     return data_dir.resolve()
+
+
+class InUseError(LocalError):
+    """Another process of ours runs on the folder."""
+
+
+@contextlib.contextmanager
+def only_one(data_dir: Path) -> Generator[None]:
+    """Have the folder to oneself. Raises InUseError.
+
+    The lock goes with the process, however it ends; children do not inherit the file.
+    """
+    with (data_dir / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise InUseError(
+                f"DATA_DIR={data_dir} is in use by another run (pid {lock.read().strip() or 'unknown'}). "
+                "Stop it, or set DATA_DIR and PORT to others."
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
 
 
 async def start_postgres(

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Coroutine, Generator
+import time
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import zstack_mgmt
-from zstack_mgmt import tasks
+from zstack_mgmt import assets, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.local.children import Keeper
 from zstack_mgmt.local.processes import (
@@ -35,9 +36,10 @@ from zstack_mgmt.local.processes import (
     spawn,
     stop,
 )
-from zstack_mgmt.local.servers import prepare_data_dir, start_postgres, start_redis, write_json
+from zstack_mgmt.local.servers import only_one, prepare_data_dir, start_postgres, start_redis, write_json
 
-KINDS = ("api", "worker", "webhook", "postgres", "redis")
+SERVICE_KINDS = ("api", "worker", "webhook", "console")
+KINDS = (*SERVICE_KINDS, "postgres", "redis")
 READY_LIMIT_S = 90.0
 HOPELESS = 5  # failures in a row before the first readiness, after which `run` gives up
 STOP_LIMIT_S = 7.6  # of the service's processes; the servers get the rest of ten seconds
@@ -52,7 +54,7 @@ async def run(settings: Settings) -> int:
         loop.add_signal_handler(number, stopping.set)
     try:
         data_dir = prepare_data_dir(settings.data_dir)
-        with _only_one(data_dir):
+        with only_one(data_dir):
             supervisor = Supervisor(settings, data_dir)
             try:
                 await _until(stopping, supervisor.serve())
@@ -70,12 +72,15 @@ class Supervisor:
     def __init__(self, settings: Settings, data_dir: Path) -> None:
         self._settings = settings
         self._data_dir = data_dir
+        self._began = time.monotonic()
         self._port = settings.port
+        self._console_port = settings.console_port
         self._database_url = settings.database_url
         self._redis_url = settings.redis_url
         self._keepers: list[Keeper] = []
         self._keeping: list[asyncio.Task[None]] = []
-        self._reservation: socket.socket | None = None
+        self._reservations: list[socket.socket] = []
+        self._fetching: subprocess.Popen[bytes] | None = None  # of the page's libraries
 
     @property
     def url(self) -> str:
@@ -88,8 +93,12 @@ class Supervisor:
         Raises: LocalError when the service cannot start.
         """
         had_leftovers = await end_leftovers(lambda: _recorded_leftovers(self._data_dir), grace_s=3.0)
-        await self._reserve_port(wait_s=3.0 if had_leftovers else 0.0)
+        wait_s = 3.0 if had_leftovers else 0.0
+        self._port = await self._reserve("PORT", self._port, wait_s)
+        if self._settings.console_processes:
+            self._console_port = await self._reserve("CONSOLE_PORT", self._console_port, wait_s)
         starts: list[Coroutine[Any, Any, None]] = []
+        _say("starting the servers")
         if "database_url" not in self._settings.given:
             starts.append(self._start_postgres())
         if "redis_url" not in self._settings.given:
@@ -99,26 +108,33 @@ class Supervisor:
             if outcome is not None:
                 raise outcome
         env = self._environment()
+        _say("bringing the database up to date")
         await self._apply_schema(env)
+        _say("starting the service")
         for kind, command, count in (
             ("api", ("serve",), self._settings.api_processes),
             ("worker", ("worker", "jobs"), self._settings.worker_processes),
             ("webhook", ("worker", "webhooks"), self._settings.webhook_processes),
+            ("console", ("console",), self._settings.console_processes),
         ):
             for _ in range(count):
                 self._keep(_service(kind, command, env, self._changed))
         await self._wait_ready()
-        print(f"ready: {self.url}", flush=True)
+        print(f"ready: {self.url}", *self._places(), sep="\n  ", flush=True)
+        if not assets.libraries(self._settings).is_dir():
+            self._fetching = _spawn_service(("page",), env)
         await asyncio.gather(*self._keeping)
 
     async def stop(self) -> None:
         """Stop everything within ten seconds: first what uses the servers, then the servers."""
         await tasks.end(*self._keeping)
+        if self._fetching is not None:
+            await stop(self._fetching, (signal.SIGTERM, 1.0))
         servers = [keeper for keeper in self._keepers if keeper.kind in ("postgres", "redis")]
         await asyncio.gather(*(keeper.stop() for keeper in self._keepers if keeper not in servers))
         await asyncio.gather(*(keeper.stop() for keeper in servers))
-        if self._reservation is not None:
-            self._reservation.close()
+        for reservation in self._reservations:
+            reservation.close()
         self._changed()
 
     async def _start_postgres(self) -> None:
@@ -134,6 +150,30 @@ class Supervisor:
         self._redis_url = running.redis_url
         server, port = running.server, running.port
         self._keep(Keeper("redis", lambda: server.start(port), server.stop, self._changed, running.process))
+
+    def _places(self) -> list[str]:
+        """Where everything is, a line each."""
+        origin = self.url.removesuffix("/zstack/v1")
+        consoles = f"http://127.0.0.1:{self._console_port}" if self._settings.console_processes else "none"
+        sdk = Path(__file__).parents[2] / "sdk"
+        # Without the `./` it would be the name of a package of somebody else's.
+        place = f"./{os.path.relpath(sdk)}"
+        command = [f'command    pip install "{place}[cli]" && zstack-cli --url {origin}']
+        logs = self._data_dir / "logs"  # of servers that are our own
+        password = "ADMIN_PASSWORD" if self._settings.admin_password else "password"
+        return [
+            f"page       {origin}/ui/",
+            f"reference  {origin}/docs",
+            f"login      account admin, password {password} until it is changed",
+            f"consoles   {consoles}",
+            *(command if sdk.is_dir() else ()),  # an installed service has no checkout beside it
+            f"database   {_without_password(self._database_url)}",
+            f"Redis      {_without_password(self._redis_url)}",
+            f"data       {self._data_dir} (addresses with passwords: runtime.json)",
+            f"log        this terminal{f'; of the servers: {logs}' if logs.is_dir() else ''}",
+            f"started    in {time.monotonic() - self._began:.1f} s",
+            "stop       Ctrl-C",
+        ]
 
     def _keep(self, keeper: Keeper) -> None:
         self._keepers.append(keeper)
@@ -152,30 +192,34 @@ class Supervisor:
         }
         write_json(self._data_dir / "runtime.json", state)
 
-    async def _reserve_port(self, wait_s: float) -> None:
-        """Take the port for as long as we live, so that nobody gets it while an API process restarts.
+    async def _reserve(self, setting: str, port: int, wait_s: float) -> int:
+        """Take a port for as long as we live, so that nobody gets it while its process restarts; returns it.
 
-        A socket that is bound and does not listen receives nothing; the API processes share the port with it.
+        0 means any. The consoles get any too if their usual one is taken: clients are told which it is.
+        A socket that is bound and does not listen receives nothing; the processes share the port with it.
         """
         host = self._settings.host
-        if self._port == 0:
-            self._port = free_port(host)
         deadline = asyncio.get_running_loop().time() + wait_s
-        while not port_is_free(host, self._port):
-            if asyncio.get_running_loop().time() >= deadline:
+        while port and not port_is_free(host, port):
+            if asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.05)
+            elif setting == "CONSOLE_PORT" and "console_port" not in self._settings.given:
+                port = 0
+            else:
                 raise LocalError(
-                    f"Port {self._port} of {host} is used by another program. "
-                    "End it, or set PORT to a free one."
+                    f"Port {port} of {host} is used by another program. "
+                    f"End it, or set {setting} to a free one."
                 )
-            await asyncio.sleep(0.05)
+        port = port or free_port(host)
         reservation = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-        self._reservation = reservation
+        self._reservations.append(reservation)
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
-            reservation.bind((host, self._port))
+            reservation.bind((host, port))
         except OSError as error:
-            raise LocalError(f"Port {self._port} of {host} cannot be used: {error}") from error
+            raise LocalError(f"Port {port} of {host} cannot be used: {error}") from error
+        return port
 
     def _environment(self) -> dict[str, str]:
         given = self._settings.given
@@ -188,11 +232,16 @@ class Supervisor:
         env = {
             **os.environ,
             "DATABASE_URL": self._database_url,
+            "DIRECT_DATABASE_URL": self._settings.direct_database_url,
+            "READ_DATABASE_URL": self._settings.read_database_url,
+            "DATABASE_PASSWORD": "",  # is in the addresses
             "REDIS_URL": self._redis_url,
             "METRICS_DIR": str(metrics_dir),
             "DATA_DIR": str(self._data_dir),
             "HOST": self._settings.host,
             "PORT": str(self._port),
+            "CONSOLE_PORT": str(self._console_port),
+            "OPERATIONS_PORT": "0",  # /metrics of an API process counts all, by METRICS_DIR
             "PYTHONPATH": os.pathsep.join(filter(None, [_source_folder(), os.environ.get("PYTHONPATH", "")])),
         }
         if "webhook_allow" not in given:  # the manual's own examples receive webhooks on the same machine
@@ -213,6 +262,7 @@ class Supervisor:
     async def _wait_ready(self) -> None:
         host = ANY_ADDRESS.get(self._settings.host, self._settings.host)
         api_processes = self._settings.api_processes
+        ready = "/readyz" if self._settings.worker_processes else "/healthz"  # without workers no job ends
         deadline = asyncio.get_running_loop().time() + READY_LIMIT_S
         while True:
             for keeper in self._keepers:
@@ -224,15 +274,17 @@ class Supervisor:
                 if task.done():
                     await task
             # The kernel chooses who of those that listen answers: all of them must listen first.
-            if not LINUX or _listeners(self._port) >= api_processes:
-                answers = [await _is_ready(host, self._port) for _ in range(4 * api_processes - 3)]
+            if not LINUX or api_processes == 1 or _listeners(self._port) >= api_processes:
+                answers = [await _answers(host, self._port, ready) for _ in range(4 * api_processes - 3)]
+                if self._settings.console_processes:
+                    answers.append(await _answers(host, self._console_port, "/healthz"))
                 if all(answers):
                     return
             if asyncio.get_running_loop().time() > deadline:
                 raise LocalError(
                     f"The API does not answer after {READY_LIMIT_S:.0f} s; its messages are above."
                 )
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
 
 def _service(kind: str, command: tuple[str, ...], env: dict[str, str], changed: Any) -> Keeper:
@@ -257,6 +309,15 @@ def _spawn_service(command: tuple[str, ...], env: dict[str, str]) -> subprocess.
     )
 
 
+def _say(what: str) -> None:
+    """Tell a person what goes on before all is ready."""
+    print(f"zstack-mgmt: {what}", file=sys.stderr, flush=True)
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(://[^:@/]*):.*@", r"\1@", url).replace("://@", "://")
+
+
 async def _until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
     task = asyncio.create_task(work)
     signalled = asyncio.create_task(stopping.wait())
@@ -268,29 +329,11 @@ async def _until(stopping: asyncio.Event, work: Coroutine[Any, Any, None]) -> No
         await tasks.end(task, signalled)
 
 
-@contextlib.contextmanager
-def _only_one(data_dir: Path) -> Generator[None]:
-    # The lock goes with the process, however it ends; children do not inherit the file.
-    with (data_dir / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise LocalError(
-                f"DATA_DIR={data_dir} is in use by another run (pid {lock.read().strip() or 'unknown'}). "
-                "Stop it, or set DATA_DIR and PORT to others."
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
-
-
 def _recorded_leftovers(data_dir: Path) -> list[Leftover]:
     """Processes of the service that outlived an earlier supervisor, as they can on macOS."""
     try:
         pids = json.loads((data_dir / "runtime.json").read_text())["pids"]
-        recorded = [int(pid) for kind in ("api", "worker", "webhook") for pid in pids[kind]]
+        recorded = [int(pid) for kind in SERVICE_KINDS for pid in pids.get(kind, ())]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [Leftover(pid, "zstack_mgmt", signal.SIGTERM) for pid in recorded if _serves(pid, data_dir)]
@@ -323,13 +366,14 @@ def _listeners(port: int) -> int:
     return count
 
 
-async def _is_ready(host: str, port: int) -> bool:
+async def _answers(host: str, port: int, path: str) -> bool:
     # One request on a connection of its own, without the cost of loading an HTTP client into the supervisor.
     try:
         async with asyncio.timeout(5):
             reader, writer = await asyncio.open_connection(host, port)
             try:
-                writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                writer.write(request.encode())
                 status = await reader.readline()
             finally:
                 writer.close()

@@ -5,8 +5,9 @@ The only place where a client's word becomes an identifier of the database.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +17,7 @@ from zstack_mgmt.core.inventory import INVENTORIES, Field, Kind, ListColumn, Met
 TAGS = {"__systemTag__": "System", "__userTag__": "User"}
 """The condition names of tags, and the type of tag that they mean."""
 
+_NO_CAPITALS = re.compile(r"(.*_)?uuid|(vip_)?ip|mac")  # columns
 _SHOWN = 64  # characters of an unknown name that an error message repeats, and that are compared
 
 
@@ -27,6 +29,7 @@ class Column:
     kind: Kind
     nullable: bool = True
     expression: str = ""
+    folded: bool = False  # compared without the case of its ASCII letters
 
 
 def meta_of(name: str) -> Meta:
@@ -45,6 +48,15 @@ def column_of(meta: Meta, field: Field) -> Column:
     """The column of a native field."""
     expression = meta.computed.get(field.attribute, "")
     return Column(field.attribute, field.kind, field.nullable, expression)
+
+
+def compared(column: Column) -> Column:
+    """The column as conditions and orders compare it: text without case, as in ZStack's MySQL.
+
+    What never holds a capital letter stays as it is, and so do the indexes on it.
+    """
+    plain = column.kind != "text" or (_NO_CAPITALS.fullmatch(column.name) and not column.expression)
+    return column if plain else replace(column, folded=True)
 
 
 def key_of(meta: Meta) -> Column:

@@ -50,7 +50,7 @@ def list_sql(select: Select) -> LiteralString:
     where = _where(rows, "t0", _Names())
     page = f" LIMIT ${select.slots + 1}::bigint OFFSET ${select.slots + 2}::bigint" if select.paged else ""
     columns = [_column("t0", column) for column in select.columns]
-    order = [_column("t0", order.column) for order in select.order]
+    order = [_value("t0", order.column) for order in select.order]
     source = f"{quote(rows.table)} t0{where}"
     if select.group_by is None:
         by = f" ORDER BY {_order(select.order, order)}" if order else ""
@@ -123,7 +123,7 @@ def _terms(rows: Rows, alias: str, names: _Names) -> list[str]:
     for test in rows.tests:
         match test:
             case Compare():
-                terms.append(_compare(_column(alias, test.column), test.column.kind, test.op, test.slot))
+                terms.append(_compare(_value(alias, test.column), test.column.kind, test.op, test.slot))
             case ListTest():
                 terms.append(_list_test(test, _column(alias, rows.key)))
             case TagTest():
@@ -136,6 +136,9 @@ def _terms(rows: Rows, alias: str, names: _Names) -> list[str]:
         case None:
             pass
     terms.extend(_hop(hop, alias, names) for hop in rows.hops)
+    for group in rows.groups:
+        fits = (" AND ".join(_terms(each, alias, names)) for each in group)
+        terms.append(f"({' OR '.join(f'({each})' for each in fits)})")
     return terms
 
 
@@ -183,7 +186,7 @@ def _compare_date(column: str, op: Op, first: str, second: str) -> str:
 def _list_test(test: ListTest, key: str) -> str:
     """Some element passes; but `!?=` and `is null` say that no element does."""
     mine = f"SELECT 1 FROM {quote(test.table)} l WHERE l.{quote(test.owner_column)} = {key}"
-    element = _column("l", test.element)
+    element = _value("l", test.element)
     match test.op:
         case Op.IS_NULL:
             return f"NOT EXISTS ({mine})"
@@ -202,7 +205,7 @@ def _tag_test(test: TagTest, key: str, kind: Kind) -> str:
         f" AND g.resource_type = ANY (${test.types + 1}::text[])"
     )
     if test.op is not Op.NOT_NULL:
-        found += f" AND {_compare('g.tag', 'text', test.op, test.slot)}"
+        found += f" AND {_compare(_value('g', test.tag), 'text', test.op, test.slot)}"
     return f"{'NOT ' if test.negated else ''}EXISTS ({found})"
 
 
@@ -246,6 +249,12 @@ def _column(alias: str, column: Column) -> str:
     if column.expression:
         return f"({column.expression.replace('{row}', alias)})"
     return f"{alias}.{quote(column.name)}"
+
+
+def _value(alias: str, column: Column) -> str:
+    """The column as it is compared. The collation makes `lower` touch the letters that `coerce.fold` does."""
+    text = _column(alias, column)
+    return f'lower({text} COLLATE "C")' if column.folded else text
 
 
 def _group(column: Column) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import create_model
 
@@ -12,8 +13,12 @@ from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import InternalError, InvalidArgument
 from zstack_mgmt.core.inventory import Inventory
 from zstack_mgmt.core.registry import Access, ApiRequest, Call, api
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.query.parser import Query, parse_parameters
 from zstack_mgmt.query.plan import Scope
+from zstack_mgmt.query.tree import Condition, Op, grow
+
+MAX_CANDIDATES: Annotated[int, Doc("resources that an API which lists candidates tells"), Bound()] = 500
 
 
 class QueryRequest(ApiRequest):
@@ -58,13 +63,13 @@ def query_api(
     meta = inventory.meta
     label = name or f"Query{meta.name}"
     path = http.partition(" ")[2]
-    plural = meta.name + ("es" if meta.name.endswith("s") else "s")
+    summary = f"Find {plural_of(meta.name)} by conditions on their fields, tags and links."
     origin = source or f'manual, "{label}"'
     request = create_model(
         label,
         __base__=QueryRequest,
         __module__=inventory.__module__,
-        __doc__=f"Find {plural} by conditions on their fields, tags and links.\n\nSource: {origin}.",
+        __doc__=f"{summary}\n\nSource: {origin}.",
     )
 
     def parse(values: Mapping[str, Any]) -> QueryCall:
@@ -95,3 +100,26 @@ def query_api(
         parser=parse,
         name=label,
     )(handler)
+
+
+def plural_of(name: str) -> str:
+    """The plural of an English noun, as far as our names go.
+
+    >>> plural_of("Policy"), plural_of("AccessKey"), plural_of("IpAddress"), plural_of("Zone")
+    ('Policies', 'AccessKeys', 'IpAddresses', 'Zones')
+    """
+    if name.endswith(("s", "x", "ch", "sh")):
+        return f"{name}es"
+    return f"{name[:-1]}ies" if re.search(r"[^aeiou]y$", name) else f"{name}s"
+
+
+async def shown(call: Call, inventory: type[Inventory], uuids: Sequence[str]) -> Any:
+    """The answer of a Get API with these rows, as a query shows them to the caller."""
+    where = grow([Condition(("uuid",), Op.IN, ",".join(uuids))])
+    query = Query(inventory.meta.name, where=where, limit=max(1, len(uuids)))
+    return await call.services.reader.answer(query, Scope.of(call.caller))
+
+
+def classes(body: Mapping[str, Any]) -> dict[str, str]:
+    """The schema map of such an answer."""
+    return dict(body["schema"])

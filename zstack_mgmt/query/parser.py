@@ -169,7 +169,7 @@ def parse_parameters(inventory: str, parameters: Iterable[tuple[str, str]], uuid
     if uuid is not None:
         if not _is_storable(uuid):
             raise BadRequest("the uuid in the path holds a character that no text can hold")
-        return Query(inventory, uuid=uuid, fields=tuple(fields))
+        return Query(inventory, uuid=uuid.lower(), fields=tuple(fields))
     return Query(
         inventory,
         where=grow([parse_condition(text) for text in conditions]),

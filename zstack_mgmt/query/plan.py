@@ -6,20 +6,21 @@ text is compiled once and PostgreSQL prepares it once. `values` is what the shap
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.inventory import Field, Kind, Link, ListColumn, Meta
-from zstack_mgmt.query import catalog
+from zstack_mgmt.query import catalog, coerce
 from zstack_mgmt.query.catalog import TAGS, Column
-from zstack_mgmt.query.coerce import Value, bound_values
+from zstack_mgmt.query.coerce import Value
 from zstack_mgmt.query.parser import Direction, Query
 from zstack_mgmt.query.tree import Condition, Op, Tree
 
-"""The one account that sees every row. Other accounts of type SystemAdmin are filtered like anybody."""
-
 _POSITIVE = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN, Op.NOT_LIKE: Op.LIKE, Op.IS_NULL: Op.NOT_NULL}
+_FINDING = (Op.EQ, Op.IN, Op.LIKE)
+_TAG = Column("tag", "text", nullable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class TagTest:
     """The row has a tag that matches, or with `negated` has none; `types` is the slot of resource types."""
 
     tag_type: str
+    tag: Column
     op: Op
     negated: bool
     types: int
@@ -91,6 +93,7 @@ class Rows:
     tests: tuple[Compare | ListTest | TagTest, ...] = ()
     scope: Visible | Private | None = None
     hops: tuple[Hop, ...] = ()
+    groups: tuple[tuple[Rows, ...], ...] = ()  # of each, one must fit this same row
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +139,11 @@ class Plan:
     with_total: bool = False
 
 
-def make_plan(query: Query, scope: Scope, zone: ZoneInfo) -> Plan:
+def make_plan(query: Query, scope: Scope, zone: ZoneInfo, *, exact: bool = False) -> Plan:
     """Resolve a query against the catalog.
+
+    Args:
+        exact: the case of letters in texts counts.
 
     Raises:
         InvalidArgument: an unknown or hidden field of the root, or a bad name in `fields`.
@@ -145,14 +151,14 @@ def make_plan(query: Query, scope: Scope, zone: ZoneInfo) -> Plan:
     """
     meta = catalog.meta_of(query.inventory)
     fields = catalog.output_fields(meta, query.fields)
-    build = _Builder(scope, zone)
+    build = _Builder(scope, zone, exact=exact)
     key = catalog.key_of(meta)
     columns = (
         *(catalog.column_of(meta, f) for f in fields if reads_column(meta, f)),
         *hidden_columns(meta, fields),
     )
     if query.uuid is not None:
-        slot = build.bind(bound_values(key.name, Op.EQ, query.uuid, zone, kind=key.kind))
+        slot = build.bind(coerce.bound_values(key.name, Op.EQ, query.uuid, zone, kind=key.kind))
         rows = Rows(meta.table, key, (Compare(key, Op.EQ, slot),), build.scope(meta))
         select = Select(columns, rows, (), None, len(build.values), paged=False)
         return Plan(select, tuple(build.values), meta, fields, limit=1)
@@ -160,7 +166,7 @@ def make_plan(query: Query, scope: Scope, zone: ZoneInfo) -> Plan:
     group = query.group_by and catalog.column_of(meta, catalog.order_field(meta, query.group_by, "groupBy"))
     order = (Order(key),)
     if query.sort is not None:
-        column = catalog.column_of(meta, catalog.order_field(meta, query.sort.field, "sort"))
+        column = build.compared(catalog.column_of(meta, catalog.order_field(meta, query.sort.field, "sort")))
         descending = query.sort.direction is Direction.DESC
         order = (Order(column, descending), Order(key, descending))
         if column.name == key.name:
@@ -208,9 +214,10 @@ def own_column(meta: Meta, name: str) -> Column:
 class _Builder:
     """Collects the values while the shape grows, so that each condition knows its slot."""
 
-    def __init__(self, scope: Scope, zone: ZoneInfo) -> None:
+    def __init__(self, scope: Scope, zone: ZoneInfo, *, exact: bool) -> None:
         self._scope = scope
         self._zone = zone
+        self._exact = exact
         self._account = -1
         self.values: list[Value] = []
 
@@ -219,16 +226,19 @@ class _Builder:
         self.values.extend(values)
         return len(self.values) - len(values)
 
-    def rows(self, meta: Meta, tree: Tree, path: tuple[str, ...] = ()) -> Rows:
-        tests = tuple(self._test(meta, condition) for condition in tree.conditions)
-        scope = self.scope(meta, behind_link=bool(path))
+    def rows(self, meta: Meta, tree: Tree, path: tuple[str, ...] = (), *, scoped: bool = True) -> Rows:
+        tests = tuple(test for condition in tree.conditions for test in self._tests(meta, condition))
+        scope = self.scope(meta, behind_link=bool(path)) if scoped else None
         hops: list[Hop] = []
         for name, branch in tree.links:
             target = catalog.link_target(meta, name, (*path, name))
             link: Link = meta.links[name]
             rows = self.rows(target, branch, (*path, name))
             hops.append(Hop(name, link.own_column, link.target_column, link.through, rows))
-        return Rows(meta.table, catalog.key_of(meta), tests, scope, tuple(hops))
+        groups = tuple(
+            tuple(self.rows(meta, each, path, scoped=False) for each in group) for group in tree.groups
+        )
+        return Rows(meta.table, catalog.key_of(meta), tests, scope, tuple(hops), groups)
 
     def scope(self, meta: Meta, *, behind_link: bool = False) -> Visible | Private | None:
         """The filter of this inventory's rows; some are filtered only where a link leads to them."""
@@ -241,22 +251,36 @@ class _Builder:
             return Private(private, self._account)
         return Visible(self._account, self.bind((meta.base_type,)))
 
-    def _test(self, meta: Meta, condition: Condition) -> Compare | ListTest | TagTest:
-        found = catalog.condition_field(meta, condition.path)
-        if found is None:
-            positive = _POSITIVE.get(condition.op)
-            op = positive or condition.op
-            types = self.bind((tuple(dict.fromkeys((meta.resource_type, meta.base_type))),))
-            slot = self._bind_text(condition, op, "text", ())
-            return TagTest(TAGS[condition.name], op, positive is not None, types, slot)
-        if isinstance(found, ListColumn):
-            slot = self._bind_text(condition, condition.op, found.kind, ())
-            element = Column(found.value_column, found.kind)
-            return ListTest(found.table, found.owner_column, element, condition.op, slot)
-        slot = self._bind_text(condition, condition.op, found.kind, found.choices)
-        return Compare(catalog.column_of(meta, found), condition.op, slot)
+    def compared(self, column: Column) -> Column:
+        """The column as this query compares it."""
+        return column if self._exact else catalog.compared(column)
 
-    def _bind_text(self, condition: Condition, op: Op, kind: Kind, choices: tuple[str, ...]) -> int:
-        label = ".".join(condition.path)
-        values = bound_values(label, op, condition.value, self._zone, kind=kind, choices=choices)
-        return self.bind(values)
+    def _tests(self, meta: Meta, condition: Condition) -> Iterator[Compare | ListTest | TagTest]:
+        found = catalog.condition_field(meta, condition.path)
+        op = condition.op
+        if found is None:
+            positive = _POSITIVE.get(op)
+            types = self.bind((tuple(dict.fromkeys((meta.resource_type, meta.base_type))),))
+            slot = self._bind_text(condition, positive or op, "text", fold=not self._exact)
+            tag = self.compared(_TAG)
+            yield TagTest(TAGS[condition.name], tag, positive or op, positive is not None, types, slot)
+        elif isinstance(found, ListColumn):
+            slot = self._bind_text(condition, op, found.kind, fold=not self._exact)
+            element = self.compared(Column(found.value_column, found.kind))
+            yield ListTest(found.table, found.owner_column, element, op, slot)
+        else:
+            yield from self._compares(catalog.column_of(meta, found), condition)
+
+    def _compares(self, column: Column, condition: Condition) -> Iterator[Compare]:
+        """One comparison; of an exact one that finds, also the folded one, since that has the indexes."""
+        op = condition.op
+        folded = catalog.compared(column)
+        plain = self._exact or op in (Op.IS_NULL, Op.NOT_NULL)
+        if not plain or (op in _FINDING and folded.folded):
+            yield Compare(folded, op, self._bind_text(condition, op, column.kind, fold=True))
+        if plain:
+            yield Compare(column, op, self._bind_text(condition, op, column.kind, fold=False))
+
+    def _bind_text(self, condition: Condition, op: Op, kind: Kind, *, fold: bool) -> int:
+        text = coerce.fold(condition.value) if fold and kind == "text" else condition.value
+        return self.bind(coerce.bound_values(".".join(condition.path), op, text, self._zone, kind=kind))

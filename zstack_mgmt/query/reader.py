@@ -37,9 +37,10 @@ def _can_share(query: Query) -> bool:
 class Reader:
     """Answers the queries of one process."""
 
-    def __init__(self, pool: db.Pool, zone: ZoneInfo) -> None:
+    def __init__(self, pool: db.Pool, zone: ZoneInfo, *, exact: bool = False) -> None:
         self._pool = pool
         self._zone = zone
+        self._exact = exact
         self._waiting: dict[_Key, dict[str, asyncio.Future[Body | None]]] = {}
         self._tasks: dict[_Key, asyncio.Task[None]] = {}
 
@@ -52,8 +53,8 @@ class Reader:
             return answer
         if is_small(query):
             async with self._pool.acquire() as conn:
-                return await run(conn, query, scope, self._zone)
-        rest = pieces(self._pool.acquire, query, scope, self._zone)
+                return await run(conn, query, scope, self._zone, exact=self._exact)
+        rest = pieces(self._pool.acquire, query, scope, self._zone, exact=self._exact)
         return JsonText(await anext(rest), rest)
 
     async def _share(self, query: Query, scope: Scope) -> Answer:

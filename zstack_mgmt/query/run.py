@@ -32,12 +32,13 @@ CHUNK = 500  # rows of a larger page that are in memory at once
 _UTC = ZoneInfo("UTC")
 
 
-async def run(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:
+async def run(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo, *, exact: bool = False) -> Answer:
     """The answer to a query as JSON values, all of it in memory.
 
     Args:
         conn: any connection; a transaction is not needed.
         zone: of the dates in conditions and in the answer.
+        exact: the case of letters in conditions counts.
 
     Raises:
         InvalidArgument: SYS.1007, an unknown or hidden field, or `fields` names a field that is not native.
@@ -47,7 +48,7 @@ async def run(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> A
     """
     if query.uuid is not None:
         return await _one(conn, query, scope, zone)
-    plan = make_plan(query, scope, zone)
+    plan = make_plan(query, scope, zone, exact=exact)
     if plan.count:
         return {"total": await conn.fetchval(count_sql(plan.select), *plan.values), "schema": {}}
     rows = await conn.fetch(list_sql(plan.select), *plan.values, plan.limit, plan.start)
@@ -65,13 +66,15 @@ def is_small(query: Query) -> bool:
     return query.uuid is not None or query.count or query.limit <= SINGLE_FETCH
 
 
-async def pieces(lend: Lend, query: Query, scope: Scope, zone: ZoneInfo) -> AsyncGenerator[bytes]:
+async def pieces(
+    lend: Lend, query: Query, scope: Scope, zone: ZoneInfo, *, exact: bool = False
+) -> AsyncGenerator[bytes]:
     """The answer as pieces of JSON text; of a large page only its keys and one chunk of rows are in memory.
 
     Whatever is wrong with the query is raised before the first piece, as by `run`. The keys are read at once,
     the rows chunk by chunk, so no connection waits for a reader. Rows deleted in between are left out.
     """
-    plan = make_plan(query, scope, zone)
+    plan = make_plan(query, scope, zone, exact=exact)
     encoder = encoder_of(plan.meta, plan.fields)
     key = catalog.key_of(plan.meta)
     async with lend() as conn:

@@ -52,10 +52,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The conditions on one row, and the trees of the rows that it must be linked to."""
+    """The conditions on one row, and the trees of the rows that it must be linked to.
+
+    Of each group one tree must hold, of this same row.
+    """
 
     conditions: tuple[Condition, ...] = ()
     links: tuple[tuple[str, Tree], ...] = ()
+    groups: tuple[tuple[Tree, ...], ...] = ()
 
 
 ALL = Tree()

@@ -39,7 +39,7 @@ def limits_page(listed: list[Operation], components: Components, errors: list[ty
         "The quota `text.size`, ours, is of the bytes that are kept of what an account's people have",
         "written: names, descriptions and content of policies, users, groups, scheduler jobs and",
         "triggers, and the tags of all that the account owns. Jobs and deliveries, which go after a",
-        "while, do not count.",
+        "while, have a limit of their own, `MAX_ACCOUNT_KEPT_BYTES`.",
         "",
         "## Set by the operator",
         "",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from itertools import groupby
 from typing import Any
 
 import zstack_mgmt
+from zstack_mgmt.core.registry import PATH_VARIABLE
 from zstack_mgmt.features import load
 from zstack_mgmt.reference.operations import LOCATION, PREFIX, WHO, Operation, operations
 from zstack_mgmt.reference.schemas import REF, Components, Schema
@@ -70,7 +72,7 @@ def document() -> dict[str, Any]:
     """The document as JSON values."""
     load()
     components = Components()
-    listed = operations(components)
+    listed = _with_one_name(operations(components))
     components.schemas["ErrorCode"] = _ERROR_CODE
     components.schemas["Problem"] = _PROBLEM
     paths: dict[str, dict[str, Any]] = {}
@@ -115,6 +117,23 @@ def render() -> str:
 def cached() -> bytes:
     """The document as it is served: rendered when it is first asked for."""
     return render().encode()
+
+
+def _with_one_name(listed: list[Operation]) -> list[Operation]:
+    """The operations, with one name for one place of a path: OpenAPI tells paths by their shape."""
+    named: dict[str, str] = {}
+    for path in sorted((path for o in listed for path in o.paths), key=len):
+        named.setdefault(PATH_VARIABLE.sub("{}", path), path)
+    made: list[Operation] = []
+    for o in listed:
+        paths = tuple(named[PATH_VARIABLE.sub("{}", path)] for path in o.paths)
+        ours, theirs = (PATH_VARIABLE.findall(" ".join(some)) for some in (o.paths, paths))
+        names = dict(zip(ours, theirs, strict=True))
+        renamed = tuple(
+            replace(p, name=names.get(p.name, p.name)) if p.place == "path" else p for p in o.parameters
+        )
+        made.append(replace(o, paths=paths, parameters=renamed))
+    return made
 
 
 def _operation(components: Components, path: str, served: list[Operation]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The generated documentation: docs/api, errors.md, limits.md, openapi.json, and the settings in the READMEs.
+"""The generated documentation: docs/api, errors, limits.md, openapi.json, and the settings in the READMEs.
 
 `make docs` writes all of it. Nothing here is written by hand: the words are those of the declarations, the
 exchanges those that tests/docs has played.
@@ -7,7 +7,6 @@ exchanges those that tests/docs has played.
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -16,9 +15,10 @@ from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.config import Settings
-from zstack_mgmt.core.errors import ApiError
 from zstack_mgmt.doc import doc_of
 from zstack_mgmt.features import load
+from zstack_mgmt.reference.chinese import SETTINGS
+from zstack_mgmt.reference.errors import chinese_page, english_page, errors
 from zstack_mgmt.reference.examples import Step, load_story, shown
 from zstack_mgmt.reference.limits import limits_page
 from zstack_mgmt.reference.openapi import render
@@ -28,23 +28,24 @@ from zstack_mgmt.reference.schemas import REF, Components, Schema, type_text
 _GENERATED = "<!-- Written by `make docs` from the declarations; changes here are lost. -->\n"
 _TABLE = ("<!-- settings: written by `make docs` -->", "<!-- end of settings -->")
 _PASSED_ON = ("    # settings: written by `make docs`", "    # end of settings")
-_OF_THE_CONTAINER = frozenset(
-    ["HOST", "PORT", "DATA_DIR", "METRICS_DIR", "API_PROCESSES", "WORKER_PROCESSES", "WEBHOOK_PROCESSES"]
-)
+_PROCESSES = ("API_PROCESSES", "WORKER_PROCESSES", "WEBHOOK_PROCESSES", "CONSOLE_PROCESSES")
+_PLACES = ("HOST", "PORT", "CONSOLE_PORT", "OPERATIONS_PORT", "DATA_DIR", "METRICS_DIR")
+_OF_THE_CONTAINER = frozenset([*_PLACES, *_PROCESSES])
 """Settings that the image makes, or that are for a machine that runs all processes."""
 
 
 def write_pages(folder: Path) -> None:
     """Write every generated file below the folder, and remove pages of features that are gone."""
-    for name, text in pages().items():
+    made = pages()
+    for name, text in made.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     for path in (folder / "api").glob("*.md"):
-        if f"api/{path.name}" not in pages():
+        if f"api/{path.name}" not in made:
             path.unlink()
     for path in (*folder.parent.glob("README*.md"), *folder.parent.glob("compose.yaml")):
-        path.write_text(with_settings(path.read_text("utf-8")), "utf-8")
+        path.write_text(with_settings(path.read_text("utf-8"), path.name), "utf-8")
 
 
 def pages() -> dict[str, str]:
@@ -58,7 +59,8 @@ def pages() -> dict[str, str]:
         for feature in features
     }
     made["api/README.md"] = _index_page(listed)
-    made["errors.md"] = _errors_page(listed)
+    made["errors.md"] = f"{_GENERATED}\n{english_page(listed)}"
+    made["errors.zh-CN.md"] = f"{_GENERATED}\n{chinese_page(listed)}"
     made["limits.md"] = _GENERATED + limits_page(listed, components, errors())
     made["openapi.json"] = render()
     return made
@@ -112,7 +114,7 @@ def _section(operation: Operation, components: Components, example: Step | None)
         yield from ("| Error | Class | When |", "|--|--|--|")
         for error in operation.raises:
             code = f"[{error.code}](../errors.md#{_anchor(error.code)})"
-            yield f"| {code} | {error.__name__} | {_own_words(error)} |"
+            yield f"| {code} | {error.__name__} | {error.reason} |"
         yield ""
     if example is not None:
         yield from _example(operation, example)
@@ -197,71 +199,20 @@ def _inventory(name: str, schema: Schema) -> Iterator[str]:
     for field, part in schema["properties"].items():
         date = part.get("pattern", "").startswith("^[A-Z]")
         kind = "date" if date else type_text(part, Components())
-        yield f"| `{field}` | {kind} | {'' if date else part.get('description', '')} |"
+        yield f"| `{field}` | {kind} | {_note(part)} |"
     yield ""
-
-
-def errors() -> list[type[ApiError]]:
-    """The catalogue: every error of the service's own, in the order of code and name."""
-    load()
-    found: dict[type[ApiError], None] = {}
-
-    def walk(kind: type[ApiError]) -> None:
-        for child in kind.__subclasses__():
-            if child.__module__.startswith("zstack_mgmt.") and hasattr(child, "code"):
-                found[child] = None
-            walk(child)
-
-    walk(ApiError)
-    return sorted(found, key=lambda e: (e.code, e.status, e.__name__))
-
-
-def _errors_page(listed: list[Operation]) -> str:
-    lines = [
-        _GENERATED,
-        "# Errors",
-        "",
-        'An error answers with the body `{"error": {"code", "description", "details"}}`.',
-    ]
-    lines.append(
-        "`code` and `description` are fixed, `details` says what is wrong in this case, and `opaque`,"
-    )
-    lines += ["if present, holds further facts. As the result of a job every error answers 503.", ""]
-    for code in dict.fromkeys(e.code for e in errors()):
-        group = [e for e in errors() if e.code == code]
-        lines += [
-            f"## {code}",
-            "",
-            f"Description: {group[0].description}",
-            "",
-            "| Class | HTTP status | When |",
-            "|--|--|--|",
-        ]
-        for error in group:
-            lines.append(f"| {error.__name__} | {error.status} | {_own_words(error)} |")
-        raised = [o for o in listed if any(e.code == code for e in o.raises)]
-        if raised:
-            named = ", ".join(f"[{o.name}](api/{o.feature}.md#{o.name.lower()})" for o in raised)
-            lines += ["", f"Raised by {named}."]
-        lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _own_words(error: type[ApiError]) -> str:
-    words = inspect.cleandoc(error.__dict__.get("__doc__") or "").replace("\n", " ")
-    return words or error.description
 
 
 def _anchor(code: str) -> str:
     return code.lower().replace(".", "")
 
 
-def settings_table() -> str:
+def settings_table(*, chinese: bool = False) -> str:
     """Every setting with its environment variable, default and meaning."""
     hints = get_type_hints(Settings, include_extras=True)
-    lines = ["| Variable | Default | |", "|--|--|--|"]
+    lines = ["| 变量 | 默认值 | |" if chinese else "| Variable | Default | |", "|--|--|--|"]
     for f in dataclasses.fields(Settings):
-        note = doc_of(hints[f.name]).replace("|", "\\|")
+        note = SETTINGS.get(f.name, "") if chinese else doc_of(hints[f.name]).replace("|", "\\|")
         if f.name != "given":
             lines.append(f"| `{f.name.upper()}` | {_default(f.default)} | {note} |")
     return "\n".join(lines)
@@ -282,11 +233,12 @@ def settings_passed_on(before: str) -> str:
     return "\n".join(f"    {name}:" for name in names if name not in given)
 
 
-def with_settings(text: str) -> str:
-    """The file with its list of settings brought up to date; a file without one is left as it is."""
+def with_settings(text: str, name: str) -> str:
+    """The file of this name with its list of settings brought up to date, if it has one."""
     for start, end in (_TABLE, _PASSED_ON):
         before, found, rest = text.partition(start)
         if found:
-            made = settings_table() if start == _TABLE[0] else settings_passed_on(before)
+            chinese = ".zh-CN." in name
+            made = settings_table(chinese=chinese) if start == _TABLE[0] else settings_passed_on(before)
             return f"{before}{start}\n{made}\n{end}{rest.partition(end)[2]}"
     return text

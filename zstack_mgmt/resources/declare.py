@@ -24,6 +24,7 @@ from zstack_mgmt.resources.tags import tag
 
 T = TypeVar("T", bound=Inventory)
 R = TypeVar("R", bound=ApiRequest)
+U = TypeVar("U", bound=UpdateRequest)
 Errors = tuple[type[ApiError], ...]
 Handler = Callable[[Call, Any, R], Awaitable[Any]]
 
@@ -117,20 +118,27 @@ class Resource(Generic[T]):
         return made
 
     def update(
-        self, request: type[UpdateRequest] | str, *, path: str = "", raises: Errors = (ResourceNotFound,)
+        self,
+        request: type[U] | str,
+        *,
+        values: Callable[[Call, Connection, U], Awaitable[Mapping[str, Any]]] | None = None,
+        path: str = "",
+        raises: Errors = (ResourceNotFound,),
     ) -> None:
         """Declare the change of what the request has; a sentence stands for name and description.
 
         Args:
+            values: makes the type's own checks and returns further columns.
             path: if it is not `<path>/{uuid}/actions`.
         """
-        declared = self._request(UpdateRequest, f"Update{self.name}", request)
+        declared: type[Any] = self._request(UpdateRequest, f"Update{self.name}", request)
         names = [name for name in declared.model_fields if name in columns_of(self.kind.meta) - {"uuid"}]
 
-        async def update(call: Call, conn: Connection, request: UpdateRequest) -> T:
-            values = {name: getattr(request, name) for name in names}
-            given = {name: value for name, value in values.items() if value is not None}
-            return await rows.update(conn, self.kind, request.uuid, given, self._owner(call))
+        async def update(call: Call, conn: Connection, request: U) -> T:
+            more: Mapping[str, Any] = {} if values is None else await values(call, conn, request)
+            stored = {name: getattr(request, name) for name in names}
+            given = {name: value for name, value in stored.items() if value is not None}
+            return await rows.update(conn, self.kind, request.uuid, {**given, **more}, self._owner(call))
 
         self.action(
             declared, f"PUT {path or f'{self.path}/{{uuid}}/actions'}", raises=raises, exclusive=("uuid",)

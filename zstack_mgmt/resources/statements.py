@@ -27,8 +27,13 @@ def columns_of(meta: Meta) -> frozenset[str]:
 
 @lru_cache(None)
 def documents_of(meta: Meta) -> frozenset[str]:
-    """The columns that hold JSON."""
-    return frozenset(f.attribute for f in meta.fields if f.kind in ("list", "object") and _is_column(meta, f))
+    """What holds JSON of a row as it is read."""
+    elsewhere = {*meta.lists, *meta.nested}
+    return frozenset(
+        f.attribute
+        for f in meta.fields
+        if f.kind in ("list", "object") and f.name not in elsewhere and meta.computed.get(f.attribute) != ""
+    )
 
 
 @lru_cache(None)

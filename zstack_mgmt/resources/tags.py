@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from zstack_mgmt.core.registry import ApiRequest
 from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.db import Connection
@@ -14,6 +16,15 @@ async def tag(conn: Connection, uuid: str, request: ApiRequest) -> None:
     """Store the request's user and system tags on a resource that this transaction has made."""
     tags = [("User", text) for text in request.user_tags]
     tags += [("System", text) for text in request.system_tags if not text.startswith(EPHEMERAL)]
+    await _insert(conn, uuid, tags)
+
+
+async def tag_system(conn: Connection, uuid: str, texts: Sequence[str]) -> None:
+    """Store further system tags on a resource that this transaction has made."""
+    await _insert(conn, uuid, [("System", text) for text in texts])
+
+
+async def _insert(conn: Connection, uuid: str, tags: Sequence[tuple[str, str]]) -> None:
     if tags:
         await conn.execute(
             """

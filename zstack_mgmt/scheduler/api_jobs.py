@@ -15,6 +15,7 @@ from zstack_mgmt.core.registry import APIS, ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest, StateRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.core.values import ExistingUuid, ResourceName, new_uuid
 from zstack_mgmt.db import Connection
+from zstack_mgmt.query.declare import query_api
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import owners_of, scope_of
@@ -25,6 +26,7 @@ from zstack_mgmt.scheduler.model import (
     JobType,
     SchedulerExecution,
     SchedulerJob,
+    SchedulerJobHistory,
     SchedulerJobSchedulerTrigger,
     SchedulerTrigger,
 )
@@ -234,3 +236,12 @@ async def get_scheduler_executions(
 
 
 jobs.query(access="user")
+query_api(
+    SchedulerJobHistory,
+    http="GET /v1/scheduler/job/history",
+    access="user",
+    java="org.zstack.scheduler",
+    category=jobs.category,
+    by_uuid=False,
+    source="ZStack's API of the scheduler",
+)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
 from zstack_mgmt.core.errors import DuplicateResource, InvalidArgument, ResourceNotFound
-from zstack_mgmt.core.registry import Call
+from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest, UpdateRequest
 from zstack_mgmt.core.values import ResourceName
 from zstack_mgmt.db import Connection
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import scope_of
 from zstack_mgmt.scheduler import store
 from zstack_mgmt.scheduler.model import SchedulerTrigger
-from zstack_mgmt.scheduler.timing import Timing, check, parse_start
+from zstack_mgmt.scheduler.timing import Timing, check, next_due, parse_start
 
 _MAX_INT = 2**31 - 1
+MAX_PREVIEW = 100
 Interval = Annotated[int, Field(ge=1, le=_MAX_INT)]  # seconds
 RepeatCount = Annotated[int, Field(ge=0, le=_MAX_INT)]
 StartTime = Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -84,6 +87,8 @@ class UpdateSchedulerTrigger(UpdateRequest):
 
     A `repeatCount` of 0 alone leaves the timing as it is, because old SDKs send it with every change.
 
+    Its `schedulerType` stays; later ZStack's clients repeat it.
+
     Source: manual, "UpdateSchedulerTrigger".
     """
 
@@ -92,6 +97,7 @@ class UpdateSchedulerTrigger(UpdateRequest):
     repeat_count: RepeatCount | None = None
     start_time: StartTime | None = None
     cron: CronText | None = None
+    scheduler_type: Literal["simple", "cron"] | None = None
 
     @property
     def has_timing(self) -> bool:
@@ -108,6 +114,8 @@ async def update_scheduler_trigger(
     call: Call, conn: Connection, request: UpdateSchedulerTrigger
 ) -> SchedulerTrigger:
     trigger = await rows.get(conn, SchedulerTrigger, request.uuid, scope_of(call), lock="NO KEY UPDATE")
+    if request.scheduler_type not in (None, trigger.scheduler_type):
+        raise InvalidArgument(f"schedulerType: the trigger is of the type {trigger.scheduler_type}")
     named = {"name": request.name, "description": request.description}
     values: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if request.has_timing:
@@ -135,6 +143,51 @@ def _changed(trigger: SchedulerTrigger, request: UpdateSchedulerTrigger) -> Timi
         start=start,
         cron=request.cron if request.cron is not None else trigger.cron,
     )
+
+
+class PreviewSchedulerTrigger(ApiRequest):
+    """Tell when a trigger with this timing would be due next, without making one.
+
+    Takes the parameters of `CreateSchedulerTrigger`; a simple one without a start begins now.
+
+    Source: ours, for who writes a cron expression.
+    """
+
+    scheduler_type: Literal["simple", "cron"] = "cron"
+    cron: CronText | None = None
+    scheduler_interval: Interval | None = None
+    repeat_count: RepeatCount | None = None
+    start_time: StartTime | None = None
+    count: Annotated[int, Field(ge=1, le=MAX_PREVIEW), Doc("how many due times")] = 10
+
+
+@triggers.action(
+    PreviewSchedulerTrigger,
+    "GET /v1/scheduler/triggers/preview",
+    mode="sync",
+    is_read=True,
+    returns=None,
+    response_key="dates",
+    raises=(InvalidArgument,),
+)
+async def preview_scheduler_trigger(
+    call: Call, conn: Connection, request: PreviewSchedulerTrigger
+) -> list[datetime]:
+    timing = Timing(
+        kind=request.scheduler_type,
+        interval_s=request.scheduler_interval,
+        repeat_count=request.repeat_count or 0,
+        start=parse_start(request.start_time or 0),
+        cron=request.cron,
+    )
+    now, zone = await store.now(conn), call.services.settings.time_zone
+    check(timing, now, zone)
+    dates: list[datetime] = []
+    after = now
+    while len(dates) < request.count and (due := next_due(timing, timing.start or now, after, zone)):
+        dates.append(due)
+        after = due
+    return dates
 
 
 triggers.delete(

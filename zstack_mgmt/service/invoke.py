@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from zstack_mgmt import db, metrics
@@ -14,6 +14,7 @@ from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import ApiError, InvalidSession
 from zstack_mgmt.core.registry import Api, ApiRequest, Call
 from zstack_mgmt.db import Connection
+from zstack_mgmt.engine import traces
 from zstack_mgmt.engine.accept import USED_SIGNATURE
 from zstack_mgmt.engine.model import JobView
 from zstack_mgmt.engine.outside import Direct
@@ -23,6 +24,7 @@ from zstack_mgmt.identity.audit.trail import AuditLine
 from zstack_mgmt.jobs.reading import job_after
 from zstack_mgmt.service.parts import Service
 from zstack_mgmt.tasks import passed
+from zstack_mgmt.unheeded import unheeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Accepted:
 
     job_uuid: str
     job: JobView | None = None  # as it stands after the time to wait, if there was one
+    ignored: tuple[str, ...] = ()  # names of parameters that have no effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Value:
     """The call was answered at once with what its handler returned."""
 
     value: Any
+    ignored: tuple[str, ...] = ()
 
 
 NO_OPTIONS = Options()
@@ -69,10 +73,12 @@ async def invoke(
         db.BORROWER.set(caller.account_uuid)
     try:
         authorise(declared, caller)
+        ignored = unheeded(declared, parameters)
         request = declared.parse(parameters).completed(caller)
         if declared.mode == "job":
-            return await _accept(service, declared, call, request, parameters, options)
-        return Value(await _answer(service, declared, call, request))
+            accepted = await _accept(service, declared, call, request, parameters, options)
+            return replace(accepted, ignored=ignored) if ignored else accepted
+        return Value(await _answer(service, declared, call, request), ignored)
     except ApiError as error:
         if declared.changes and error.status != 400 and not isinstance(error, InvalidSession):
             service.trail.add(_line(declared, call, _target(declared, parameters), "refused", error.code))
@@ -92,11 +98,14 @@ async def _accept(
     uuid, until = submission.uuid, time.monotonic() + options.wait_s
     # Listening begins before the job can run, so that even the quickest end is heard.
     with service.watcher.expecting(uuid) if options.wait_s > 0 else nullcontext() as change:
-        await (service.at_once if submission.revokes else service.acceptor).submit(submission)
+        await traces.note(service.pool, uuid)
+        way = service.at_once if submission.revokes else service.acceptor
+        is_new = await way.submit(submission)
         metrics.ACCEPTED.labels(declared.name).inc()
         if change is None:
             return Accepted(uuid)
-        await passed(change, options.wait_s)
+        if is_new:  # the end of another one may have been announced long ago
+            await passed(change, options.wait_s)
     return Accepted(uuid, await job_after(Direct(service.pool), call, uuid, until - time.monotonic()))
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-import structlog
 from redis.exceptions import RedisError
 
-from zstack_mgmt import tasks
+from zstack_mgmt import absence, tasks
 from zstack_mgmt.auth.recent import EVERYBODY, Trust
 from zstack_mgmt.config import Settings
 from zstack_mgmt.engine.bell import heard, rights_channel
-
-log = structlog.get_logger()
 
 _RETRY_S = 0.5
 
@@ -42,7 +39,7 @@ class RightsListener:
                     async for message in messages:
                         self._take(message.decode())
             except (RedisError, OSError) as error:
-                log.warning("changes of rights are not heard", action="rights", error=type(error).__name__)
+                absence.of_redis(self._settings.redis_url).lost(error)
                 await asyncio.sleep(_RETRY_S)
 
     def _take(self, message: str) -> None:

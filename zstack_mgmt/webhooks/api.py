@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
+from zstack_mgmt.core.errors import BadRequest, PermissionDenied, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
-from zstack_mgmt.core.values import Reference, parse_moment
+from zstack_mgmt.core.values import Reference, ResourceUuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.jobs.reading import may_see
-from zstack_mgmt.webhooks import secrets, store
-from zstack_mgmt.webhooks.model import WebhookDelivery, WebhookSecret
+from zstack_mgmt.webhooks import overview, secrets, store
+from zstack_mgmt.webhooks.model import CATEGORY, JAVA, WebhookDelivery, WebhookSecret
 
-JAVA = "org.zstack.webhook"
-CATEGORY = "webhook"
 DAY_S = 86400
 MAX_REDELIVERIES: Annotated[
     int, Doc("deliveries that one RedeliverFailedWebhooks sends again; its `more` asks for another"), Bound()
@@ -127,7 +123,7 @@ async def redeliver(call: Call, work: Direct, request: RedeliverWebhook) -> list
         row = await store.redeliver(conn, request.uuid)
         if row is None:
             raise ResourceNotFound(f"the job {request.uuid} has no webhook, or has not ended yet")
-        await store.probe_now(conn, row["account_uuid"], [row["receiver"]])
+        await store.probe_now(conn, [(row["account_uuid"], row["receiver"])])
         deliveries = await _deliveries(call, conn, request.uuid)
     call.services.bell.ring("webhooks")
     return deliveries
@@ -136,20 +132,21 @@ async def redeliver(call: Call, work: Direct, request: RedeliverWebhook) -> list
 class RedeliverFailedWebhooks(ApiRequest):
     """Deliver again what failed since a time: webhooks given up, refused with 410, or waiting for a retry.
 
-    Answers `{"redelivered": n, "more": false}`; with `more`, call again: one call takes at most 10000.
+    Answers `{"redelivered": n, "more": false}`; with `more`, call again: one call takes at most 10000. A
+    system administrator may do so for another account, or for all of them.
 
     Source: ours, for a receiver that was away.
     """
 
-    since: Annotated[
-        str,
-        Field(min_length=10, max_length=40),
-        Doc("ISO 8601, or `yyyy-MM-dd HH:mm:ss` in the server's zone: deliveries created then or later."),
-    ]
+    since: overview.Since
     receiver: Annotated[
         Annotated[str, Field(max_length=2048)] | None,
         Doc("scheme://host[:port] as in the deliveries' URLs; without it, every receiver."),
     ] = None
+    account_uuid: Annotated[
+        ResourceUuid | None, Doc("whose deliveries; of another account for a system administrator only")
+    ] = None
+    all_accounts: Annotated[bool, Doc("those of every account, for a system administrator only")] = False
 
 
 @api(
@@ -160,26 +157,21 @@ class RedeliverFailedWebhooks(ApiRequest):
     java=JAVA,
     category=CATEGORY,
     response_key="",
-    raises=(BadRequest,),
+    raises=(BadRequest, PermissionDenied),
     outside=True,
 )
 async def redeliver_failed(call: Call, work: Direct, request: RedeliverFailedWebhooks) -> dict[str, Any]:
-    since = _moment(request.since, call.services.settings.time_zone)
+    overview.check_whose(call, request.account_uuid, everybody=request.all_accounts)
+    if request.all_accounts and request.account_uuid is not None:
+        raise BadRequest("accountUuid and allAccounts exclude each other")
+    account = None if request.all_accounts else request.account_uuid or call.account_uuid
+    since = overview.moment_of(request.since, call.services.settings.time_zone)
     receiver = request.receiver.lower().rstrip("/") if request.receiver else None
     async with work.transaction() as conn:
-        receivers = await store.redeliver_failed(conn, call.account_uuid, receiver, since, MAX_REDELIVERIES)
-        await store.probe_now(conn, call.account_uuid, sorted(set(receivers)))
+        lanes = await store.redeliver_failed(conn, account, receiver, since, MAX_REDELIVERIES)
+        await store.probe_now(conn, sorted(set(lanes)))
     call.services.bell.ring("webhooks")
-    return {"redelivered": len(receivers), "more": len(receivers) == MAX_REDELIVERIES}
-
-
-def _moment(text: str, zone: ZoneInfo) -> datetime:
-    try:
-        return parse_moment(text, zone)
-    except ValueError:
-        raise BadRequest(
-            "parameter 'since': write 2026-01-31T12:00:00Z, or 2026-01-31 12:00:00 in the server's zone"
-        ) from None
+    return {"redelivered": len(lanes), "more": len(lanes) == MAX_REDELIVERIES}
 
 
 async def _check_visible(call: Call, conn: Connection, job_uuid: str) -> None:

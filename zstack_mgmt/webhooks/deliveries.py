@@ -17,10 +17,11 @@ from dataclasses import replace
 import asyncpg
 import structlog
 
-from zstack_mgmt import db, tasks
+from zstack_mgmt import db, tasks, tracing
 from zstack_mgmt.auth.results import shown
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.registry import Sealer
+from zstack_mgmt.engine import traces
 from zstack_mgmt.engine.lease import Lease
 from zstack_mgmt.engine.puller import LOOK_S
 from zstack_mgmt.webhooks import outbox
@@ -149,6 +150,7 @@ class Deliveries:
             skip = [*self._quiet, *backlog.well_stocked()]
             due, next_s = await outbox.discover(conn, owner, skip, _RECEIVERS_PER_CLAIM)
             self._look_s = loop.time() - now
+            self._lease.absence.back()
             wants = backlog.wants(due)
             if not wants:
                 return next_s
@@ -209,7 +211,9 @@ class Deliveries:
                 return Exchange("failed", started_at, loop.time(), error="no-signing-key")
             body = shown(self._sealer, delivery.job_uuid, delivery.body.decode()).encode()
             told = replace(delivery, body=body)
-            exchange = await send(self._client, told, keys, int(loop.time() + self._clock_offset))
+            cause = (await traces.causes(self._pool, [delivery.job_uuid])).get(delivery.job_uuid)
+            with tracing.span("webhook", "CLIENT", cause, {"zstack.job": delivery.job_uuid}):
+                exchange = await send(self._client, told, keys, int(loop.time() + self._clock_offset))
             # A receiver may repeat what it was sent, and others read the log.
             return exchange if body == delivery.body else replace(exchange, reply=b"")
         except _AWAY:

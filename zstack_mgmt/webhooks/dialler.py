@@ -52,7 +52,7 @@ class Dialler:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._names = Names()
-        own = control_plane(settings.database_url, settings.redis_url)
+        own = control_plane(*settings.server_urls)
         self._own_names = [place for place in own if address_of(place[0]) is None]
         self._own: dict[Place, list[Place]] = {}  # where they were last
         self._own_until = 0.0

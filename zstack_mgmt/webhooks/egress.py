@@ -144,7 +144,7 @@ def _check_host(host: str, *, bracketed: bool, port: int, settings: Settings) ->
         address, rule = IPv4Address("127.0.0.1"), None
     if address is not None:
         rule = check_address(address, settings) or check_port(address, port, settings)
-    elif (name, port) in control_plane(settings.database_url, settings.redis_url):
+    elif (name, port) in control_plane(*settings.server_urls):
         rule = "control-plane"
     if rule is not None:
         listed = any(rule == r for r, _ in _UNLESS_LISTED)
@@ -205,7 +205,7 @@ def check_port(address: Address, port: int, settings: Settings, own: Iterable[Pl
     """
     if settings.webhook_ports and port not in settings.webhook_ports:
         return "port"
-    for host, taken in (*control_plane(settings.database_url, settings.redis_url), *own):
+    for host, taken in (*control_plane(*settings.server_urls), *own):
         theirs = address_of(host)
         if theirs is not None and port == taken and _meet(address, theirs):
             return "control-plane"

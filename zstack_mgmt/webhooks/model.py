@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from zstack_mgmt.core.inventory import Inventory, inventory
 from zstack_mgmt.doc import Bound, Doc
 
+JAVA = "org.zstack.webhook"
+CATEGORY = "webhook"
 AttemptOutcome = Literal["delivered", "gone", "failed", "unknown"]
 KEPT_REPLY_BYTES = 4096
 SHOWN_ATTEMPTS: Annotated[
@@ -56,14 +58,14 @@ class Exchange:
 class WebhookAttempt(Inventory):
     """One attempt: `outcome` is delivered, gone, failed, or unknown if the sender died meanwhile."""
 
-    start_date: datetime
-    duration_ms: int | None
-    outcome: str
+    start_date: Annotated[datetime, Doc("when it began")]
+    duration_ms: Annotated[int | None, Doc("milliseconds until its end")]
+    outcome: Annotated[str, Doc("delivered, gone, failed, or unknown if the sender died meanwhile")]
     error: Annotated[
         str | None,
         Doc("class of the failure: timeout, refused, dns, tls, blocked:<rule>, redirect, http-status, ..."),
     ]
-    status: int | None
+    status: Annotated[int | None, Doc("HTTP status of the reply")]
     address: Annotated[str | None, Doc("the address and port that was dialled")]
     reply: Annotated[str | None, Doc("its first 4 KiB; none for a body with a secret")]
 
@@ -74,8 +76,8 @@ class WebhookDelivery(Inventory):
 
     id: Annotated[str, Doc("the webhook-id header")]
     job_uuid: str
-    url: str
-    state: str
+    url: Annotated[str, Doc("where it goes")]
+    state: Annotated[str, Doc("pending, delivered, gone (answered with 410) or dead (given up)")]
     attempts: Annotated[int, Doc("of the current round")]
     next_date: Annotated[datetime | None, Doc("when a pending one is due; an open breaker may hold it back")]
     create_date: datetime
@@ -91,7 +93,7 @@ class OlderSecret(Inventory):
 
     uuid: str
     create_date: datetime
-    end_date: datetime
+    end_date: Annotated[datetime, Doc("until which it signs along")]
 
 
 @inventory("org.zstack.webhook.WebhookSecretInventory", table="")
@@ -99,7 +101,46 @@ class WebhookSecret(Inventory):
     """The signing secret of an account. `secret` is there only in the one reply that hands it out."""
 
     uuid: str
-    secret: str | None
+    secret: Annotated[str | None, Doc("the text, in the answer that hands it out")]
     create_date: datetime
-    read_date: datetime | None
-    older: list[OlderSecret]
+    read_date: Annotated[datetime | None, Doc("when it was handed out")]
+    older: Annotated[list[OlderSecret], Doc("those that sign along still")]
+
+
+@inventory("org.zstack.webhook.WebhookReceiverInventory", table="")
+class Receiver(Inventory):
+    """Where an account's webhooks go. `breaker` is open while failures in a row hold the deliveries back."""
+
+    account_uuid: str
+    receiver: Annotated[str, Doc("scheme://host:port")]
+    breaker: Annotated[
+        Literal["open", "closed"], Doc("open while failures in a row hold the deliveries back")
+    ]
+    failures: Annotated[int, Doc("in a row")]
+    open_date: Annotated[datetime | None, Doc("when the breaker opened")]
+    probe_date: Annotated[datetime | None, Doc("when the receiver is tried again at the latest")]
+    pending: Annotated[int, Doc("deliveries that are not done")]
+    delivered: Annotated[int, Doc("deliveries that arrived")]
+    failed: Annotated[int, Doc("given up, or refused with 410")]
+    last_date: Annotated[datetime, Doc("when the newest delivery was made")]
+
+
+@inventory("org.zstack.webhook.WebhookDeliverySummaryInventory", table="")
+class DeliverySummary(Inventory):
+    """A delivery in a list; GetWebhookDeliveries has its attempts."""
+
+    id: Annotated[str, Doc("the webhook-id header")]
+    job_uuid: str
+    account_uuid: str
+    url: Annotated[str, Doc("where it goes")]
+    receiver: Annotated[str, Doc("scheme://host:port")]
+    state: Annotated[
+        Literal["pending", "delivered", "dead", "gone"],
+        Doc("pending, delivered, gone (answered with 410) or dead (given up)"),
+    ]
+    attempts: Annotated[int, Doc("of the current round")]
+    last_status: Annotated[int | None, Doc("of the newest attempt")]
+    last_error: Annotated[str | None, Doc("class of the newest attempt's failure")]
+    next_date: Annotated[datetime | None, Doc("when a pending one is due")]
+    create_date: datetime
+    finish_date: datetime | None

@@ -340,8 +340,6 @@ async def purge(conn: Connection, kept_s: float, limit: int) -> int:
                 WHERE d.created_at < now() - make_interval(secs => $1)
                   AND d.finished_at < now() - make_interval(secs => $1) LIMIT $2 FOR UPDATE SKIP LOCKED)
             RETURNING id
-        ), attempts AS (
-            DELETE FROM webhook_attempts a USING old WHERE a.delivery_id = old.id
         ), secrets AS (
             DELETE FROM webhook_secrets s
             WHERE s.ends_at < now()

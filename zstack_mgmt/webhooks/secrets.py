@@ -38,7 +38,7 @@ async def signing_keys(
     keys: defaultdict[str, list[bytes]] = defaultdict(list)
     for row in rows:
         try:
-            keys[row.account_uuid].append(key_of(sealer.open(row.sealed, _context(row.account_uuid))))
+            keys[row.account_uuid].append(key_of(sealer.open(row.sealed, seal_context(row.account_uuid))))
         except SealError:
             log.error("webhook secret cannot be opened", account_uuid=row.account_uuid, secret_uuid=row.uuid)
     return {account_uuid: tuple(held) for account_uuid, held in keys.items()}
@@ -83,7 +83,7 @@ async def rotate(conn: Connection, sealer: Sealer, account_uuid: str, overlap_s:
 
 async def _make(conn: Connection, sealer: Sealer, account_uuid: str, *, read: bool) -> str:
     clear = new_secret()
-    sealed = sealer.seal(clear, _context(account_uuid))
+    sealed = sealer.seal(clear, seal_context(account_uuid))
     await store.insert_secret(conn, new_uuid(), account_uuid, sealed, read=read)
     return clear
 
@@ -103,5 +103,6 @@ async def _described(conn: Connection, account_uuid: str, clear: str | None) -> 
     )
 
 
-def _context(account_uuid: str) -> str:
+def seal_context(account_uuid: str) -> str:
+    """What an account's signing secret is sealed for."""
     return f"webhook-secret:{account_uuid}"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from zstack_mgmt.db import Connection, Lock
-from zstack_mgmt.webhooks.model import SHOWN_ATTEMPTS, WebhookAttempt
+from zstack_mgmt.webhooks.model import SHOWN_ATTEMPTS, DeliverySummary, Receiver, WebhookAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,12 @@ async def redeliver(conn: Connection, job_uuid: str) -> Any | None:
 
 
 async def redeliver_failed(
-    conn: Connection, account_uuid: str, receiver: str | None, since: datetime, limit: int
-) -> list[str]:
-    """Start a new round for the account's failed deliveries created since then; their receivers."""
+    conn: Connection, account_uuid: str | None, receiver: str | None, since: datetime, limit: int
+) -> list[tuple[str, str]]:
+    """Start a new round for failed deliveries created since then, the oldest first.
+
+    Returns: the account and the receiver of each.
+    """
     rows = await conn.fetch(
         """
         UPDATE webhook_deliveries SET state = 'pending', epoch = epoch + 1, attempts = 0, next_at = now(),
@@ -155,31 +158,91 @@ async def redeliver_failed(
         WHERE id IN (
             SELECT f.id FROM (
                 SELECT d.id, d.created_at FROM webhook_deliveries d
-                WHERE d.account_uuid = $1 AND d.created_at >= $3 AND d.state IN ('dead', 'gone')
-                  AND ($2::text IS NULL OR d.receiver = $2)
+                WHERE ($1::text IS NULL OR d.account_uuid = $1) AND d.created_at >= $3
+                  AND d.state IN ('dead', 'gone') AND ($2::text IS NULL OR d.receiver = $2)
                 UNION ALL
                 SELECT d.id, d.created_at FROM webhook_deliveries d
-                WHERE d.account_uuid = $1 AND d.created_at >= $3 AND d.state = 'pending' AND d.attempts > 0
-                  AND ($2::text IS NULL OR d.receiver = $2)
+                WHERE ($1::text IS NULL OR d.account_uuid = $1) AND d.created_at >= $3
+                  AND d.state = 'pending' AND d.attempts > 0 AND ($2::text IS NULL OR d.receiver = $2)
             ) f ORDER BY f.created_at LIMIT $4)
           AND state <> 'delivered' AND owner IS NULL
-        RETURNING receiver
+        RETURNING account_uuid, receiver
         """,
         account_uuid,
         receiver,
         since,
         limit,
     )
-    return [row["receiver"] for row in rows]
+    return [(row["account_uuid"], row["receiver"]) for row in rows]
 
 
-async def probe_now(conn: Connection, account_uuid: str, receivers: Sequence[str]) -> None:
-    """Let open breakers probe at once: somebody says that the receiver is back."""
+async def probe_now(conn: Connection, lanes: Sequence[tuple[str, str]]) -> None:
+    """Let open breakers of these accounts and receivers probe at once: somebody says that they are back."""
     await conn.execute(
         """
-        UPDATE webhook_breakers SET probe_at = now(), probe_by = now()
-        WHERE account_uuid = $1 AND receiver = ANY ($2) AND opened_at IS NOT NULL
+        UPDATE webhook_breakers b SET probe_at = now(), probe_by = now()
+        FROM unnest($1::text[], $2::text[]) AS lane (account_uuid, receiver)
+        WHERE b.account_uuid = lane.account_uuid AND b.receiver = lane.receiver AND b.opened_at IS NOT NULL
+        """,
+        [account for account, _ in lanes],
+        [receiver for _, receiver in lanes],
+    )
+
+
+async def receivers(conn: Connection, account_uuid: str | None) -> list[Receiver]:
+    """Who got the newest 10000 deliveries of the account, or of all, and those behind an open breaker."""
+    rows = await conn.fetch(
+        """
+        WITH lately AS (
+            SELECT account_uuid, receiver, state, created_at FROM webhook_deliveries
+            WHERE $1::text IS NULL OR account_uuid = $1 ORDER BY created_at DESC LIMIT 10000
+        ), counted AS (
+            SELECT account_uuid, receiver, count(*) FILTER (WHERE state = 'pending') AS pending,
+                   count(*) FILTER (WHERE state = 'delivered') AS delivered,
+                   count(*) FILTER (WHERE state IN ('dead', 'gone')) AS failed, max(created_at) AS last_date
+            FROM lately GROUP BY account_uuid, receiver
+        )
+        SELECT c.*, CASE WHEN b.opened_at IS NULL THEN 'closed' ELSE 'open' END AS breaker,
+               coalesce(b.failures, 0) AS failures, b.opened_at AS open_date, b.probe_by AS probe_date
+        FROM counted c LEFT JOIN webhook_breakers b USING (account_uuid, receiver)
+        ORDER BY b.opened_at IS NULL, c.last_date DESC, c.receiver, c.account_uuid LIMIT 1000
         """,
         account_uuid,
-        receivers,
     )
+    return [Receiver(**dict(row)) for row in rows]
+
+
+async def deliveries(
+    conn: Connection,
+    account_uuid: str | None,
+    state: str | None,
+    receiver: str | None,
+    since: datetime | None,
+    before: str | None,
+    limit: int,
+) -> list[DeliverySummary]:
+    """A page of deliveries, the newest first, with how the newest attempt of each ended."""
+    rows = await conn.fetch(
+        """
+        SELECT d.id, d.job_uuid, d.account_uuid, d.url, d.receiver, d.state, d.attempts,
+               CASE WHEN d.state = 'pending' THEN d.next_at END AS next_date, d.created_at AS create_date,
+               d.finished_at AS finish_date, a.status AS last_status,
+               split_part(a.error, ':', 1) AS last_error
+        FROM webhook_deliveries d
+        LEFT JOIN LATERAL (SELECT status, error FROM webhook_attempts a WHERE a.delivery_id = d.id
+                           ORDER BY a.epoch DESC LIMIT 1) a ON true
+        WHERE ($1::text IS NULL OR d.account_uuid = $1) AND ($2::text IS NULL OR d.state = $2)
+          AND ($3::text IS NULL OR d.receiver = $3)
+          AND ($4::timestamptz IS NULL OR d.created_at >= $4)
+          AND ($5::text IS NULL OR (d.created_at, d.id) < (
+                SELECT last.created_at, last.id FROM webhook_deliveries last WHERE last.id = $5))
+        ORDER BY d.created_at DESC, d.id DESC LIMIT $6
+        """,
+        account_uuid,
+        state,
+        receiver,
+        since,
+        before,
+        limit,
+    )
+    return [DeliverySummary(**dict(row)) for row in rows]

@@ -35,4 +35,18 @@ rescoped = v3.Token(
     auth_url=f"{url}/v3", token=opened.get_token(), project_name="admin", project_domain_id="default"
 )
 assert rescoped.get_access(session.Session(auth=rescoped)).project_name == "admin"
+opened = session.Session(
+    auth=generic.Password(auth_url=url, project_name="admin", project_domain_id="default", **user)
+)
+body = {"application_credential": {"name": "script"}}
+path = f"/users/{opened.get_user_id()}/application_credentials"
+made = opened.post(path, json=body, endpoint_filter={"service_type": "identity"}).json()
+credential = v3.ApplicationCredential(
+    auth_url=f"{url}/v3",
+    application_credential_id=made["application_credential"]["id"],
+    application_credential_secret=made["application_credential"]["secret"],
+)
+robot = session.Session(auth=credential)
+assert credential.get_access(robot).role_names == ["admin"]
+assert robot.get("/users", endpoint_filter={"service_type": "identity"}).json()["users"]
 print("all is well")

@@ -1,4 +1,4 @@
-"""The APIs of hosts. Those of clusters are in `clusters`, imported here."""
+"""The APIs of hosts. Those of clusters and candidates are in modules of that name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.compute.hosts import clusters
+from zstack_mgmt.compute.hosts import candidates, clusters
 from zstack_mgmt.compute.hosts.model import Cluster, Host
 from zstack_mgmt.compute.placement.sites import Site, site_of
 from zstack_mgmt.compute.placement.store import host_row
@@ -220,5 +220,5 @@ async def empty_host(call: Call, conn: Connection, uuid: str) -> None:
 hosts.delete("Delete a host; the VMs on it are Stopped. One that is gone is no error.", first=empty_host)
 hosts.query(access="user")
 
-SUBMODULES = (clusters,)
+SUBMODULES = (candidates, clusters)
 """Imported for what they declare."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zstack_mgmt.compute.hosts import store
 from zstack_mgmt.compute.hosts.model import Cluster, HypervisorType
+from zstack_mgmt.compute.images.model import Architecture
 from zstack_mgmt.compute.vms.evacuation import leave_host
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.core.requests import CreateRequest
@@ -22,13 +23,14 @@ clusters = Resource(
 
 
 class CreateCluster(CreateRequest):
-    """Create an enabled cluster in a zone.
+    """Create an enabled cluster in a zone. One of an architecture runs VMs of that alone.
 
     Source: ZStack's cluster API.
     """
 
     zone_uuid: ExistingUuid
     hypervisor_type: HypervisorType
+    architecture: Architecture | None = None
 
 
 async def set_states_inside(call: Call, conn: Connection, cluster: Cluster) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 HypervisorType = Literal["KVM", "Simulator"]
 HostState = Literal["Enabled", "Disabled", "PreMaintenance", "Maintenance"]
@@ -45,6 +46,7 @@ class Cluster(Inventory):
     hypervisor_type: HypervisorType
     zone_uuid: str
     type: str
+    architecture: str | None
     create_date: datetime
     last_op_date: datetime
 
@@ -58,6 +60,9 @@ class Cluster(Inventory):
         Link("cluster", "Cluster", "cluster_uuid", "uuid"),
         Link("vmInstance", "VmInstance", "uuid", "host_uuid"),
     ),
+    computed={
+        "architecture": "(SELECT c.architecture FROM clusters c WHERE c.uuid = {row}.cluster_uuid)",
+    },
 )
 class Host(Inventory):
     """A machine that runs VMs. Capacities: virtual CPUs and bytes. Source: ZStack's host API."""
@@ -67,15 +72,18 @@ class Host(Inventory):
     description: str | None
     zone_uuid: str
     cluster_uuid: str
-    management_ip: str
+    management_ip: Annotated[str, Doc("address at which the driver reaches it")]
     hypervisor_type: HypervisorType
-    state: HostState
-    status: HostStatus
-    total_cpu_capacity: int
-    available_cpu_capacity: int
-    cpu_sockets: int
-    cpu_num: int
-    total_memory_capacity: int
-    available_memory_capacity: int
+    state: Annotated[
+        HostState, Doc("a Disabled one takes no new VM; one in Maintenance has given up its VMs")
+    ]
+    status: Annotated[HostStatus, Doc("whether it answers")]
+    total_cpu_capacity: Annotated[int, Doc("virtual CPUs that it can give out")]
+    available_cpu_capacity: Annotated[int, Doc("virtual CPUs that are free")]
+    cpu_sockets: Annotated[int, Doc("processors of the machine")]
+    cpu_num: Annotated[int, Doc("CPUs of the machine")]
+    total_memory_capacity: Annotated[int, Doc("bytes that it can give out")]
+    available_memory_capacity: Annotated[int, Doc("bytes that are free")]
+    architecture: str | None = None
     create_date: datetime
     last_op_date: datetime

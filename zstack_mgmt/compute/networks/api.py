@@ -1,4 +1,4 @@
-"""The APIs of L2 and L3 networks, their address ranges and their DNS servers."""
+"""The APIs of L2 and L3 networks, their ranges and DNS servers; those of addresses are in `addresses`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, StringConstraints
 
-from zstack_mgmt.compute.networks import store
+from zstack_mgmt.compute.networks import addresses, store
 from zstack_mgmt.compute.networks.model import (
     Category,
     IpRange,
@@ -183,13 +183,14 @@ async def zone_of_l2(call: Call, conn: Connection, request: CreateL3Network) -> 
 
 
 class UpdateL3Network(UpdateRequest):
-    """Change an L3 network's name, description, DNS domain or category.
+    """Change an L3 network's name, description, DNS domain, category, or whether it is the system's.
 
     Source: ZStack's L3 network API.
     """
 
     dns_domain: Text | None = None
     category: Category | None = None
+    system: bool | None = None
 
 
 l3_networks.create(CreateL3Network, values=zone_of_l2)
@@ -224,13 +225,14 @@ async def add_ip_range(call: Call, conn: Connection, request: AddIpRange) -> IpR
 
 
 class AddIpRangeByNetworkCidr(CreateRequest):
-    """Let an L3 network give out a whole subnet but its first address, which is the gateway.
+    """Let an L3 network give out a whole subnet but its gateway: the first address, or the last if so said.
 
     Source: ZStack's L3 network API.
     """
 
     l3_network_uuid: Reference
     network_cidr: Text
+    gateway: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
 
 
 @ip_ranges.action(
@@ -241,7 +243,7 @@ class AddIpRangeByNetworkCidr(CreateRequest):
 async def add_ip_range_by_network_cidr(
     call: Call, conn: Connection, request: AddIpRangeByNetworkCidr
 ) -> IpRange:
-    return await _add_range(conn, request, range_of_cidr(request.network_cidr))
+    return await _add_range(conn, request, range_of_cidr(request.network_cidr, request.gateway))
 
 
 async def _add_range(
@@ -368,3 +370,6 @@ async def get_ip_address_capacity(
 
 for kept in (ip_ranges, l3_networks, vlan_networks, l2_networks):
     kept.query(access="user")
+
+SUBMODULES = (addresses,)
+"""Imported for what they declare."""

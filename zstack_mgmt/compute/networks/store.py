@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
-from zstack_mgmt.compute.networks.model import L2Network, L2VlanNetwork, RangeText
-from zstack_mgmt.core.errors import OperationError, ResourceNotFound
+from zstack_mgmt.compute.networks.model import FreeIp, L2Network, L2VlanNetwork, RangeText
+from zstack_mgmt.core.errors import ApiError, InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.resources import rows
 
@@ -101,6 +102,23 @@ async def usable_l3s(
     return tuple(UsableL3(uuid, *(known[uuid][field] for field in fields)) for uuid in uuids)
 
 
+async def why_no_address(conn: Connection, l3_uuid: str, wanted: IPv4Address | None) -> ApiError:
+    """What to say when `take_address` gave no address of a network, the wanted one or any."""
+    if wanted is None:
+        return OperationError(f"the L3 network {l3_uuid} has no free address left")
+    known = await conn.fetchval(
+        """
+        SELECT true FROM ip_ranges
+        WHERE l3_network_uuid = $1 AND $2 BETWEEN start_value AND end_value LIMIT 1
+        """,
+        l3_uuid,
+        int(wanted),
+    )
+    if known:
+        return OperationError(f"the address {wanted} is in use")
+    return InvalidArgument(f"the address {wanted} is in no range of the L3 network {l3_uuid}")
+
+
 async def add_dns(conn: Connection, uuid: str, dns: str) -> None:
     """Add a DNS server; breaks l3_network_dns_pkey when the network has it."""
     await conn.execute("INSERT INTO l3_network_dns (l3_network_uuid, dns) VALUES ($1, $2)", uuid, dns)
@@ -185,3 +203,43 @@ async def address_capacity(
         "availableCapacity": row["total"] - row["used"],
         "usedIpAddressNumber": row["used"],
     }
+
+
+async def free_addresses(
+    conn: Connection, l3_uuid: str | None, range_uuid: str | None, start: int, limit: int
+) -> list[FreeIp]:
+    """Free addresses of a range or, without one, of a network, from one on, the lowest first."""
+    # As a column generate_series gives its values one by one; in FROM it would make all of them first.
+    rows = await conn.fetch(
+        """
+        SELECT r.uuid AS ip_range_uuid, host('0.0.0.0'::inet + f.value) AS ip, r.netmask, r.gateway
+        FROM ip_ranges r CROSS JOIN LATERAL (
+            SELECT s.value FROM (SELECT generate_series(greatest(r.start_value, $3), r.end_value) AS value) s
+            WHERE NOT EXISTS (
+                SELECT FROM used_ips u WHERE u.l3_network_uuid = r.l3_network_uuid AND u.value = s.value)
+            LIMIT $4) f
+        WHERE CASE WHEN $2::text IS NULL THEN r.l3_network_uuid = $1 ELSE r.uuid = $2 END
+        ORDER BY f.value LIMIT $4
+        """,
+        l3_uuid,
+        range_uuid,
+        start,
+        limit,
+    )
+    return [FreeIp.from_row(row) for row in rows]
+
+
+async def why_not_free(conn: Connection, l3_uuid: str, value: int) -> str | None:
+    """Why an address cannot be taken; None: it can."""
+    return await conn.fetchval(
+        """
+        SELECT CASE
+            WHEN NOT EXISTS (SELECT FROM ip_ranges r
+                             WHERE r.l3_network_uuid = $1 AND $2 BETWEEN r.start_value AND r.end_value)
+                THEN 'no range of the network has the address'
+            WHEN EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = $1 AND u.value = $2)
+                THEN 'the address is in use' END
+        """,
+        l3_uuid,
+        value,
+    )

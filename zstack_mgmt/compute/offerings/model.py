@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
+
+CpuNum = Annotated[int, Field(ge=1, le=1024)]
+Size = Annotated[int, Field(ge=1, le=2**62)]  # bytes
 
 
 @inventory(
@@ -23,6 +29,7 @@ class InstanceOffering(Inventory):
     cpu_num: int
     cpu_speed: int
     memory_size: int
+    reserved_memory_size: int
     type: str
     allocator_strategy: str
     sort_key: int
@@ -43,7 +50,7 @@ class DiskOffering(Inventory):
     uuid: str
     name: str
     description: str | None
-    disk_size: int
+    disk_size: Annotated[int, Doc("bytes")]
     sort_key: int
     state: Literal["Enabled", "Disabled"]
     type: str

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from zstack_mgmt import tracing
 from zstack_mgmt.compute.placement import store
 from zstack_mgmt.core.registry import Services
 from zstack_mgmt.drivers.protocol import Driver, DriverError, Host, HostLost, Power
@@ -29,8 +30,10 @@ class Site:
     async def call(self, action: Callable[[Driver, Host], Awaitable[T]]) -> T:
         """Run driver calls within their time; raises DriverError, HostLost when they take too long."""
         try:
-            async with asyncio.timeout(self.timeout_s):
-                return await action(self.driver, self.host)
+            about = {"zstack.host": self.host.uuid}
+            with tracing.span(f"host {type(self.driver).__name__}", "CLIENT", fields=about):
+                async with asyncio.timeout(self.timeout_s):
+                    return await action(self.driver, self.host)
         except TimeoutError:
             raise HostLost(f"the host {self.host.uuid} did not finish within {self.timeout_s:g} s") from None
 

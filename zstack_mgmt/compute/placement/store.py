@@ -42,8 +42,28 @@ async def choose_host(
         )
     raise OperationError(
         "no host will do: it must be enabled and connected, in an enabled cluster and zone, "
-        "and the networks must be attached to its cluster"
+        "of the VM's architecture, and the networks must be attached to its cluster"
     )
+
+
+async def take_room(conn: Connection, uuid: str, cpus: int, memory: int) -> None:
+    """Make sure that the host has so much more free, until the transaction ends; the VM's row takes it.
+
+    Args:
+        memory: bytes.
+
+    Raises:
+        OperationError: it has not.
+    """
+    free = await conn.fetchrow(
+        """
+        SELECT available_cpu_capacity AS cpus, available_memory_capacity AS memory FROM hosts
+        WHERE uuid = $1 FOR NO KEY UPDATE
+        """,
+        uuid,
+    )
+    if free is None or cpus > free["cpus"] or memory > free["memory"]:
+        raise OperationError(f"the host has no {max(0, cpus)} CPUs and {max(0, memory)} bytes of memory free")
 
 
 async def host_row(conn: Connection, uuid: str) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from zstack_mgmt.compute.snapshots.events import SnapshotChange, SnapshotKind
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 
 @inventory(
@@ -27,17 +28,19 @@ class VolumeSnapshot(Inventory):
     name: str
     description: str | None
     type: str
-    volume_uuid: str | None
-    tree_uuid: str
-    parent_uuid: str | None
+    volume_uuid: Annotated[str | None, Doc("the volume whose content it keeps")]
+    tree_uuid: Annotated[str, Doc("the same for all snapshots that stand on one another")]
+    parent_uuid: Annotated[str | None, Doc("the snapshot that it stands on")]
     primary_storage_uuid: str | None
-    primary_storage_install_path: str | None
-    volume_type: str
+    primary_storage_install_path: Annotated[str | None, Doc("where its data is")]
+    volume_type: Annotated[str, Doc("Root or Data")]
     format: str | None
-    latest: bool
+    latest: Annotated[bool, Doc("whether it is the volume's newest")]
     size: int
-    state: Literal["Enabled", "Disabled"]
-    status: Literal["Creating", "Ready", "Deleting"]
+    state: Annotated[Literal["Enabled", "Disabled"], Doc("always Enabled")]
+    status: Annotated[
+        Literal["Creating", "Ready", "Deleting"], Doc("whether it is being made, there, or being deleted")
+    ]
     create_date: datetime
     last_op_date: datetime
 

@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 
 from zstack_mgmt.compute.networks.model import address
 from zstack_mgmt.compute.networks.store import usable_l3s
-from zstack_mgmt.compute.vips import store
+from zstack_mgmt.compute.vips import candidates, store
 from zstack_mgmt.compute.vips.model import Eip, Vip
 from zstack_mgmt.core.errors import (
     DuplicateResource,
@@ -27,7 +27,9 @@ from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import own, owners_of, scope_of
 from zstack_mgmt.resources.tags import tag
 
-Text = Annotated[str, StringConstraints(max_length=255)]
+__all__ = ["candidates"]  # imported for its declarations
+
+Address = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 vips = Resource(
     Vip,
     "/v1/vips",
@@ -49,23 +51,28 @@ eips = Resource(
 class CreateVip(CreateRequest):
     """Take an address of an L3 network for a network service: the wanted one, or the lowest that is free.
 
+    With `ipRangeUuid` it is one of that range.
+
     Source: ZStack's VIP API.
     """
 
     l3_network_uuid: Reference
-    required_ip: Text | None = None
+    required_ip: Address | None = None
+    ip_range_uuid: Reference | None = None
 
 
 @vips.action(
     CreateVip,
     "POST /v1/vips",
     raises=(ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded, DuplicateResource),
-    shared=("l3_network_uuid",),
+    shared=("l3_network_uuid", "ip_range_uuid"),
 )
 async def create_vip(call: Call, conn: Connection, request: CreateVip) -> Vip:
     uuid = request.l3_network_uuid
     await usable_l3s(conn, [uuid], scope_of(call))
     wanted = None if request.required_ip is None else address(request.required_ip, "requiredIp")
+    if request.ip_range_uuid is not None:
+        wanted = await store.address_in(conn, uuid, request.ip_range_uuid, wanted)
     await reserve(conn, call.account_uuid, {"vip.num": 1}, is_admin=call.is_admin)
     vip = await store.insert_vip(
         conn, request.resource_uuid or new_uuid(), request.name, request.description, uuid, wanted

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 EnabledState = Literal["Enabled", "Disabled"]
 
@@ -20,6 +21,18 @@ EnabledState = Literal["Enabled", "Disabled"]
         Link("peerL3Network", "L3Network", "peer_l3_network_uuid", "uuid"),
         Link("eip", "Eip", "uuid", "vip_uuid"),
     ),
+    computed={
+        "system": "coalesce(false)",
+        "prefix_len": (
+            "(32 - round(log(2, 4294967296::numeric - ({row}.netmask::inet - '0.0.0.0'::inet))))::int"
+        ),
+        "peer_l3_network_uuids": ("to_jsonb(array_remove(ARRAY[{row}.peer_l3_network_uuid], NULL))"),
+        "services_refs": (
+            "(SELECT coalesce(jsonb_agg(jsonb_build_object("
+            "'uuid', e.uuid, 'serviceType', 'Eip', 'vipUuid', e.vip_uuid)), '[]')"
+            " FROM eips e WHERE e.vip_uuid = {row}.uuid)"
+        ),
+    },
 )
 class Vip(Inventory):
     """An address that a network service uses. Source: ZStack's VIP API."""
@@ -32,9 +45,13 @@ class Vip(Inventory):
     state: EnabledState
     gateway: str
     netmask: str
-    service_provider: str | None
-    peer_l3_network_uuid: str | None
-    use_for: str | None
+    service_provider: Annotated[str | None, Doc("kept for clients")]
+    peer_l3_network_uuid: Annotated[str | None, Doc("the network of the NIC that it leads to")]
+    use_for: Annotated[str | None, Doc("Eip once it is used; absent before")]
+    system: Annotated[bool, Doc("always false")]
+    prefix_len: int
+    peer_l3_network_uuids: Annotated[list[str], Doc("the network of the NIC that it leads to, as a list")]
+    services_refs: Annotated[list[Any], Doc("the services that use it")]
     create_date: datetime
     last_op_date: datetime
 
@@ -57,10 +74,10 @@ class Eip(Inventory):
     uuid: str
     name: str
     description: str | None
-    vm_nic_uuid: str | None
-    vip_uuid: str
+    vm_nic_uuid: Annotated[str | None, Doc("the NIC that it leads to")]
+    vip_uuid: Annotated[str, Doc("the VIP whose address it uses")]
     state: EnabledState
-    vip_ip: str
-    guest_ip: str | None
+    vip_ip: Annotated[str, Doc("the address outside")]
+    guest_ip: Annotated[str | None, Doc("the address of the NIC that it leads to")]
     create_date: datetime
     last_op_date: datetime

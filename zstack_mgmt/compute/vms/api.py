@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from zstack_mgmt.compute.vms import devices, lifecycle, store
-from zstack_mgmt.compute.vms.create import CreateVmInstance, create
+from pydantic import Field, StringConstraints
+
+from zstack_mgmt.compute.images.model import GuestOs, Platform
+from zstack_mgmt.compute.offerings.model import CpuNum, Size
+from zstack_mgmt.compute.vms import candidates, consoles, devices, lifecycle, store
+from zstack_mgmt.compute.vms.create import create
 from zstack_mgmt.compute.vms.model import Vm, VmInstance, VmNic
-from zstack_mgmt.compute.vms.power import Action, prepare_start, run_action, site_of_vm
+from zstack_mgmt.compute.vms.parts import CreateVmInstance
+from zstack_mgmt.compute.vms.power import Action, prepare_start, run_action
 from zstack_mgmt.compute.volumes.model import Volume
 from zstack_mgmt.core.errors import (
     DuplicateResource,
@@ -27,11 +32,12 @@ from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.requests import DeleteRequest, UpdateRequest, UuidRequest
 from zstack_mgmt.core.values import Reference
 from zstack_mgmt.db import Connection
-from zstack_mgmt.drivers.protocol import DriverError, Endpoint
 from zstack_mgmt.engine.outside import Direct, Outside
 from zstack_mgmt.identity.quotas.usage import reserve
 from zstack_mgmt.resources.declare import Resource
 from zstack_mgmt.resources.owners import scope_of
+
+__all__ = ["candidates"]  # imported for its declarations
 
 PATH = "/v1/vm-instances"
 ACTIONS = f"PUT {PATH}/{{uuid}}/actions"
@@ -225,22 +231,43 @@ async def expunge_vm_instance(call: Call, conn: Connection, request: ExpungeVmIn
 
 
 class UpdateVmInstance(UpdateRequest):
-    """Change a VM's name, description, platform or default network.
+    """Change a VM's name, description, platform, guest system, default network or size (memory in bytes).
+
+    A VM that runs gets its new size at its next start; host and quotas count it at once.
 
     Source: ZStack's VM API, in the pattern of the manual's overview.
     """
 
-    platform: Literal["Linux", "Windows", "Paravirtualization", "WindowsVirtio", "Other"] | None = None
+    platform: Platform | None = None
+    guest_os_type: GuestOs | None = None
     default_l3_network_uuid: Reference | None = None
+    cpu_num: CpuNum | None = None
+    memory_size: Size | None = None
+    reserved_memory_size: Annotated[int, Field(ge=0, le=2**62)] | None = None
 
 
-@vms.action(UpdateVmInstance, ACTIONS, raises=(ResourceNotFound, InvalidArgument))
+@vms.action(
+    UpdateVmInstance,
+    ACTIONS,
+    raises=(ResourceNotFound, InvalidArgument, OperationError, VmStateRefused, QuotaExceeded),
+)
 async def update_vm_instance(call: Call, conn: Connection, request: UpdateVmInstance) -> VmInstance:
     vm = await store.get_vm(conn, request.uuid, scope_of(call))
     default = request.default_l3_network_uuid
     if default is not None and default not in {nic.l3_network_uuid for nic in vm.inventory.vm_nics}:
         raise InvalidArgument("defaultL3NetworkUuid: the VM has no NIC on that network")
-    changed = await store.update_vm(conn, vm, request.name, request.description, request.platform, default)
+    now = vm.inventory
+    old = (now.cpu_num, now.memory_size, now.reserved_memory_size)
+    new = (
+        request.cpu_num or now.cpu_num,
+        request.memory_size or now.memory_size,
+        now.reserved_memory_size if request.reserved_memory_size is None else request.reserved_memory_size,
+    )
+    if new != old:
+        vm = await lifecycle.change_size(call, conn, vm, *new)
+    changed = await store.update_vm(
+        conn, vm, request.name, request.description, request.platform, default, request.guest_os_type
+    )
     return changed.inventory
 
 
@@ -267,13 +294,14 @@ async def change_instance_offering(
 
 
 class AttachL3NetworkToVm(ApiRequest):
-    """Give a VM a NIC on another network, at once if it runs.
+    """Give a VM a NIC on another network, at once if it runs, with the address `staticIp` or any free one.
 
     Source: ZStack's VM API.
     """
 
     vm_instance_uuid: Reference
     l3_network_uuid: Reference
+    static_ip: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
 
 
 @vms.action(
@@ -285,7 +313,9 @@ class AttachL3NetworkToVm(ApiRequest):
     shared=("l3_network_uuid",),
 )
 async def attach_l3_network_to_vm(call: Call, work: Outside, request: AttachL3NetworkToVm) -> VmInstance:
-    return await devices.attach_nic(call, work, request.vm_instance_uuid, request.l3_network_uuid)
+    return await devices.attach_nic(
+        call, work, request.vm_instance_uuid, request.l3_network_uuid, request.static_ip
+    )
 
 
 class DetachL3NetworkFromVm(ApiRequest):
@@ -366,28 +396,8 @@ class GetVmConsoleAddress(UuidRequest):
     outside=True,
 )
 async def get_vm_console_address(call: Call, work: Direct, request: GetVmConsoleAddress) -> dict[str, Any]:
-    endpoint = await console_endpoint(call, work, request.uuid)
+    endpoint = await consoles.find_endpoint(call, work, request.uuid)
     return {"hostIp": endpoint.host, "port": endpoint.port, "protocol": endpoint.scheme}
-
-
-async def console_endpoint(call: Call, work: Direct | Outside, uuid: str) -> Endpoint:
-    """Where the console of the caller's VM listens.
-
-    Raises:
-        ResourceNotFound: the caller owns no such VM.
-        OperationError: it does not run, or its host does not say.
-    """
-    async with work.transaction() as conn:
-        vm = await store.get_vm(conn, uuid, scope_of(call))
-    if vm.state not in ("Running", "Paused"):
-        raise OperationError(f"the VM {uuid} is {vm.state}; its console needs it Running")
-    try:
-        site = site_of_vm(call.services, vm, work.connection)
-        if site is None:
-            raise DriverError("the VM's host is gone")
-        return await site.call(lambda driver, host: driver.console_endpoint(host, uuid))
-    except DriverError as failure:
-        raise OperationError(str(failure)) from None
 
 
 vms.query(access="user")

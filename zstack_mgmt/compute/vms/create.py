@@ -2,73 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import Field
-
-from zstack_mgmt.compute.networks.store import UsableL3, usable_l3s
 from zstack_mgmt.compute.placement.sites import Site
 from zstack_mgmt.compute.placement.store import choose_host
-from zstack_mgmt.compute.places import require
 from zstack_mgmt.compute.steps import Done, Evicted, Plan, Report, run_step
 from zstack_mgmt.compute.vms import store
 from zstack_mgmt.compute.vms.lifecycle import undo_creation
-from zstack_mgmt.compute.vms.model import Vm, VmInstance
+from zstack_mgmt.compute.vms.model import NewNic, Vm, VmInstance
+from zstack_mgmt.compute.vms.parts import CreateVmInstance, Parts, check_parts
 from zstack_mgmt.compute.vms.power import site_of_vm
 from zstack_mgmt.compute.volumes import store as volumes
 from zstack_mgmt.compute.volumes.model import NewVolume
-from zstack_mgmt.core.errors import ApiError, InvalidArgument, OperationError, ResourceNotFound, VmStartFailed
-from zstack_mgmt.core.registry import ApiRequest, Call
-from zstack_mgmt.core.values import Description, Reference, ResourceName, ResourceUuid
-from zstack_mgmt.db import Connection, fetch_one
+from zstack_mgmt.core.errors import ApiError, OperationError, VmStartFailed
+from zstack_mgmt.core.registry import Call
+from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import Domain, derived_uuid
 from zstack_mgmt.engine.outside import Outside
 from zstack_mgmt.identity.quotas.usage import reserve
-from zstack_mgmt.resources.owners import own, scope_of
-from zstack_mgmt.resources.tags import tag
-
-Nics = Annotated[list[Reference], Field(max_length=8)]
-Disks = Annotated[list[Reference], Field(max_length=24)]
-
-
-class CreateVmInstance(ApiRequest):
-    """Create a VM from an image and an offering, with a NIC on each network, and start it unless told not to.
-
-    Source: manual, "Overview > API operations".
-    """
-
-    name: ResourceName
-    description: Description | None = None
-    instance_offering_uuid: Reference
-    image_uuid: Reference
-    l3_network_uuids: Nics = []  # noqa: RUF012 (pydantic copies it)
-    default_l3_network_uuid: Reference | None = None
-    root_disk_offering_uuid: Reference | None = None
-    data_disk_offering_uuids: Disks = []  # noqa: RUF012 (pydantic copies it)
-    zone_uuid: Reference | None = None
-    cluster_uuid: Reference | None = None
-    host_uuid: Reference | None = None
-    primary_storage_uuid_for_root_volume: Reference | None = None
-    type: Literal["UserVm"] = "UserVm"
-    strategy: Literal["InstantStart", "JustCreate"] = "InstantStart"
-    resource_uuid: ResourceUuid | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a new VM is made of, checked. `image` and `offering` are rows."""
-
-    image: Any
-    offering: Any
-    root_size: int  # bytes
-    disks: tuple[Any, ...]
-    networks: tuple[UsableL3, ...]
-    default_l3_uuid: str | None
+from zstack_mgmt.resources.owners import own
+from zstack_mgmt.resources.tags import tag, tag_system
 
 
 async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInstance:
-    """Create a VM of the caller's account and, unless it is to be JustCreate, start it.
+    """Create a VM of the caller's account and, unless it is told not to, start it.
 
     Raises:
         ResourceNotFound, InvalidArgument, OperationError, QuotaExceeded,
@@ -110,12 +65,12 @@ async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInst
 
 
 async def _reserve(conn: Connection, call: Call, token: str, uuid: str, request: CreateVmInstance) -> Vm:
-    """Check the parts and take what a VM needs; it is then Starting, or Created for JustCreate.
+    """Check the parts and take what a VM needs; it is then Starting, or Created if it is not to start.
 
     Host and quota come last, because every VM that starts there or is the owner's waits for these locks.
     """
-    parts = await _check(conn, call, request)
-    offering, image = parts.offering, parts.image
+    parts = await check_parts(conn, call, request)
+    image = parts.image
     row = await store.insert_vm(
         conn,
         {
@@ -125,23 +80,34 @@ async def _reserve(conn: Connection, call: Call, token: str, uuid: str, request:
             "zone_uuid": request.zone_uuid or next((l3.zone_uuid for l3 in parts.networks), None),
             "cluster_uuid": request.cluster_uuid,
             "image_uuid": image["uuid"],
-            "instance_offering_uuid": offering["uuid"],
+            "instance_offering_uuid": request.instance_offering_uuid,
             "root_volume_uuid": derived_uuid(token, "root"),
-            "platform": image["platform"],
+            "platform": request.platform or image["platform"],
             "default_l3_network_uuid": parts.default_l3_uuid,
-            "memory_size": offering["memory_size"],
-            "cpu_num": offering["cpu_num"],
-            "cpu_speed": offering["cpu_speed"],
-            "allocator_strategy": offering["allocator_strategy"],
+            "memory_size": parts.memory_size,
+            "cpu_num": parts.cpu_num,
+            "cpu_speed": parts.cpu_speed,
+            "allocator_strategy": parts.allocator_strategy,
             "job_uuid": token,
+            "reserved_memory_size": parts.reserved_memory_size,
+            "guest_os_type": request.guest_os_type or image["guest_os_type"],
+            "architecture": request.architecture or image["architecture"],
         },
     )
     disks = await volumes.insert_volumes(
         conn, call.account_uuid, _volumes_of(token, uuid, request, parts), vm_uuid=uuid
     )
-    nics = [(derived_uuid(token, f"nic {n}"), l3.uuid, n) for n, l3 in enumerate(parts.networks)]
+    nics = [
+        NewNic(derived_uuid(token, f"nic {n}"), l3.uuid, n, parts.static_ips.get(l3.uuid))
+        for n, l3 in enumerate(parts.networks)
+    ]
     made = await store.insert_nics(conn, uuid, nics) if nics else []
     await tag(conn, uuid, request)
+    for disk in disks:
+        is_root = disk.type == "Root"
+        await tag_system(
+            conn, disk.uuid, request.root_volume_system_tags if is_root else request.data_volume_system_tags
+        )
     bridges = tuple(l3.bridge for l3 in parts.networks)
     inventory = VmInstance.from_row({**row, "vm_nics": made, "all_volumes": disks})
     vm = Vm(inventory, call.account_uuid, token, bridges, None)
@@ -154,68 +120,17 @@ async def _reserve(conn: Connection, call: Call, token: str, uuid: str, request:
     return vm
 
 
-async def _check(conn: Connection, call: Call, request: CreateVmInstance) -> Parts:
-    row = await fetch_one(
-        conn,
-        """
-        SELECT (SELECT i FROM images i WHERE i.uuid = $1 AND can_use(i.uuid, $5)) AS image,
-               (SELECT o FROM instance_offerings o WHERE o.uuid = $2 AND can_use(o.uuid, $5)) AS offering,
-               (SELECT d FROM disk_offerings d WHERE d.uuid = $3 AND can_use(d.uuid, $5)) AS root,
-               ARRAY(SELECT d FROM disk_offerings d WHERE d.uuid = ANY ($4) AND can_use(d.uuid, $5)) AS disks
-        """,
-        request.image_uuid,
-        request.instance_offering_uuid,
-        request.root_disk_offering_uuid,
-        request.data_disk_offering_uuids,
-        scope_of(call),
-    )
-    image = usable("image", request.image_uuid, row["image"])
-    if image["status"] != "Ready":
-        raise OperationError(f"the image {request.image_uuid} is {image['status']}")
-    if image["media_type"] == "DataVolumeTemplate":
-        raise InvalidArgument("imageUuid: a VM cannot start from a template of data volumes")
-    offering = usable("instance offering", request.instance_offering_uuid, row["offering"])
-    root_size = image["size"]
-    if image["media_type"] == "ISO":
-        if request.root_disk_offering_uuid is None:
-            raise InvalidArgument("rootDiskOfferingUuid is needed, since the image is an ISO")
-        root_size = usable("disk offering", request.root_disk_offering_uuid, row["root"])["disk_size"]
-    known = {disk["uuid"]: disk for disk in row["disks"]}
-    disks = tuple(usable("disk offering", u, known.get(u)) for u in request.data_disk_offering_uuids)
-    uuids = request.l3_network_uuids
-    if len(set(uuids)) < len(uuids):
-        raise InvalidArgument("l3NetworkUuids: a VM has one NIC on a network at most")
-    networks = await usable_l3s(conn, uuids, scope_of(call))
-    await require(conn, "zone", request.zone_uuid)
-    await require(conn, "cluster", request.cluster_uuid)
-    if len({l3.zone_uuid for l3 in networks} | ({request.zone_uuid} - {None})) > 1:
-        raise InvalidArgument("l3NetworkUuids must be networks of one zone, and of zoneUuid if that is given")
-    default = request.default_l3_network_uuid or next(iter(uuids), None)
-    if default is not None and default not in uuids:
-        raise InvalidArgument("defaultL3NetworkUuid must be one of l3NetworkUuids")
-    return Parts(image, offering, root_size, disks, networks, default)
-
-
-def usable(kind: str, uuid: str, row: Any) -> Any:
-    """The row of something that the caller may use, if it is there and enabled."""
-    if row is None:
-        raise ResourceNotFound(f"no {kind} has the uuid {uuid}")
-    if row["state"] != "Enabled":
-        raise OperationError(f"the {kind} {uuid} is {row['state']}")
-    return row
-
-
 def _wanted(parts: Parts, *, starts: bool) -> dict[str, int]:
     wanted = {
         "vm.totalNum": 1,
         "volume.data.num": len(parts.disks),
-        "volume.capacity": parts.root_size + sum(disk["disk_size"] for disk in parts.disks),
+        "volume.capacity": parts.root_size + sum(disk.size for disk in parts.disks),
     }
     if starts:
         wanted |= {
             "vm.num": 1,
-            "vm.cpuNum": parts.offering["cpu_num"],
-            "vm.memorySize": parts.offering["memory_size"],
+            "vm.cpuNum": parts.cpu_num,
+            "vm.memorySize": parts.memory_size,
         }
     return wanted
 
@@ -228,6 +143,7 @@ def _volumes_of(token: str, uuid: str, request: CreateVmInstance, parts: Parts) 
         description=f"Root volume for VM[uuid:{uuid}]",
         type="Root",
         size=parts.root_size,
+        disk_offering_uuid=request.root_disk_offering_uuid,
         image_uuid=parts.image["uuid"],
         primary_storage_uuid=request.primary_storage_uuid_for_root_volume,
         format="qcow2" if parts.image["media_type"] == "ISO" else parts.image["format"],
@@ -240,8 +156,8 @@ def _volumes_of(token: str, uuid: str, request: CreateVmInstance, parts: Parts) 
                 name=f"DATA-for-{request.name}"[:255],
                 description=f"DataVolume-{uuid}",
                 type="Data",
-                size=disk["disk_size"],
-                disk_offering_uuid=disk["uuid"],
+                size=disk.size,
+                disk_offering_uuid=disk.offering_uuid,
             )
             for index, disk in enumerate(parts.disks, start=1)
         ),

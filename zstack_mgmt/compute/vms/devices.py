@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Annotated, TypeVar
 
+from zstack_mgmt.compute.networks.model import address
 from zstack_mgmt.compute.networks.store import l2_is_in_cluster, usable_l3s
 from zstack_mgmt.compute.placement.sites import Site
 from zstack_mgmt.compute.steps import Done, Plan, Report, run_step
 from zstack_mgmt.compute.vms import store
-from zstack_mgmt.compute.vms.model import Vm, VmInstance
+from zstack_mgmt.compute.vms.model import NewNic, Vm, VmInstance
 from zstack_mgmt.compute.vms.power import site_of_vm
 from zstack_mgmt.compute.volumes import store as volumes
 from zstack_mgmt.compute.volumes.model import OwnedVolume, Volume
@@ -27,13 +28,16 @@ MAX_NICS: Annotated[int, Doc("NICs of a VM"), Bound("OperationError")] = 8
 MAX_DATA_VOLUMES: Annotated[int, Doc("data volumes on a VM"), Bound("OperationError")] = 24
 
 
-async def attach_nic(call: Call, work: Outside, vm_uuid: str, l3_uuid: str) -> VmInstance:
-    """Give a VM a NIC on another network.
+async def attach_nic(
+    call: Call, work: Outside, vm_uuid: str, l3_uuid: str, static_ip: str | None = None
+) -> VmInstance:
+    """Give a VM a NIC on another network, with the given address or the lowest that is free.
 
     Raises:
         ResourceNotFound, InvalidArgument, OperationError, VmStateRefused: the VM is as it was.
     """
     uuid = derived_uuid(work.token, "nic")
+    ip = None if static_ip is None else address(static_ip, "staticIp")
 
     async def add(conn: Connection, vm: Vm) -> None:
         present = vm.inventory.vm_nics
@@ -51,7 +55,7 @@ async def attach_nic(call: Call, work: Outside, vm_uuid: str, l3_uuid: str) -> V
         if cluster is not None and not await l2_is_in_cluster(conn, l3.l2_network_uuid, cluster):
             raise OperationError(f"the L2 network of {l3_uuid} is not attached to the VM's cluster")
         device = 1 + max((nic.device_id for nic in present), default=-1)
-        await store.insert_nics(conn, vm_uuid, [(uuid, l3_uuid, device)])
+        await store.insert_nics(conn, vm_uuid, [NewNic(uuid, l3_uuid, device, ip)])
         await own(conn, vm.account_uuid, uuid)
         if not present:
             await store.update_vm(conn, vm, default_l3_uuid=l3_uuid)

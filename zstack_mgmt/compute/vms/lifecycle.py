@@ -5,18 +5,19 @@ from __future__ import annotations
 from zstack_mgmt.compute.offerings.model import InstanceOffering
 from zstack_mgmt.compute.offerings.store import usable
 from zstack_mgmt.compute.placement.sites import Site
-from zstack_mgmt.compute.placement.store import note_stray
+from zstack_mgmt.compute.placement.store import note_stray, take_room
 from zstack_mgmt.compute.steps import Done, Plan, Report, run_step
 from zstack_mgmt.compute.vms import store
 from zstack_mgmt.compute.vms.events import tell
 from zstack_mgmt.compute.vms.model import Vm, VmInstance
 from zstack_mgmt.compute.vms.power import site_of_vm
 from zstack_mgmt.compute.volumes import store as volumes
-from zstack_mgmt.core.errors import ApiError, OperationError, VmDestroyFailed
+from zstack_mgmt.core.errors import ApiError, InvalidArgument, OperationError, VmDestroyFailed
 from zstack_mgmt.core.registry import Call
 from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import HostLost, Power
 from zstack_mgmt.engine.outside import Outside
+from zstack_mgmt.identity.quotas.usage import reserve
 from zstack_mgmt.resources.owners import scope_of
 
 
@@ -97,5 +98,29 @@ async def resize(call: Call, conn: Connection, uuid: str, offering_uuid: str) ->
     vm = await store.get_vm(conn, uuid, scope_of(call))
     offering = await usable(conn, call, InstanceOffering, offering_uuid)
     vm.check_state("resize")
-    resized = await store.resize_vm(conn, vm, offering_uuid, offering.cpu_num, offering.memory_size)
+    reserved = offering.reserved_memory_size
+    resized = await store.resize_vm(conn, vm, offering_uuid, offering.cpu_num, offering.memory_size, reserved)
     return resized.inventory
+
+
+async def change_size(
+    call: Call, conn: Connection, vm: Vm, cpu_num: int, memory_size: int, reserved: int
+) -> Vm:
+    """Give a locked VM a size of its own. A guest that runs gets it at its next start.
+
+    Its place on the host and its owner's quotas are taken at once. Sizes in bytes.
+
+    Raises:
+        VmStateRefused, InvalidArgument, OperationError, QuotaExceeded: the VM is as it was.
+    """
+    vm.check_state("change size")
+    before = vm.inventory
+    if reserved > memory_size:
+        raise InvalidArgument("reservedMemorySize is larger than the VM's memory")
+    cpus, memory = cpu_num - before.cpu_num, memory_size - before.memory_size
+    if vm.host_uuid is not None:
+        await take_room(conn, vm.host_uuid, cpus, memory)
+        wanted = {"vm.cpuNum": cpus, "vm.memorySize": memory}
+        await reserve(conn, vm.account_uuid, wanted, is_admin=call.is_admin)
+    offering = before.instance_offering_uuid if cpus == memory == 0 else None
+    return await store.resize_vm(conn, vm, offering, cpu_num, memory_size, reserved)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from ipaddress import IPv4Address
+from typing import Annotated, Any, Literal
 
 from zstack_mgmt.compute.vms.events import VmChange, VmReason
 from zstack_mgmt.compute.volumes.model import OwnedVolume, Volume, disk_of
 from zstack_mgmt.core.errors import VmError, VmStateRefused
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.drivers.protocol import Domain, Nic
 
 VmState = Literal[
@@ -42,6 +44,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
     "expunge": frozenset({"Destroyed"}),
     "change-owner": frozenset({"Created", "Stopped", "Running", "Starting"}),
     "resize": frozenset({"Created", "Stopped"}),
+    "change size": frozenset({"Created", "Stopped", "Running", "Paused"}),
     "attach": frozenset({"Created", "Stopped", "Running", "Paused"}),
     "snapshot": frozenset({"Running", "Stopped", "Paused", "Created"}),
 }
@@ -68,21 +71,41 @@ TRANSIT: Mapping[str, str] = {
         Link("l3Network", "L3Network", "l3_network_uuid", "uuid"),
         Link("eip", "Eip", "uuid", "vm_nic_uuid"),
     ),
+    computed={
+        "driver_type": "coalesce('virtio'::text)",
+        "ip_version": "coalesce(4)",
+        "state": "coalesce('enable'::text)",
+        "type": "coalesce('VNIC'::text)",
+    },
 )
 class VmNic(Inventory):
     """A NIC of a VM. Source: manual, "Overview > queries across tables"."""
 
     uuid: str
-    vm_instance_uuid: str
+    vm_instance_uuid: Annotated[str, Doc("the VM that has it")]
     l3_network_uuid: str
     ip: str
-    mac: str
+    mac: Annotated[str, Doc("hardware address")]
     netmask: str
     gateway: str
-    meta_data: str | None
-    device_id: int
+    meta_data: Annotated[str | None, Doc("kept for clients")]
+    device_id: Annotated[int, Doc("its place among the VM's NICs, from 0")]
+    driver_type: Annotated[str, Doc("always virtio")] = "virtio"
+    ip_version: int = 4
+    state: Annotated[str, Doc("always enable")] = "enable"
+    type: str = "VNIC"
     create_date: datetime
     last_op_date: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewNic:
+    """A NIC that is about to be made, with the wanted address or the lowest that is free."""
+
+    uuid: str
+    l3_network_uuid: str
+    device_id: int
+    ip: IPv4Address | None = None
 
 
 @inventory(
@@ -101,6 +124,7 @@ class VmNic(Inventory):
         Link("allVolumes", "Volume", "uuid", "vm_instance_uuid", order_by="device_id"),
     ),
     nested={"vmNics": "vmNics", "allVolumes": "allVolumes"},
+    computed={"vm_cd_roms": "'[]'::jsonb"},
 )
 class VmInstance(Inventory):
     """A virtual machine. Memory in bytes. Source: manual, "Overview > API operations"."""
@@ -110,24 +134,28 @@ class VmInstance(Inventory):
     description: str | None
     zone_uuid: str | None
     cluster_uuid: str | None
-    image_uuid: str | None
-    host_uuid: str | None
-    last_host_uuid: str | None
-    instance_offering_uuid: str | None
-    root_volume_uuid: str | None
+    image_uuid: Annotated[str | None, Doc("the image that it was made from")]
+    host_uuid: Annotated[str | None, Doc("the host that it runs on")]
+    last_host_uuid: Annotated[str | None, Doc("the host that it ran on last")]
+    instance_offering_uuid: Annotated[str | None, Doc("the instance offering that it was made from")]
+    root_volume_uuid: Annotated[str | None, Doc("the volume that it starts from")]
     platform: str
-    default_l3_network_uuid: str | None
+    default_l3_network_uuid: Annotated[str | None, Doc("the network whose gateway it uses")]
     type: str
     hypervisor_type: str | None
     memory_size: int
+    reserved_memory_size: int
     cpu_num: int
     cpu_speed: int
     allocator_strategy: str | None
-    state: VmState
+    guest_os_type: str | None
+    architecture: str | None
+    state: Annotated[VmState, Doc("what it does; Unknown: its host does not answer")]
     create_date: datetime
     last_op_date: datetime
-    vm_nics: list[VmNic]
-    all_volumes: list[Volume]
+    vm_cd_roms: Annotated[list[Any], Doc("always empty")] = field(default_factory=list[Any])
+    vm_nics: Annotated[list[VmNic], Doc("its NICs")]
+    all_volumes: Annotated[list[Volume], Doc("its root volume and the data volumes that are attached")]
 
 
 @dataclass(frozen=True, slots=True)

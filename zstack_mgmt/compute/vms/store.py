@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from zstack_mgmt.compute.networks.store import why_no_address
 from zstack_mgmt.compute.vms.events import VmReason, tell
-from zstack_mgmt.compute.vms.model import Vm, VmInstance, VmNic
+from zstack_mgmt.compute.vms.model import NewNic, Vm, VmInstance, VmNic
 from zstack_mgmt.compute.volumes.model import Volume
-from zstack_mgmt.core.errors import OperationError, ResourceNotFound
+from zstack_mgmt.core.errors import ResourceNotFound
 from zstack_mgmt.db import Connection, fetch_one
 
 _PLACE = ("uuid", "cluster_uuid", "zone_uuid", "hypervisor_type")
@@ -56,30 +57,30 @@ async def insert_vm(conn: Connection, values: Mapping[str, Any]) -> Any:
         INSERT INTO vm_instances
             (uuid, name, description, zone_uuid, cluster_uuid, image_uuid, instance_offering_uuid,
              root_volume_uuid, platform, default_l3_network_uuid, memory_size, cpu_num, cpu_speed,
-             allocator_strategy, job_uuid, state)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 'Created') RETURNING *
+             allocator_strategy, job_uuid, reserved_memory_size, guest_os_type, architecture, state)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, 'Created')
+        RETURNING *
         """,
         *values.values(),
     )
 
 
-async def insert_nics(conn: Connection, vm_uuid: str, nics: Sequence[tuple[str, str, int]]) -> list[VmNic]:
-    """Give a VM NICs, each with a MAC of its own and the lowest free address of its network.
+async def insert_nics(conn: Connection, vm_uuid: str, nics: Sequence[NewNic]) -> list[VmNic]:
+    """Give a VM NICs, each with a MAC of its own and the wanted or the lowest free address of its network.
 
     Addresses are taken in the order of the networks' uuids, because their ranges stay locked.
 
-    Args:
-        nics: uuid, L3 network and device of each.
-
     Raises:
-        OperationError: a network has no free address left.
+        InvalidArgument: a wanted address is in no range of its network.
+        OperationError: it is in use, or a network has no free address left.
     """
     rows = await conn.fetch(
         """
         WITH wanted AS (
-            SELECT * FROM unnest($2::text[], $3::text[], $4::int[]) AS n (uuid, l3, device) ORDER BY l3
+            SELECT * FROM unnest($2::text[], $3::text[], $4::int[], $5::bigint[]) AS n (uuid, l3, device, ip)
+            ORDER BY l3
         ), taken AS MATERIALIZED (
-            SELECT * FROM wanted w CROSS JOIN LATERAL take_address(w.l3)
+            SELECT * FROM wanted w CROSS JOIN LATERAL take_address(w.l3, w.ip)
         ), noted AS (
             INSERT INTO used_ips (l3_network_uuid, value, ip_range_uuid, vm_nic_uuid)
             SELECT l3, value, range_uuid, uuid FROM taken
@@ -90,13 +91,16 @@ async def insert_nics(conn: Connection, vm_uuid: str, nics: Sequence[tuple[str, 
         FROM taken RETURNING *
         """,
         vm_uuid,
-        *(list(column) for column in zip(*nics, strict=True)),
+        [nic.uuid for nic in nics],
+        [nic.l3_network_uuid for nic in nics],
+        [nic.device_id for nic in nics],
+        [None if nic.ip is None else int(nic.ip) for nic in nics],
     )
     made = {row["uuid"]: VmNic.from_row(row) for row in rows}
-    for uuid, l3_uuid, _ in nics:
-        if uuid not in made:
-            raise OperationError(f"the L3 network {l3_uuid} has no free address left")
-    return [made[uuid] for uuid, _, _ in nics]
+    for nic in nics:
+        if nic.uuid not in made:
+            raise await why_no_address(conn, nic.l3_network_uuid, nic.ip)
+    return [made[nic.uuid] for nic in nics]
 
 
 async def delete_nic(conn: Connection, uuid: str) -> None:
@@ -173,6 +177,7 @@ async def update_vm(
     description: str | None = None,
     platform: str | None = None,
     default_l3_uuid: str | None = None,
+    guest_os_type: str | None = None,
 ) -> Vm:
     """Set what is not None of a locked VM."""
     row = await fetch_one(
@@ -180,7 +185,8 @@ async def update_vm(
         """
         UPDATE vm_instances SET name = coalesce($2, name), description = coalesce($3, description),
                platform = coalesce($4, platform),
-               default_l3_network_uuid = coalesce($5, default_l3_network_uuid), last_op_date = now()
+               default_l3_network_uuid = coalesce($5, default_l3_network_uuid),
+               guest_os_type = coalesce($6, guest_os_type), last_op_date = now()
         WHERE uuid = $1 RETURNING *
         """,
         vm.uuid,
@@ -188,23 +194,27 @@ async def update_vm(
         description,
         platform,
         default_l3_uuid,
+        guest_os_type,
     )
     return _with_row(vm, row)
 
 
-async def resize_vm(conn: Connection, vm: Vm, offering_uuid: str, cpu_num: int, memory_size: int) -> Vm:
-    """Give a locked VM another size, and tell of it."""
+async def resize_vm(
+    conn: Connection, vm: Vm, offering_uuid: str | None, cpu_num: int, memory_size: int, reserved: int
+) -> Vm:
+    """Give a locked VM another size, and tell of it. Bytes of memory, and how many of them are reserved."""
     row = await fetch_one(
         conn,
         """
         UPDATE vm_instances SET instance_offering_uuid = $2, cpu_num = $3, memory_size = $4,
-               last_op_date = now()
+               reserved_memory_size = $5, last_op_date = now()
         WHERE uuid = $1 RETURNING *
         """,
         vm.uuid,
         offering_uuid,
         cpu_num,
         memory_size,
+        reserved,
     )
     resized = _with_row(vm, row)
     await tell(conn, resized.change(vm.state, "resized"))

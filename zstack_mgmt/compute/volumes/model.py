@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from zstack_mgmt.compute.volumes.events import VolumeChange, VolumeKind
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 from zstack_mgmt.drivers.protocol import Disk
 
 VolumeType = Literal["Root", "Data"]
@@ -23,6 +24,7 @@ VolumeStatus = Literal["Creating", "Ready", "NotInstantiated", "Deleted", "Migra
         Link("diskOffering", "DiskOffering", "disk_offering_uuid", "uuid"),
         Link("image", "Image", "root_image_uuid", "uuid"),
         Link("snapshot", "VolumeSnapshot", "uuid", "volume_uuid"),
+        Link("primaryStorage", "PrimaryStorage", "primary_storage_uuid", "uuid"),
     ),
 )
 class Volume(Inventory):
@@ -32,18 +34,21 @@ class Volume(Inventory):
     name: str
     description: str | None
     primary_storage_uuid: str | None
-    vm_instance_uuid: str | None
-    disk_offering_uuid: str | None
-    root_image_uuid: str | None
+    vm_instance_uuid: Annotated[str | None, Doc("the VM that it is attached to")]
+    disk_offering_uuid: Annotated[str | None, Doc("the disk offering that it was made from")]
+    root_image_uuid: Annotated[str | None, Doc("the image that it was made from")]
     install_path: str | None
-    type: VolumeType
+    type: Annotated[VolumeType, Doc("Root or Data")]
     format: str | None
     size: int
     actual_size: int
-    device_id: int | None
+    device_id: Annotated[int | None, Doc("its place among the VM's disks; 0 is the root volume")]
     state: Literal["Enabled", "Disabled"]
-    status: VolumeStatus
-    is_shareable: bool
+    status: Annotated[VolumeStatus, Doc("NotInstantiated: it has no data yet, since it was never attached")]
+    is_shareable: Annotated[bool, Doc("always false")]
+    last_attach_date: Annotated[datetime | None, Doc("when it was attached last")]
+    last_detach_date: Annotated[datetime | None, Doc("when it was detached last")]
+    last_vm_instance_uuid: Annotated[str | None, Doc("the VM that it was attached to last")]
     create_date: datetime
     last_op_date: datetime
 

@@ -21,11 +21,14 @@ async def insert_volumes(
     rows = await conn.fetch(
         """
         INSERT INTO volumes (uuid, name, description, type, size, disk_offering_uuid, root_image_uuid,
-                             primary_storage_uuid, format, install_path, status, vm_instance_uuid, device_id)
-        SELECT uuid, name, description, type, size, offering, image, storage, format,
+                             primary_storage_uuid, format, install_path, status, vm_instance_uuid, device_id,
+                             last_attach_date)
+        SELECT uuid, name, description, type, size, offering, image,
+               coalesce(storage, (SELECT s.uuid FROM primary_storages s ORDER BY s.uuid LIMIT 1)), format,
                CASE WHEN $11::text IS NOT NULL THEN path END,
                CASE WHEN $11::text IS NULL THEN 'NotInstantiated' ELSE 'Ready' END,
-               $11, CASE WHEN $11::text IS NOT NULL THEN position - 1 END
+               $11, CASE WHEN $11::text IS NOT NULL THEN position - 1 END,
+               CASE WHEN $11::text IS NOT NULL AND type = 'Data' THEN now() END
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
                     $8::text[], $9::text[], $10::text[])
              WITH ORDINALITY AS n (uuid, name, description, type, size, offering, image, storage, format,
@@ -101,7 +104,7 @@ async def attach(conn: Connection, owned: OwnedVolume, vm_uuid: str, job_uuid: s
         conn,
         """
         UPDATE volumes SET vm_instance_uuid = $2, status = 'Ready', job_uuid = $3, last_op_date = now(),
-               device_id = (
+               last_attach_date = now(), device_id = (
                    SELECT min(n) FROM generate_series(1, (
                        SELECT count(*) + 1 FROM volumes WHERE vm_instance_uuid = $2)) AS n
                    WHERE NOT EXISTS (SELECT FROM volumes o WHERE o.vm_instance_uuid = $2 AND o.device_id = n))
@@ -137,7 +140,10 @@ async def detach(conn: Connection, owned: OwnedVolume, job_uuid: str | None, *, 
         """
         UPDATE volumes SET vm_instance_uuid = NULL, device_id = NULL, job_uuid = $2, last_op_date = now(),
                install_path = CASE WHEN NOT $4 THEN coalesce(install_path, $3) END,
-               status = CASE WHEN $4 THEN 'NotInstantiated' ELSE status END
+               status = CASE WHEN $4 THEN 'NotInstantiated' ELSE status END,
+               last_attach_date = CASE WHEN NOT $4 THEN last_attach_date END,
+               last_detach_date = CASE WHEN $4 THEN last_detach_date ELSE now() END,
+               last_vm_instance_uuid = CASE WHEN $4 THEN last_vm_instance_uuid ELSE vm_instance_uuid END
         WHERE uuid = $1 RETURNING *
         """,
         owned.volume.uuid,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 
 @inventory(
@@ -27,5 +28,6 @@ class Zone(Inventory):
     description: str | None
     state: Literal["Enabled", "Disabled"]
     type: str
+    is_default: Annotated[bool, Doc("whether clients should offer it first")]
     create_date: datetime
     last_op_date: datetime

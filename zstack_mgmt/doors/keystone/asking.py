@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 
 from zstack_mgmt.auth.sessions import token_hash
+from zstack_mgmt.auth.standing import SessionCaller, caller_of
 from zstack_mgmt.config import UTC_ZONE
 from zstack_mgmt.core.callers import ANONYMOUS
 from zstack_mgmt.core.errors import BadRequest, InvalidSession, ResourceNotFound, TooBusy
@@ -26,7 +27,6 @@ from zstack_mgmt.doors.wire import origin_of
 from zstack_mgmt.engine.submission import Options, check_job_uuid
 from zstack_mgmt.identity.roles.model import Authority
 from zstack_mgmt.identity.tokens.model import Token
-from zstack_mgmt.identity.tokens.store import read_token
 from zstack_mgmt.service.invoke import Accepted, invoke
 from zstack_mgmt.service.parts import Service
 from zstack_mgmt.webhooks.egress import check_url
@@ -49,6 +49,8 @@ class Ask:
     body: dict[str, Any]
     bearer: Token | None = None
     secret: str = field(default="", repr=False)  # the bearer's token
+    subject: Token | None = None  # what the bearer asks about; whether it may see it is not decided yet
+    subject_secret: str = field(default="", repr=False)  # empty too for what can be no token
 
     @property
     def base(self) -> str:
@@ -105,18 +107,29 @@ class Ask:
                 raise BadRequest(f"{name}: {at[:40]!r} is not a time") from None
         return found
 
-    async def read_bearer(self) -> None:
-        """Find the token that the request comes with, if it is alive."""
+    async def read_tokens(self) -> None:
+        """Find the token that the request comes with, and the one that it is about, if they are alive."""
         self.secret = self.request.headers.get("X-Auth-Token", "").strip()
         if not self.secret:
             scheme, _, token = self.request.headers.get("Authorization", "").strip().partition(" ")
             self.secret = token.strip() if scheme.lower() == "oauth" else ""
+        subject = self.request.headers.get("X-Subject-Token", "").strip()
+        self.subject_secret = subject if len(subject) <= 64 and subject.isascii() else ""
         if 0 < len(self.secret) <= 64:
-            async with self.connection() as conn:
-                self.bearer = await read_token(conn, self.hashed(self.secret))
+            hashed = self.hashed(self.secret)
+            about = self.hashed(self.subject_secret) if self.subject_secret else hashed
+            found = await self.service.tokens.find(BORROWER.get(), {hashed, about})
+            self.bearer = found.get(hashed)
+            self.subject = found.get(about) if self.subject_secret else None
         if self.bearer is not None:
             self.request[TRACE].account_uuid = self.bearer.account_uuid
             BORROWER.set(self.bearer.account_uuid)
+
+    async def caller(self) -> SessionCaller:
+        """The bearer with the policies that it has now."""
+        bearer = self.token
+        async with self.connection() as conn:
+            return await caller_of(conn, bearer.account_uuid, bearer.user_uuid, bearer.is_admin)
 
     async def call(self, name: str, parameters: dict[str, Any], *, public: bool = False) -> Any:
         """Call a declared API that answers at once."""
@@ -125,7 +138,7 @@ class Ask:
         outcome = await invoke(
             self.service,
             UNROUTED[name],
-            ANONYMOUS if public else self.token.caller,
+            ANONYMOUS if public else await self.caller(),
             parameters,
             request_id=trace.request_id,
             remote=trace.remote,
@@ -137,12 +150,13 @@ class Ask:
         trace, headers = self.request[TRACE], self.request.headers
         trace.api = api
         hook = headers.get("X-Web-Hook")
-        place = self.authority.place
+        place, credential = self.authority.place, self.token.credential
+        bound = {} if credential is None else {"credentialUuid": credential.uuid}
         outcome = await invoke(
             self.service,
             UNROUTED[api],
-            self.token.caller,
-            {**parameters, "scopeKind": place.kind, "scopeUuid": place.uuid},
+            await self.caller(),
+            {**parameters, **bound, "scopeKind": place.kind, "scopeUuid": place.uuid},
             Options(
                 job_uuid=headers.get("X-Job-UUID"),
                 web_hook=None if hook is None else str(check_url(hook, self.service.settings)),
@@ -178,39 +192,52 @@ class Ask:
         return f"{digest[:12]}4{digest[13:16]}a{digest[17:32]}"
 
     def page(self) -> tuple[str, int]:
-        """The marker and the limit, which is MAX_LIMIT without one. Raises BadRequest."""
-        text = self.text("limit")
-        if text is None or text == "0":
-            return self.text("marker") or "", MAX_LIMIT
-        if not text.isascii() or not text.isdigit() or len(text) > 9:
-            raise BadRequest("limit must be a whole number, not less than 0")
-        return self.text("marker") or "", min(int(text), MAX_LIMIT)
+        """Where a list is read from, and how many rows of it: the marker's, the page's and one more.
+
+        Without a limit a page has MAX_LIMIT rows. Raises BadRequest.
+        """
+        marker, text = self.text("marker") or "", self.text("limit")
+        limit = MAX_LIMIT
+        if text is not None and text != "0":
+            if not text.isascii() or not text.isdigit() or len(text) > 9:
+                raise BadRequest("limit must be a whole number, not less than 0")
+            limit = min(int(text), MAX_LIMIT)
+        return marker, limit + 1 + bool(marker)
 
     def listed(
-        self,
-        plural: str,
-        rows: Sequence[Any],
-        limit: int = MAX_LIMIT,
-        marker_of: Callable[[Any], str] = itemgetter("id"),
+        self, plural: str, rows: Sequence[Any], id_of: Callable[[Any], str] = itemgetter("id")
     ) -> web.Response:
-        """A list, or one page of it when there are more rows than the limit: the next follows the last."""
-        cut = len(rows) > limit
-        shown = list(rows[:limit])
-        path = self.request.rel_url.raw_path
-        origin = self.base.removesuffix("/v3")
-        next_link = None
-        if cut:
-            query = [pair for pair in self.query if pair[0] != "marker"] + [("marker", marker_of(shown[-1]))]
-            next_link = f"{origin}{path}?{urlencode(query)}"
-        this = f"{origin}{self.request.rel_url.raw_path_qs}"
-        body = {plural: shown, "links": {"next": next_link, "self": this, "previous": None}}
-        return json_reply(body | ({"truncated": True} if cut else {}))
+        """A page of a list of which rows were read as `page` says.
+
+        Raises ResourceNotFound for a marker that is not in the list: what the token may not see is not.
+        """
+        marker, count = self.page()
+        if marker and (not rows or id_of(rows[0]) != marker):
+            raise ResourceNotFound(f"marker: the list has no {marker[:64]}")
+        limit = count - 1 - bool(marker)
+        rows = rows[bool(marker) :]
+        return self._list(plural, rows[:limit], id_of(rows[limit - 1]) if len(rows) > limit else None)
 
     def listed_from(self, plural: str, everything: Iterable[Any]) -> web.Response:
         """The page of a list that is known as a whole."""
-        after, limit = self.page()
-        rows = sorted((one for one in everything if one["id"] > after), key=itemgetter("id"))
-        return self.listed(plural, rows, limit)
+        marker, count = self.page()
+        rows = sorted((one for one in everything if one["id"] >= marker), key=itemgetter("id"))
+        return self.listed(plural, rows[:count])
+
+    def listed_whole(self, plural: str, rows: Sequence[Any]) -> web.Response:
+        """A list that has no pages."""
+        return self._list(plural, rows, None)
+
+    def _list(self, plural: str, rows: Sequence[Any], last: str | None) -> web.Response:
+        """The list; with the id of its last row when there are more, and `links.next` leads to those."""
+        origin = self.base.removesuffix("/v3")
+        next_link = None
+        if last is not None:
+            query = [pair for pair in self.query if pair[0] != "marker"] + [("marker", last)]
+            next_link = f"{origin}{self.request.rel_url.raw_path}?{urlencode(query)}"
+        this = f"{origin}{self.request.rel_url.raw_path_qs}"
+        body = {plural: list(rows), "links": {"next": next_link, "self": this, "previous": None}}
+        return json_reply(body | ({"truncated": True} if last is not None else {}))
 
     def object(self, name: str) -> dict[str, Any]:
         """The object under this key of the body. Raises BadRequest."""

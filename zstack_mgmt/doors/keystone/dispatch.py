@@ -10,6 +10,7 @@ from aiohttp import web
 from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.doors.bodies import check_text, read_body
 from zstack_mgmt.doors.keystone import (
+    application_credentials,
     discovery,
     domains,
     groups,
@@ -17,7 +18,9 @@ from zstack_mgmt.doors.keystone import (
     limits,
     projects,
     quotas,
+    regions,
     roles,
+    services,
     tags,
     tokens,
     users,
@@ -48,6 +51,10 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "users/{}/password", users.change_password),
     ("GET", "users/{}/projects", users.list_user_projects),
     ("GET", "users/{}/groups", users.list_user_groups),
+    ("GET", "users/{}/application_credentials", application_credentials.list_credentials),
+    ("POST", "users/{}/application_credentials", application_credentials.create_credential),
+    ("GET", "users/{}/application_credentials/{}", application_credentials.show_credential),
+    ("DELETE", "users/{}/application_credentials/{}", application_credentials.delete_credential),
     ("GET", "groups", groups.list_groups),
     ("POST", "groups", groups.create_group),
     ("GET", "groups/{}", groups.show_group),
@@ -120,24 +127,38 @@ ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", "registered_limits/{}", limits.show_registered_limit),
     ("PATCH", "registered_limits/{}", limits.update_registered_limit),
     ("DELETE", "registered_limits/{}", limits.delete_registered_limit),
-    ("GET", "services", discovery.list_services),
-    ("GET", "services/{}", discovery.show_service),
-    ("GET", "endpoints", discovery.list_endpoints),
-    ("GET", "endpoints/{}", discovery.show_endpoint),
-    ("GET", "regions", discovery.list_regions),
-    ("GET", "regions/{}", discovery.show_region),
+    ("GET", "services", services.list_services),
+    ("POST", "services", services.create_service),
+    ("GET", "services/{}", services.show_service),
+    ("PATCH", "services/{}", services.update_service),
+    ("DELETE", "services/{}", services.delete_service),
+    ("GET", "endpoints", services.list_endpoints),
+    ("POST", "endpoints", services.create_endpoint),
+    ("GET", "endpoints/{}", services.show_endpoint),
+    ("PATCH", "endpoints/{}", services.update_endpoint),
+    ("DELETE", "endpoints/{}", services.delete_endpoint),
+    ("GET", "regions", regions.list_regions),
+    ("POST", "regions", regions.create_region),
+    ("GET", "regions/{}", regions.show_region),
+    ("PUT", "regions/{}", regions.create_region_of_id),
+    ("PATCH", "regions/{}", regions.update_region),
+    ("DELETE", "regions/{}", regions.delete_region),
 ]
 _PUBLIC = frozenset({discovery.show_version, tokens.issue, users.change_password})
-_BY_SHAPE: dict[tuple[str, ...], dict[str, Handler]] = {}
+_Shapes = dict[tuple[str, ...], dict[str, Handler]]
+_BY_START: dict[
+    tuple[int, str], _Shapes
+] = {}  # by the number of segments, and the first, which is no variable
 for _method, _path, _handler in ROUTES:
-    _BY_SHAPE.setdefault(tuple(filter(None, _path.split("/"))), {})[_method] = _handler
+    _shape = tuple(_path.split("/"))
+    _BY_START.setdefault((len(_shape), _shape[0]), {}).setdefault(_shape, {})[_method] = _handler
 
 
 def _find(segments: Sequence[str]) -> tuple[dict[str, Handler], tuple[str, ...]] | None:
     """The handlers of the path by method, and the values of its variables."""
-    for shape, handlers in _BY_SHAPE.items():
-        pairs = list(zip(shape, segments, strict=False))
-        if len(shape) == len(segments) and all(part in ("{}", segment) for part, segment in pairs):
+    for shape, handlers in _BY_START.get((len(segments), segments[0]), {}).items():
+        pairs = list(zip(shape, segments, strict=True))
+        if all(part in ("{}", segment) for part, segment in pairs):
             return handlers, tuple(segment for part, segment in pairs if part == "{}")
     return None
 
@@ -149,7 +170,7 @@ async def dispatch(request: web.Request) -> web.Response:
     query = parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
     for piece in (path, *(part for pair in query for part in pair)):
         check_text(piece)
-    found = _find([segment for segment in path.removeprefix("/v3").split("/") if segment])
+    found = _find([segment for segment in path.removeprefix("/v3").split("/") if segment] or [""])
     if found is None:
         raise UnknownPath(f"no API has the path {path[:200]}")
     handlers, ids = found
@@ -159,7 +180,7 @@ async def dispatch(request: web.Request) -> web.Response:
         raise MethodNotAllowed(f"the path takes {allow}", allow)
     request[TRACE].remote = client_address(request.app[SETTINGS], request)
     ask = Ask(request, request.app[SERVICE], ids, query, {})
-    await ask.read_bearer()
+    await ask.read_tokens()
     if handler not in _PUBLIC:
         _ = ask.token
     if request.method in ("POST", "PUT", "PATCH") and request.body_exists:

@@ -16,7 +16,7 @@ from zstack_mgmt.identity.domains import store
 
 async def list_domains(ask: Ask, *, as_projects: bool = False) -> web.Response:
     readable = ask.authority.readable
-    after, limit = ask.page()
+    marker, count = ask.page()
     name = ask.text("name")
     async with ask.connection() as conn:
         rows = await store.list_domains(
@@ -24,13 +24,13 @@ async def list_domains(ask: Ask, *, as_projects: bool = False) -> web.Response:
             uuids=None if readable is None else [readable],
             name=None if name is None else shapes.account_name_of(name),
             enabled=ask.flag("enabled"),
-            after=shapes.account_of(after),
-            limit=limit + 1,
+            since=shapes.account_of(marker),
+            limit=count,
         )
     shape = shapes.domain_as_project if as_projects else shapes.domain
     shown = [shape(row, ask.base) for row in rows]
     named = [one for one in shown if name in (None, one["name"])]
-    return ask.listed("projects" if as_projects else "domains", named, limit)
+    return ask.listed("projects" if as_projects else "domains", named)
 
 
 async def show_domain(ask: Ask) -> web.Response:

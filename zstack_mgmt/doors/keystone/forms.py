@@ -21,10 +21,12 @@ from pydantic import (
 from zstack_mgmt.auth.passwords import digest
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.errors import BadRequest
+from zstack_mgmt.doc import Bound, Doc
 from zstack_mgmt.identity.extras import excess_of
 from zstack_mgmt.identity.projects.model import MAX_PROJECT_TAGS
 
 MAX_PASSWORD = 255
+MAX_ROLES: Annotated[int, Doc("roles that an application credential is made with"), Bound("BadRequest")] = 100
 _FLAGS = (
     "ignore_change_password_upon_first_use",
     "ignore_password_expiry",
@@ -46,6 +48,8 @@ ShortName = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64),
 LongName = Annotated[StrictStr, StringConstraints(min_length=1, max_length=255), BeforeValidator(_not_blank)]
 Text = Annotated[StrictStr, StringConstraints(max_length=2048)]
 Id = Annotated[StrictStr, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
+Url = Annotated[StrictStr, StringConstraints(max_length=2048, pattern=r"^[a-z][a-z0-9+.-]*://\S+$")]
+RegionId = Annotated[StrictStr, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 Limit = Annotated[StrictInt, Field(ge=-1, le=2**31 - 1)]  # -1: any number
 Tag = Annotated[StrictStr, StringConstraints(min_length=1, max_length=255, pattern=r"^[^,/]+$")]
 
@@ -140,6 +144,48 @@ class GroupForm(Form):
     name: ShortName | None = None
     domain_id: Id | None = None
     description: Text | None = None
+
+
+class RoleReference(BaseModel):
+    """A role by its id or its name."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: Id | None = None
+    name: LongName | None = None
+
+
+class ApplicationCredentialForm(StrictForm):
+    name: LongName | None = None
+    description: Text | None = None
+    secret: Annotated[StrictStr, StringConstraints(min_length=1, max_length=MAX_PASSWORD)] | None = None
+    expires_at: Text | None = None
+    roles: Annotated[list[RoleReference], Field(max_length=MAX_ROLES)] | None = None
+    unrestricted: StrictBool | None = None
+    access_rules: list[Any] | None = None
+    project_id: Id | None = None
+
+
+class ServiceForm(Form):
+    type: LongName | None = None
+    name: Annotated[StrictStr, StringConstraints(max_length=255)] | None = None
+    description: Text | None = None
+    enabled: StrictBool | None = None
+
+
+class EndpointForm(Form):
+    service_id: Id | None = None
+    interface: Literal["public", "internal", "admin"] | None = None
+    url: Url | None = None
+    region: RegionId | None = None
+    region_id: RegionId | None = None
+    enabled: StrictBool | None = None
+
+
+class RegionForm(Form):
+    id: RegionId | None = None
+    description: Text | None = None
+    parent_region_id: RegionId | None = None
 
 
 class RegisteredLimitForm(StrictForm):

@@ -19,16 +19,16 @@ async def list_groups(ask: Ask) -> web.Response:
     account_uuid = shapes.account_of(wanted) if wanted is not None else readable
     if readable not in (None, account_uuid):
         return ask.listed("groups", [])
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
         rows = await store.list_groups(
             conn,
             account_uuid=account_uuid,
             name=ask.text("name"),
-            after=after,
-            limit=limit + 1,
+            since=marker,
+            limit=count,
         )
-    return ask.listed("groups", [shapes.group(row, ask.base) for row in rows], limit)
+    return ask.listed("groups", [shapes.group(row, ask.base) for row in rows])
 
 
 async def _visible(ask: Ask, uuid: str) -> Any:

@@ -10,7 +10,6 @@ from zstack_mgmt.core.errors import BadRequest, ResourceNotFound
 from zstack_mgmt.core.registry import MAX_ITEMS
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask, known_id
-from zstack_mgmt.doors.keystone.catalog import SERVICE_ID
 from zstack_mgmt.doors.keystone.forms import (
     LimitChangeForm,
     LimitForm,
@@ -18,6 +17,7 @@ from zstack_mgmt.doors.keystone.forms import (
     read,
 )
 from zstack_mgmt.doors.keystone.replies import json_reply
+from zstack_mgmt.identity.catalog.store import missing_place
 from zstack_mgmt.identity.domains.store import find_domain
 from zstack_mgmt.identity.limits import store
 from zstack_mgmt.identity.projects.store import find_project
@@ -36,11 +36,11 @@ async def show_model(ask: Ask) -> web.Response:
 
 async def list_registered_limits(ask: Ask) -> web.Response:
     _ = ask.token
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
-        rows = await store.list_registered(conn, _filters(ask), after, limit + 1)
+        rows = await store.list_registered(conn, _filters(ask), marker, count)
     shown = [shapes.registered_limit(row, ask.base) for row in rows]
-    return ask.listed("registered_limits", shown, limit)
+    return ask.listed("registered_limits", shown)
 
 
 async def show_registered_limit(ask: Ask) -> web.Response:
@@ -53,7 +53,7 @@ async def create_registered_limits(ask: Ask) -> web.Response:
     needed = ("service_id", "resource_name", "default_limit")
     forms = [read(RegisteredLimitForm, one, required=needed) for one in _objects(ask, "registered_limits")]
     for form in forms:
-        _check_places(ask, form.service_id, form.region_id)
+        await _check_places(ask, form.service_id, form.region_id)
     made: list[dict[str, Any]] = [
         {"region_id": None, "description": None, **form.given(), "uuid": ask.new_id(number)}
         for number, form in enumerate(forms)
@@ -70,7 +70,7 @@ async def update_registered_limit(ask: Ask) -> web.Response:
     changes = form.given()
     if any(changes.get(name, "") is None for name in ("service_id", "resource_name", "default_limit")):
         raise BadRequest("service_id, resource_name and default_limit must not be null")
-    _check_places(ask, form.service_id, form.region_id)
+    await _check_places(ask, form.service_id, form.region_id)
     await ask.change("UpdateRegisteredLimit", uuid=uuid, changes=changes)
     return json_reply({"registered_limit": await _registered(ask, uuid)})
 
@@ -84,10 +84,10 @@ async def delete_registered_limit(ask: Ask) -> web.Response:
 async def list_limits(ask: Ask) -> web.Response:
     """All limits, those of the domain and its projects, or those of the project: as far as the token sees."""
     filters = _filters(ask, *_seen(ask))
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
-        rows = await store.list_limits(conn, filters, after, limit + 1)
-    return ask.listed("limits", [shapes.limit(row, ask.base) for row in rows], limit)
+        rows = await store.list_limits(conn, filters, marker, count)
+    return ask.listed("limits", [shapes.limit(row, ask.base) for row in rows])
 
 
 async def show_limit(ask: Ask) -> web.Response:
@@ -100,7 +100,7 @@ async def create_limits(ask: Ask) -> web.Response:
     made: list[dict[str, Any]] = []
     accounts: set[str] = set()
     for number, form in enumerate(forms):
-        _check_places(ask, form.service_id, form.region_id)
+        await _check_places(ask, form.service_id, form.region_id)
         project_uuid, domain_uuid, account_uuid = await _whose(ask, form)
         accounts.add(account_uuid)
         made.append(
@@ -190,11 +190,10 @@ def _objects(ask: Ask, name: str) -> list[Any]:
     return values  # pyright: ignore[reportUnknownVariableType]
 
 
-def _check_places(ask: Ask, service_id: str | None, region_id: str | None) -> None:
-    if service_id not in (None, SERVICE_ID):
-        raise BadRequest(f"service_id: no service has the id {service_id}")
-    if region_id not in (None, ask.service.settings.region):
-        raise BadRequest("region_id: there is no such region")
+async def _check_places(ask: Ask, service_id: str | None, region_id: str | None) -> None:
+    async with ask.connection() as conn:
+        if missing := await missing_place(conn, service_id, region_id, ask.service.settings.region):
+            raise BadRequest(missing)
 
 
 async def _whose(ask: Ask, form: LimitForm) -> tuple[str | None, str | None, str]:

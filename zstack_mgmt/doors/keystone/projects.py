@@ -17,7 +17,7 @@ from zstack_mgmt.identity.projects import store
 
 async def list_projects(ask: Ask) -> web.Response:
     readable = ask.authority.readable
-    after, limit = ask.page()
+    marker, count = ask.page()
     if ask.flag("is_domain"):
         return await domains.list_domains(ask, as_projects=True)
     wanted, parent = ask.text("domain_id"), ask.text("parent_id")
@@ -31,10 +31,10 @@ async def list_projects(ask: Ask) -> web.Response:
             name=ask.text("name"),
             enabled=ask.flag("enabled"),
             parent_uuid=None if parent is None else shapes.account_of(parent),
-            after=after,
-            limit=limit + 1,
+            since=marker,
+            limit=count,
         )
-    return ask.listed("projects", [shapes.project(row, ask.base) for row in rows], limit)
+    return ask.listed("projects", [shapes.project(row, ask.base) for row in rows])
 
 
 async def find_visible(ask: Ask, uuid: str) -> Any:

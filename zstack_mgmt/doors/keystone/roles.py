@@ -23,10 +23,10 @@ async def list_roles(ask: Ask) -> web.Response:
     _ = ask.authority.readable
     if ask.text("domain_id") not in (None, "", "null", "None"):
         return ask.listed("roles", [])  # there are no roles of one domain
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
-        rows = await store.list_roles(conn, ask.text("name"), after, limit + 1)
-    return ask.listed("roles", [shapes.role(row, ask.base) for row in rows], limit)
+        rows = await store.list_roles(conn, ask.text("name"), marker, count)
+    return ask.listed("roles", [shapes.role(row, ask.base) for row in rows])
 
 
 async def show_role(ask: Ask) -> web.Response:
@@ -50,7 +50,11 @@ async def create_role(ask: Ask) -> web.Response:
         raise BadRequest("domain_id: roles of one domain are not supported")
     uuid = ask.new_id()
     await ask.change(
-        "CreateRole", resourceUuid=uuid, name=form.name, description=form.description, extra=form.extras
+        "CreateKeystoneRole",
+        resourceUuid=uuid,
+        name=form.name,
+        description=form.description,
+        extra=form.extras,
     )
     return json_reply({"role": shapes.role(await role_of(ask, uuid), ask.base)}, 201)
 
@@ -63,13 +67,13 @@ async def update_role(ask: Ask) -> web.Response:
     if changes.get("name", "") is None:
         raise BadRequest("name must not be null")
     form.check_extras((await role_of(ask, uuid))["extra"])
-    await ask.change("UpdateRole", uuid=uuid, changes={**changes, "extra": form.extras})
+    await ask.change("UpdateKeystoneRole", uuid=uuid, changes={**changes, "extra": form.extras})
     return json_reply({"role": shapes.role(await role_of(ask, uuid), ask.base)})
 
 
 async def delete_role(ask: Ask) -> web.Response:
     ask.authority.require_platform_admin()
-    await ask.change("DeleteRole", uuid=known_id(ask.ids[0], "role"))
+    await ask.change("DeleteKeystoneRole", uuid=known_id(ask.ids[0], "role"))
     return web.Response(status=204)
 
 
@@ -146,7 +150,7 @@ async def list_assignments(ask: Ask) -> web.Response:
         ask.text("scope.project.id"),
         None if domain is None else shapes.account_of(domain),
     )
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
         rows = await store.list_assignments(
             conn,
@@ -154,17 +158,17 @@ async def list_assignments(ask: Ask) -> web.Response:
             effective=effective,
             system=ask.has("scope.system"),
             within=readable,
-            after=_place_of(after),
-            limit=limit + 1,
+            since=_place_of(marker),
+            limit=count,
         )
-    marker = ".".join(rows[limit - 1]["place"]) if len(rows) > limit else ""
     shown = [shapes.assignment(row, ask.base, with_names=with_names) for row in rows]
-    return ask.listed("role_assignments", shown, limit, lambda _: marker)
+    markers = {id(one): ".".join(row["place"]) for one, row in zip(shown, rows, strict=True)}
+    return ask.listed("role_assignments", shown, lambda one: markers[id(one)])
 
 
 def _place_of(marker: str) -> list[str] | None:
     """Where the list goes on: an assignment has no id, so that a marker names all its parts."""
     parts = marker.split(".")
     if marker and len(parts) != _PARTS:
-        raise BadRequest("marker: follow links.next")
+        raise ResourceNotFound(f"marker: the list has no {marker[:64]}; follow links.next")
     return parts if marker else None

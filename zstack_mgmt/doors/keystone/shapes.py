@@ -38,7 +38,7 @@ def account_name_of(domain_name: str) -> str:
 
 def time_of(value: datetime | None) -> str | None:
     """The time in Keystone's form."""
-    return None if value is None else value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if value is None else f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def domain_ref(uuid: str, name: str) -> dict[str, Any]:
@@ -150,6 +150,23 @@ def changed_user(row: Row, base: str) -> dict[str, Any]:
     return {**dict.fromkeys(_MAY_LACK), **shown, "extra": extra}
 
 
+def application_credential(row: Row, base: str) -> dict[str, Any]:
+    """An application credential, without its secret."""
+    expires_at: datetime | None = row["expires_at"]
+    path = f"users/{row['login_uuid']}/application_credentials"
+    return {
+        "id": row["uuid"],
+        "name": row["name"],
+        "description": row["description"],
+        "project_id": row["project_uuid"],
+        "roles": [{**role, "domain_id": None} for role in orjson.loads(row["roles"])],
+        # Keystone has no zone letter here, and clients compare the text with what they have sent.
+        "expires_at": None if expires_at is None else expires_at.strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "unrestricted": row["unrestricted"],
+        "links": _self(base, path, row["uuid"]),
+    }
+
+
 def registered_limit(row: Row, base: str) -> dict[str, Any]:
     """A registered limit."""
     return {
@@ -210,7 +227,7 @@ def assignment(row: Row, base: str, *, with_names: bool) -> dict[str, Any]:
 
 def token(found: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
     """The body of a token; one without a scope has neither roles nor catalog."""
-    place = found.authority.place
+    place, credential = found.authority.place, found.credential
     body: dict[str, Any] = {
         "methods": list(found.methods),
         "user": {
@@ -223,6 +240,12 @@ def token(found: Token, catalog: list[dict[str, Any]] | None) -> dict[str, Any]:
         "issued_at": time_of(found.issued_at),
         "expires_at": time_of(found.expires_at),
     }
+    if credential is not None:
+        body["application_credential"] = {
+            "id": credential.uuid,
+            "name": credential.name,
+            "restricted": not credential.unrestricted,
+        }
     if place.kind == "unscoped":
         return body
     body["roles"] = [{"id": uuid, "name": name} for uuid, name in found.authority.roles]

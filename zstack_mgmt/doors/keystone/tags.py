@@ -26,7 +26,7 @@ async def _set(ask: Ask, tags: Any) -> None:
 
 
 async def list_tags(ask: Ask) -> web.Response:
-    return ask.listed("tags", await _tags(ask))
+    return ask.listed_whole("tags", await _tags(ask))
 
 
 async def check_tag(ask: Ask) -> web.Response:

@@ -10,29 +10,27 @@ from zstack_mgmt.auth.passwords import digest
 from zstack_mgmt.core.errors import AuthenticationFailed, BadRequest, ResourceNotFound
 from zstack_mgmt.doors.keystone import shapes
 from zstack_mgmt.doors.keystone.asking import Ask
-from zstack_mgmt.doors.keystone.catalog import catalog
+from zstack_mgmt.doors.keystone.discovery import catalog_of
 from zstack_mgmt.doors.keystone.forms import MAX_PASSWORD
 from zstack_mgmt.doors.keystone.replies import json_reply
 from zstack_mgmt.identity.domains.store import list_domains
 from zstack_mgmt.identity.projects.store import list_projects
 from zstack_mgmt.identity.roles.store import domains_of, has_system_role, projects_of
 from zstack_mgmt.identity.tokens.model import Issued, Token
-from zstack_mgmt.identity.tokens.store import subject_of_token
 
 
 async def issue(ask: Ask) -> web.Response:
     """`POST /v3/auth/tokens`."""
     issued: Issued = await ask.call("IssueToken", _login(ask.object("auth")), public=True)
-    return _reply(ask, issued.token, issued.secret, 201)
+    return await _reply(ask, issued.token, issued.secret, 201)
 
 
 async def validate(ask: Ask) -> web.Response:
     """`GET` and `HEAD`: the token of X-Subject-Token, as its bearer or an administrator may see it."""
     bearer, secret = ask.token, _subject(ask)
     if secret == ask.secret:
-        return _reply(ask, bearer, secret)
-    async with ask.connection() as conn:
-        return _reply(ask, await subject_of_token(conn, bearer, ask.hashed(secret)), secret)
+        return await _reply(ask, bearer, secret)
+    return await _reply(ask, bearer.shown(ask.subject), secret)
 
 
 async def revoke(ask: Ask) -> web.Response:
@@ -44,40 +42,40 @@ async def revoke(ask: Ask) -> web.Response:
 
 async def list_auth_projects(ask: Ask) -> web.Response:
     """Where the bearer has a role."""
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
         uuids = await projects_of(conn, ask.token.user_uuid)
-        rows = await list_projects(conn, uuids=uuids, enabled=True, after=after, limit=limit + 1)
-    return ask.listed("projects", [shapes.project(row, ask.base) for row in rows], limit)
+        rows = await list_projects(conn, uuids=uuids, enabled=True, since=marker, limit=count)
+    return ask.listed("projects", [shapes.project(row, ask.base) for row in rows])
 
 
 async def list_auth_domains(ask: Ask) -> web.Response:
     """The domains where the bearer has a role."""
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
         uuids = await domains_of(conn, ask.token.user_uuid)
         rows = await list_domains(
-            conn, uuids=uuids, enabled=True, after=shapes.account_of(after), limit=limit + 1
+            conn, uuids=uuids, enabled=True, since=shapes.account_of(marker), limit=count
         )
-    return ask.listed("domains", [shapes.domain(row, ask.base) for row in rows], limit)
+    return ask.listed("domains", [shapes.domain(row, ask.base) for row in rows])
 
 
 async def list_auth_system(ask: Ask) -> web.Response:
     """Whether the bearer may scope to the system."""
     async with ask.connection() as conn:
         allowed = await has_system_role(conn, ask.token.user_uuid)
-    return ask.listed("system", [{"all": True}] if allowed else [])
+    return ask.listed_whole("system", [{"all": True}] if allowed else [])
 
 
 def _subject(ask: Ask) -> str:
-    secret = ask.request.headers.get("X-Subject-Token", "").strip()
-    if not 0 < len(secret) <= 64 or not secret.isascii():
+    if not ask.subject_secret:
         raise ResourceNotFound("no such token")
-    return secret
+    return ask.subject_secret
 
 
-def _reply(ask: Ask, token: Token, secret: str, status: int = 200) -> web.Response:
-    services = None if ask.has("nocatalog") else catalog(ask.base, ask.service.settings.region)
+async def _reply(ask: Ask, token: Token, secret: str, status: int = 200) -> web.Response:
+    scoped = token.authority.place.kind != "unscoped"
+    services = await catalog_of(ask, token) if scoped and not ask.has("nocatalog") else None
     return json_reply({"token": shapes.token(token, services)}, status, {"X-Subject-Token": secret})
 
 
@@ -85,8 +83,14 @@ def _login(auth: dict[str, Any]) -> dict[str, Any]:
     """The parameters of IssueToken. Raises BadRequest, or AuthenticationFailed for an unknown method."""
     identity = _object(auth, "identity")
     chosen = _methods(identity.get("methods"))
-    if len(chosen) != 1 or not chosen <= {"password", "token"}:
-        raise AuthenticationFailed("identity.methods must name one of the methods password and token")
+    if len(chosen) != 1 or not chosen <= {"password", "token", "application_credential"}:
+        raise AuthenticationFailed(
+            "identity.methods must name one of the methods password, token and application_credential"
+        )
+    if chosen == {"application_credential"}:
+        if auth.get("scope") is not None:
+            raise AuthenticationFailed("an application credential has its scope; leave scope out")
+        return _credential(_object(identity, "application_credential"))
     scope = _scope(auth.get("scope"))
     if chosen == {"token"}:
         return {"method": "token", "token": _text(_object(identity, "token"), "id", 64), **scope}
@@ -97,6 +101,24 @@ def _login(auth: dict[str, Any]) -> dict[str, Any]:
     if len(clear) > MAX_PASSWORD:
         raise AuthenticationFailed("the name or the password is wrong")
     found: dict[str, Any] = {"method": "password", "password": digest(clear), **scope}
+    if user.get("id") is not None:
+        return found | {"userUuid": _text(user, "id", 64)}
+    uuid, name = _domain(user)
+    return found | {"userName": _text(user, "name", 255), "userDomainUuid": uuid, "userDomainName": name}
+
+
+def _credential(given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of IssueToken for an application credential, by its id or by its user and name."""
+    secret = given.get("secret")
+    if not isinstance(secret, str):
+        raise BadRequest("identity.application_credential.secret must be a text")
+    if len(secret) > MAX_PASSWORD:
+        raise AuthenticationFailed("the name or the password is wrong")
+    found: dict[str, Any] = {"method": "application_credential", "password": digest(secret)}
+    if given.get("id") is not None:
+        return found | {"credentialUuid": _text(given, "id", 64)}
+    found["credentialName"] = _text(given, "name", 255)
+    user = _object(given, "user")
     if user.get("id") is not None:
         return found | {"userUuid": _text(user, "id", 64)}
     uuid, name = _domain(user)

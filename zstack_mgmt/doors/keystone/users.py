@@ -41,7 +41,7 @@ async def _list(ask: Ask, group_uuid: str | None) -> web.Response:
     if wanted is not None and not _ID.fullmatch(wanted):
         raise BadRequest("domain_id must be letters, digits and dashes")
     account_uuid = shapes.account_of(wanted) if wanted is not None else readable
-    after, limit = ask.page()
+    marker, count = ask.page()
     like, like_any_case = _patterns(ask)
     filters = Filters(
         account_uuid=account_uuid,
@@ -55,12 +55,9 @@ async def _list(ask: Ask, group_uuid: str | None) -> web.Response:
         expiry=ask.times("password_expires_at"),
     )
     async with ask.connection() as conn:
-        marked = await store.find_login(conn, after) if after else None
-        if after and (marked is None or readable not in (None, marked["account_uuid"])):
-            raise ResourceNotFound(f"no user has the id {after[:64]}")
         allowed = readable in (None, account_uuid)
-        rows = await store.list_logins(conn, filters, after, limit + 1) if allowed else []
-    return ask.listed("users", [shapes.user(_seen(ask, row), ask.base) for row in rows], limit)
+        rows = await store.list_logins(conn, filters, marker, count) if allowed else []
+    return ask.listed("users", [shapes.user(_seen(ask, row), ask.base) for row in rows])
 
 
 def _patterns(ask: Ask) -> tuple[list[str], list[str]]:
@@ -181,21 +178,21 @@ async def change_password(ask: Ask) -> web.Response:
 async def list_user_projects(ask: Ask) -> web.Response:
     """Where the user has a role; of another's projects only those of the domains that the token may read."""
     row = await _visible(ask, ask.ids[0])
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
         rows = await list_projects(
             conn,
             uuids=await projects_of(conn, row["uuid"]),
             account_uuid=None if row["uuid"] == ask.token.user_uuid else ask.authority.readable,
-            after=after,
-            limit=limit + 1,
+            since=marker,
+            limit=count,
         )
-    return ask.listed("projects", [shapes.project(one, ask.base) for one in rows], limit)
+    return ask.listed("projects", [shapes.project(one, ask.base) for one in rows])
 
 
 async def list_user_groups(ask: Ask) -> web.Response:
     row = await _visible(ask, ask.ids[0])
-    after, limit = ask.page()
+    marker, count = ask.page()
     async with ask.connection() as conn:
-        rows = await store.list_groups(conn, member_uuid=row["uuid"], after=after, limit=limit + 1)
-    return ask.listed("groups", [shapes.group(one, ask.base) for one in rows], limit)
+        rows = await store.list_groups(conn, member_uuid=row["uuid"], since=marker, limit=count)
+    return ask.listed("groups", [shapes.group(one, ask.base) for one in rows])

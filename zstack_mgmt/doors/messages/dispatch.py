@@ -84,6 +84,7 @@ async def _call(
     outcome = await invoke(
         service, declared, caller, parameters, options, request_id=trace.request_id, remote=trace.remote
     )
+    trace.ignored = outcome.ignored
     if isinstance(outcome, Accepted):
         trace.job_uuid = outcome.job_uuid
         return _processing(outcome.job_uuid) if outcome.job is None else _job(outcome.job)

@@ -17,10 +17,23 @@ _OPERATORS = {
     "is null": " is null",
     "is not null": " not null",
 }
+_NAMES = frozenset(
+    [
+        "conditions",
+        "limit",
+        "start",
+        "groupBy",
+        "count",
+        "replyWithCount",
+        "fields",
+        "sortBy",
+        "sortDirection",
+    ]
+)
 
 
 def query_pairs(message: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The parameters of a query. Raises BadRequest."""
+    """The parameters of a query, those that nobody knows too. Raises BadRequest."""
     pairs = [("q", _condition(each)) for each in _items(message, "conditions")]
     pairs += [(name, str(message[name])) for name in ("limit", "start", "groupBy") if name in message]
     pairs += [(name, "true") for name in ("count", "replyWithCount") if message.get(name) is True]
@@ -29,7 +42,7 @@ def query_pairs(message: Mapping[str, Any]) -> list[tuple[str, str]]:
     if message.get("sortBy"):
         down = str(message.get("sortDirection", "asc")).lower() == "desc"
         pairs.append(("sort", f"{'-' if down else '+'}{message['sortBy']}"))
-    return pairs
+    return [*pairs, *((name, str(message[name])) for name in message.keys() - _NAMES)]
 
 
 def _items(message: Mapping[str, Any], name: str) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -12,8 +11,10 @@ from itertools import groupby
 
 from aiohttp import web
 
+from zstack_mgmt import __version__
 from zstack_mgmt.doors.rest.replies import JSON
 from zstack_mgmt.reference import openapi, pages
+from zstack_mgmt.reference.errors import errors
 from zstack_mgmt.reference.examples import Step, load_story
 from zstack_mgmt.reference.operations import PREFIX, WHO, Operation, operations
 from zstack_mgmt.reference.schemas import Components, type_text
@@ -43,6 +44,30 @@ _INTRODUCTION = f"""
 async def serve_openapi(_: web.Request) -> web.Response:
     """GET `/openapi.json`: the OpenAPI document, rendered once in the life of the process."""
     return web.Response(body=await asyncio.to_thread(openapi.cached), content_type=JSON)
+
+
+async def serve_start(_: web.Request) -> web.Response:
+    """GET `/zstack/v1`: what is there, for who has found the service and nothing else."""
+    return web.Response(body=await asyncio.to_thread(_start), content_type=JSON)
+
+
+@cache
+def _start() -> bytes:
+    apis: dict[str, list[str]] = {}
+    for operation in operations(Components()):
+        apis.setdefault(operation.feature, []).append(f"{operation.method} {PREFIX}{operation.paths[0]}")
+    body = {
+        "service": "zstack-mgmt",
+        "version": __version__,
+        "login": f"PUT {PREFIX}/accounts/login",
+        "reference": "/docs",
+        "errors": "/docs/errors",
+        "openapi": f"{PREFIX}/openapi.json",
+        "page": "/ui/",
+        "keystone": "/v3",
+        "apis": apis,
+    }
+    return json.dumps(body, indent=2).encode()
 
 
 async def serve_index(_: web.Request) -> web.Response:
@@ -113,11 +138,13 @@ def _codes(names: tuple[str, ...]) -> str:
 def errors_page() -> str:
     """The page of all errors."""
     lines: list[str] = []
-    for code, group in groupby(pages.errors(), key=lambda e: e.code):
-        lines += [f'<h2 id="{code}">{code}</h2>', "<table><tr><th>Class<th>Status<th>Description<th></tr>"]
+    for code, group in groupby(errors(), key=lambda e: e.code):
+        lines += [
+            f'<h2 id="{code}">{code}</h2>',
+            "<table><tr><th>Class<th>Status<th>Description<th>Cause<th>Remedy</tr>",
+        ]
         for error in group:
-            own = inspect.cleandoc(error.__dict__.get("__doc__") or "")
-            cells = (error.__name__, str(error.status), error.description, own)
+            cells = (error.__name__, str(error.status), error.description, error.reason, error.remedy)
             lines.append("<tr>" + "".join(f"<td>{escape(cell)}" for cell in cells) + "</tr>")
         lines.append("</table>")
     return _page("Errors", lines)

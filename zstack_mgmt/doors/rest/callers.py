@@ -1,4 +1,4 @@
-"""Who calls: from the Authorization header to the caller."""
+"""Who calls: from the Authorization header, or the page's cookie, to the caller."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from zstack_mgmt.auth.signatures import Signed
 from zstack_mgmt.core.callers import ANONYMOUS, Caller
 from zstack_mgmt.core.errors import InvalidSession
 from zstack_mgmt.core.registry import Api
+from zstack_mgmt.doors.browser import cookie_token
 from zstack_mgmt.doors.wire import client_address, target_of
 from zstack_mgmt.service.parts import Service
 
 
 async def caller_of(request: web.Request, service: Service, served: Api) -> Caller:
-    """The caller behind the Authorization header; nobody for a public API. Raises InvalidSession."""
+    """The caller behind the Authorization header, or the page's cookie; nobody for a public API.
+
+    Raises InvalidSession.
+    """
     if served.access == "public":
         return ANONYMOUS
     signed = _signed(request)
     if signed is not None:
         return await service.keys.find(signed, client_address(service.settings, request))
-    token = bearer_token(request)
+    token = bearer_token(request) or cookie_token(request, service)
     if not token:
         raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
     return service.sessions.cached(token) or await service.sessions.find(token)
@@ -39,7 +43,7 @@ async def poller_of(request: web.Request, service: Service) -> Caller:
             return await service.keys.find(signed, client_address(service.settings, request), lenient=True)
         except InvalidSession:
             return ANONYMOUS
-    token = bearer_token(request)
+    token = bearer_token(request) or cookie_token(request, service)
     if token in ("", "null", "None"):
         return ANONYMOUS
     return service.sessions.cached(token) or await service.sessions.find(token)

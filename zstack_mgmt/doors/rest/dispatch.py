@@ -13,14 +13,21 @@ from urllib.parse import parse_qsl, unquote
 from aiohttp import web
 
 from zstack_mgmt import db
+from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.core.answer import JsonText
 from zstack_mgmt.core.callers import Caller
 from zstack_mgmt.core.errors import BadRequest, MethodNotAllowed, UnknownPath
 from zstack_mgmt.core.registry import Api
-from zstack_mgmt.core.values import is_job_uuid
+from zstack_mgmt.core.values import is_job_uuid, may_be_uuid
 from zstack_mgmt.doors.bodies import check_text, read_body
 from zstack_mgmt.doors.rest.callers import caller_of, owner_of_path, poller_of
-from zstack_mgmt.doors.rest.parameters import choose_api, from_body, from_query
+from zstack_mgmt.doors.rest.parameters import (
+    beside_wrapper,
+    choose_api,
+    from_body,
+    from_query,
+    lacks_wrapper,
+)
 from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_reply, value_reply
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.rest.streams import STREAMS, send_events, send_text
@@ -46,16 +53,21 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise UnknownPath(f"no API has the path {path[:200]}")
     leaf, variables = found
-    served = leaf.methods.get("GET" if request.method == "HEAD" else request.method)
+    served = leaf.serving(request.method)
     if served is None:
         raise MethodNotAllowed(f"the path takes {leaf.allow}", leaf.allow)
     if served[0][0].name == _POLL:
         return await _poll(request, service, served[0][0], variables[0])
+    if served[0][0].query is not None and variables and not may_be_uuid(variables[-1]):
+        # The path of an API that is not here, such as /v1/vm-instances/cdroms, and no resource that is gone.
+        raise UnknownPath(f"no API has the path {path[:200]}; {variables[-1][:64]!r} is no uuid")
     caller = await caller_of(request, service, served[0][0])
     body = await read_body(request, service.settings)
     declared, names = choose_api(served, body)
     values = dict(zip(names, variables, strict=True))
     caller = await owner_of_path(service, declared, values, caller)
+    if (sentence := lacks_wrapper(declared, body)) and may_call(declared, caller):
+        raise BadRequest(sentence)
     return await _call(request, service, declared, caller, gather(request, declared, body, values))
 
 
@@ -101,6 +113,7 @@ async def _call(
         request_id=trace.request_id,
         remote=trace.remote,
     )
+    trace.ignored += outcome.ignored
     if isinstance(outcome, Accepted):
         trace.job_uuid = outcome.job_uuid
         if outcome.job is None:
@@ -187,7 +200,10 @@ def gather(
     if declared.query is not None:
         return {"parameters": query_string(request), "uuid": next(iter(variables.values()), None)}
     if request.method not in ("GET", "HEAD", "DELETE"):
+        request[TRACE].ignored = beside_wrapper(declared, body)
         return from_body(declared, body) | variables
+    if "params" in body and len(body) > 1:
+        request[TRACE].ignored = tuple(sorted(body.keys() - {"params"}))
     values = from_query(declared, query_string(request), body) | variables
     if declared.answer == "events" and (last := request.headers.get("Last-Event-ID", "")).isdigit():
         values["lastEventId"] = last

@@ -21,8 +21,9 @@ def choose_api(
     for declared, names in served:
         if declared.body_key in body:
             return declared, names
-    actions = ", ".join(sorted(declared.body_key for declared, _ in served))
-    raise BadRequest(f"the body must name one of the actions {actions}")
+    shapes = sorted(shape(declared) for declared, _ in served)
+    one_of = "" if len(shapes) == 1 else "one of the actions "
+    raise BadRequest(f"the body lacks the object of its action: send {one_of}{', '.join(shapes)}")
 
 
 def _names_action(declared: Api, body: Mapping[str, Any]) -> bool:
@@ -34,13 +35,53 @@ def _names_action(declared: Api, body: Mapping[str, Any]) -> bool:
     )
 
 
+def shape(declared: Api) -> str:
+    """The body of a POST or PUT with the parameters that it must have, as an error shows it.
+
+    The dots stand for values, and at the end for whatever may be added.
+    """
+    needed = [f'"{wire_name(name)}": ...' for name in _needed(declared)]
+    return f'{{"{declared.body_key}": {{{", ".join(needed) or "..."}}}}}'
+
+
+def _needed(declared: Api) -> list[str]:
+    fields = declared.request.model_fields.items()
+    return [name for name, info in fields if info.is_required() and wire_name(name) not in declared.in_path]
+
+
+def lacks_wrapper(declared: Api, body: Mapping[str, Any]) -> str:
+    """The sentence for a body whose parameters are in no object of their own; empty: nothing is amiss."""
+    if declared.method not in ("POST", "PUT") or declared.bare or _wrapper(declared, body) is not None:
+        return ""
+    beside = sorted(body.keys() - {declared.body_key, *_TAGS})
+    if not beside and not _needed(declared):
+        return ""
+    said = "" if not beside else f", and what is beside it ({', '.join(beside)[:200]}) is not read"
+    return f"the body lacks the object {declared.body_key!r}{said}: send {shape(declared)}"
+
+
+def beside_wrapper(declared: Api, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is in the body of a POST or PUT beside the object of its parameters, where nothing looks at it."""
+    wrapper = _wrapper(declared, body)
+    if len(body) < 2 and wrapper is not None:
+        return ()
+    return () if wrapper is None and declared.bare else tuple(sorted(body.keys() - {wrapper, *_TAGS}))
+
+
+def _wrapper(declared: Api, body: Mapping[str, Any]) -> str | None:
+    """The key of the object that holds the parameters."""
+    names = [declared.body_key]
+    names += ["params"] if declared.method == "PUT" else []
+    names += [""] if declared.bare else []
+    return next((name for name in names if body.get(name) is not None), None)
+
+
 def from_body(declared: Api, body: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters in the body of a POST or PUT, with the tags beside them."""
-    wrapped = body.get(declared.body_key)
-    if wrapped is None and declared.method == "PUT":
-        wrapped = body.get("params")
-    if wrapped is None and declared.bare:
-        wrapped = body.get("", {k: v for k, v in body.items() if k not in _TAGS})
+    wrapper = _wrapper(declared, body)
+    wrapped = None if wrapper is None else body[wrapper]
+    if wrapper is None and declared.bare:
+        wrapped = {k: v for k, v in body.items() if k not in _TAGS}
     if wrapped is None:
         wrapped = {}
     if not isinstance(wrapped, dict):

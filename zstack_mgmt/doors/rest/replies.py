@@ -42,8 +42,12 @@ def job_reply(
     if job.state in FINAL:
         headers = {"X-Job-UUID": job.uuid, "X-Job-State": job.state}
         status = 200 if job.state == "succeeded" else 503
-        body = _result(job, with_schema)
-        reply = web.Response(body=body, status=status, content_type=JSON, headers=headers)
+        if status == 503 and _wants_problem(request):
+            error = orjson.loads(job.result or "{}").get("error", {})
+            reply = _problem_reply(error, status, headers, {"instance": f"/zstack/v1/api-jobs/{job.uuid}"})
+        else:
+            body = _result(job, with_schema)
+            reply = web.Response(body=body, status=status, content_type=JSON, headers=headers)
     else:
         reply = accepted_reply(request, settings, job.uuid, job.state, job.age_s)
     if wait_s > 0:
@@ -87,15 +91,20 @@ def unknown_reply(request: web.Request, settings: Settings, uuid: str) -> web.Re
 def error_reply(error: ApiError, request: web.BaseRequest, status: int | None = None) -> web.Response:
     """The error as ZStack's clients expect it, or as RFC 9457 when `Accept` asks for that."""
     code = status or error.status
-    if PROBLEM in request.headers.get("Accept", ""):
-        problem = {
-            "type": f"/docs/errors#{error.code}",
-            "title": error.description,
-            "status": code,
-            "detail": error.details,
-            "code": error.code,
-        }
-        return web.Response(
-            body=orjson.dumps(problem), status=code, content_type=PROBLEM, headers=error.headers
-        )
+    if _wants_problem(request):
+        return _problem_reply(error.to_json(), code, error.headers, {})
     return json_reply({"error": error.to_json()}, code, error.headers)
+
+
+def _wants_problem(request: web.BaseRequest) -> bool:
+    return PROBLEM in request.headers.get("Accept", "")
+
+
+def _problem_reply(
+    error: dict[str, Any], status: int, headers: dict[str, str], more: dict[str, Any]
+) -> web.Response:
+    """An ErrorCode as RFC 9457 has it; what that does not name stays under ZStack's names."""
+    names = {"description": "title", "details": "detail"}
+    problem = {"type": f"/docs/errors#{error.get('code', '')}", "status": status, **more}
+    problem |= {names.get(name, name): value for name, value in error.items()}
+    return web.Response(body=orjson.dumps(problem), status=status, content_type=PROBLEM, headers=headers)

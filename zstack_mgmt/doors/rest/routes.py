@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from zstack_mgmt.core.registry import Api
 
+_OTHER = {"POST": "PUT", "PUT": "POST"}
+
 
 @dataclass(slots=True)
 class Leaf:
@@ -19,6 +21,18 @@ class Leaf:
     @property
     def allow(self) -> str:
         return ", ".join(sorted(self.methods))
+
+    def serving(self, method: str) -> list[tuple[Api, tuple[str, ...]]] | None:
+        """The APIs that a method calls.
+
+        An API that has its path for itself is called by POST and PUT alike: clients confuse the two, and
+        there is nothing else that they could mean.
+        """
+        served = self.methods.get("GET" if method == "HEAD" else method)
+        if served is None and len(self.methods) == 1 and method in _OTHER:
+            alone = self.methods.get(_OTHER[method], [])
+            return alone if len(alone) == 1 else None
+        return served
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from zstack_mgmt import db
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import JsonText
 from zstack_mgmt.core.errors import TooBusy
-from zstack_mgmt.doors.trace import TRACE
+from zstack_mgmt.doors.trace import SERVICE, TRACE
 from zstack_mgmt.jobs.reading import JobEvent
 
 _PIECE_S = 5.0  # the longest that a reader may take none of a piece
@@ -50,7 +50,7 @@ STREAMS = web.AppKey("streams", Streams)
 @asynccontextmanager
 async def _body(request: web.Request, headers: dict[str, str]) -> AsyncGenerator[web.StreamResponse]:
     """A body that the block writes; an error in it cuts the connection: no part passes for a whole."""
-    reply = web.StreamResponse(headers=headers | {"X-Request-ID": request[TRACE].request_id})
+    reply = web.StreamResponse(headers=headers | request[TRACE].headers())
     await reply.prepare(request)
     request[TRACE].open_body = reply
     yield reply
@@ -74,13 +74,18 @@ async def send_text(request: web.Request, text: JsonText) -> web.StreamResponse:
 async def send_events(
     request: web.Request, events: AsyncIterator[JobEvent | None], still_open: Callable[[], Awaitable[object]]
 ) -> web.StreamResponse:
-    """Server-sent events until the job has ended; `still_open` raises when its session or key has."""
+    """Server-sent events until the job has ended; `still_open` raises when its session or key has.
+
+    They end sooner when the process stops: a reader connects again, after the last event that it has seen.
+    """
     headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     async with _body(request, headers) as reply:
         beat = time.monotonic()
         async for event in events:
             if request.transport is None:
                 raise ConnectionResetError("the reader has left")
+            if request.app[SERVICE].watcher.leaving:
+                break  # whole, so that the reader comes again, to another process
             if event is not None:
                 await _write(reply, f"id: {event.id}\nevent: {event.name}\ndata: {event.data}\n\n".encode())
             elif time.monotonic() - beat >= _HEARTBEAT_S:

@@ -29,7 +29,7 @@ class AccessKey(Inventory):
     account_uuid: str
     user_uuid: Annotated[str, Doc("whom it acts for; of an account itself the account's uuid")]
     access_key_id: Annotated[str, Doc("which requests name")]
-    state: State
+    state: Annotated[State, Doc("a Disabled one opens nothing")]
     description: str | None
     create_date: datetime
     last_op_date: datetime
@@ -41,10 +41,10 @@ class NewAccessKey(Inventory):
 
     uuid: str
     account_uuid: str
-    user_uuid: str
-    access_key_id: str
+    user_uuid: Annotated[str, Doc("whom it acts for; of an account itself the account's uuid")]
+    access_key_id: Annotated[str, Doc("which requests name")]
     access_key_secret: Annotated[str, Doc("which signs; kept sealed, and never shown again")]
-    state: State
+    state: Annotated[State, Doc("a Disabled one opens nothing")]
     description: str | None
     create_date: datetime
     last_op_date: datetime

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 AccountType = Literal["SystemAdmin", "Normal"]
 
@@ -26,8 +27,8 @@ class Account(Inventory):
     """A tenant, and the login of its owner. Source: manual, "Identity > CreateAccount"."""
 
     uuid: str
-    name: str
+    name: Annotated[str, Doc("by which it logs in; no two accounts have the same")]
     description: str | None
-    type: AccountType
+    type: Annotated[AccountType, Doc("SystemAdmin accounts administrate the cloud")]
     create_date: datetime
     last_op_date: datetime

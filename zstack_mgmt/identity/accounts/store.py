@@ -7,7 +7,7 @@ from zstack_mgmt.db import Connection
 
 
 async def delete_account(conn: Connection, uuid: str) -> None:
-    """Delete the account with its users, groups, policies, keys, quotas, sessions and shares.
+    """Delete the account with its users, groups, policies, roles, keys, quotas, sessions and shares.
 
     What else it owned passes to the built-in admin.
     """
@@ -24,6 +24,7 @@ async def delete_account(conn: Connection, uuid: str) -> None:
     await conn.execute("DELETE FROM users WHERE account_uuid = $1", uuid)
     await conn.execute("DELETE FROM user_groups WHERE account_uuid = $1", uuid)
     await conn.execute("DELETE FROM policies WHERE account_uuid = $1", uuid)
+    await conn.execute("DELETE FROM policy_roles WHERE account_uuid = $1", uuid)
     await conn.execute("DELETE FROM access_keys WHERE account_uuid = $1", uuid)
     await conn.execute("DELETE FROM quotas WHERE identity_uuid = $1", uuid)
     await conn.execute(

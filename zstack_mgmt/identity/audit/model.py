@@ -16,18 +16,18 @@ class Audit(Inventory):
     Source: ours.
     """
 
-    id: int
-    create_date: datetime
-    account_uuid: str | None
-    user_uuid: str | None
+    id: Annotated[int, Doc("ascending")]
+    create_date: Annotated[datetime, Doc("when it happened")]
+    account_uuid: Annotated[str | None, Doc("the account that called")]
+    user_uuid: Annotated[str | None, Doc("the user that called; of an account itself the account's uuid")]
     access_key_uuid: Annotated[str | None, Doc("by which it was called, if not by a session")]
-    api: str
-    target: str | None
-    job_uuid: str | None
-    request_id: str | None
-    remote: str | None
-    outcome: str
-    error_code: str | None
+    api: Annotated[str, Doc("what was called, such as CreateZone")]
+    target: Annotated[str | None, Doc("the resource that the call named")]
+    job_uuid: Annotated[str | None, Doc("the API job, if it was one")]
+    request_id: Annotated[str | None, Doc("of the answer's header X-Request-ID")]
+    remote: Annotated[str | None, Doc("the client's address")]
+    outcome: Annotated[str, Doc("what came of it: succeeded, failed, canceled or refused")]
+    error_code: Annotated[str | None, Doc("code of the error, if it did not succeed")]
     changes: Annotated[
         dict[str, Any] | None, Doc("of quotas and limits: the `old` and the `new` value of each, by its name")
     ]

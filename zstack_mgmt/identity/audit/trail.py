@@ -82,8 +82,7 @@ class AuditTrail:
             log.error("an audit line cannot be stored", action="audit", lines=len(lines), error=repr(error))
             await self._write_one_by_one(lines)
         except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-            name = type(error).__name__
-            log.warning("audit lines wait for the database", action="audit", lines=len(lines), error=name)
+            self._pool.absence.lost(error)
             self._keep(lines)
         except asyncio.CancelledError:
             self._keep(lines)

@@ -31,7 +31,7 @@ async def list_domains(
     uuids: Sequence[str] | None = None,
     name: str | None = None,
     enabled: bool | None = None,
-    after: str = "",
+    since: str = "",
     limit: int | None = None,
 ) -> list[Any]:
     """uuid, name, description, enabled, extra and tags of accounts, by uuid."""
@@ -40,13 +40,13 @@ async def list_domains(
         SELECT uuid, name, description, enabled, coalesce(extra, '{}') AS extra, coalesce(tags, '{}') AS tags
         FROM accounts LEFT JOIN resource_extras ON resource_uuid = uuid
         WHERE ($1::text[] IS NULL OR uuid = ANY ($1)) AND ($2::text IS NULL OR name = $2)
-          AND ($3::boolean IS NULL OR enabled = $3) AND uuid > $4
+          AND ($3::boolean IS NULL OR enabled = $3) AND uuid >= $4
         ORDER BY uuid LIMIT $5
         """,
         None if uuids is None else list(uuids),
         name,
         enabled,
-        after,
+        since,
         limit,
     )
 

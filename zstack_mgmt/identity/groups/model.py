@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 
 @inventory(
@@ -22,7 +24,7 @@ class UserGroup(Inventory):
 
     uuid: str
     account_uuid: str
-    name: str
+    name: Annotated[str, Doc("unique in its account")]
     description: str | None
     create_date: datetime
     last_op_date: datetime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from zstack_mgmt.core.errors import OperationError, existing
 from zstack_mgmt.core.registry import Call, api
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.store import note_changes
+from zstack_mgmt.identity.catalog import store as catalog
 from zstack_mgmt.identity.domain_quotas.handed import NOTHING, handed_on
 from zstack_mgmt.identity.domain_quotas.model import ITEMS
 from zstack_mgmt.identity.domain_quotas.store import levels, set_levels
@@ -38,6 +40,7 @@ class CreateRegisteredLimits(ScopedRequest):
 async def create_registered_limits(call: Call, conn: Connection, request: CreateRegisteredLimits) -> None:
     (await authority_of(conn, call, request)).require_platform_admin()
     for values in request.limits:
+        await _need_places(call, conn, values)
         await store.insert_registered(conn, values)
         await note_changes(conn, call.job_uuid, {values["resource_name"]: (None, values["default_limit"])})
 
@@ -56,9 +59,19 @@ class UpdateRegisteredLimit(ScopedRequest):
 async def update_registered_limit(call: Call, conn: Connection, request: UpdateRegisteredLimit) -> None:
     registered = await _not_overridden(call, conn, request, request.uuid)
     new = {**dict(registered), **request.changes}
+    await _need_places(call, conn, new)
     await store.update_registered(conn, request.uuid, new)
     limits = (registered["default_limit"], new["default_limit"])
     await note_changes(conn, call.job_uuid, {new["resource_name"]: limits})
+
+
+async def _need_places(call: Call, conn: Connection, values: Mapping[str, Any]) -> None:
+    """That the service and the region are in the catalog, and stay there."""
+    await catalog.hold(conn)
+    region = call.services.settings.region
+    missing = await catalog.missing_place(conn, values["service_id"], values["region_id"], region)
+    if missing:
+        raise OperationError(missing)
 
 
 class DeleteRegisteredLimit(ScopedRequest):

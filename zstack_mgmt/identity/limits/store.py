@@ -43,19 +43,19 @@ async def lock_registered(
     )
 
 
-async def list_registered(conn: Connection, filters: Filters, after: str, limit: int) -> list[Any]:
-    """Registered limits by uuid, after the given one."""
+async def list_registered(conn: Connection, filters: Filters, since: str, limit: int) -> list[Any]:
+    """Registered limits by uuid, from the given one on."""
     return await conn.fetch(
         """
         SELECT * FROM registered_limits
         WHERE ($1::text IS NULL OR service_id = $1) AND ($2::text IS NULL OR region_id = $2)
-          AND ($3::text IS NULL OR resource_name = $3) AND uuid > $4
+          AND ($3::text IS NULL OR resource_name = $3) AND uuid >= $4
         ORDER BY uuid LIMIT $5
         """,
         filters.service_id,
         filters.region_id,
         filters.resource_name,
-        after,
+        since,
         limit,
     )
 
@@ -110,9 +110,9 @@ async def find_limit(conn: Connection, uuid: str) -> Any:
 
 
 async def list_limits(
-    conn: Connection, filters: Filters, after: str, limit: int, *, uuid: str | None = None
+    conn: Connection, filters: Filters, since: str, limit: int, *, uuid: str | None = None
 ) -> list[Any]:
-    """Limits by uuid, after the given one, with what they are for.
+    """Limits by uuid, from the given one on, with what they are for.
 
     That of a domain is the domain's quota, where the item is one of those.
     """
@@ -135,7 +135,7 @@ async def list_limits(
           AND ($5::text IS NULL OR l.domain_uuid = $5)
           AND ($6::text IS NULL OR coalesce(l.domain_uuid, p.account_uuid) = $6)
           AND ($7::text IS NULL OR l.project_uuid = $7) AND ($8::text IS NULL OR l.uuid = $8)
-          AND l.uuid > $13
+          AND l.uuid >= $13
         ORDER BY l.uuid LIMIT $14
         """,
         filters.service_id,
@@ -150,7 +150,7 @@ async def list_limits(
         [item.quotas[0] if item.quotas else None for item in ITEMS.values()],
         [item.unit for item in ITEMS.values()],
         NO_LIMIT,
-        after,
+        since,
         limit,
     )
 

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import asyncio
+from typing import Annotated, Any
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
 from zstack_mgmt.auth.permissions import may_call
-from zstack_mgmt.auth.policy import MAX_RULES, check_rules
 from zstack_mgmt.auth.standing import caller_of
-from zstack_mgmt.core.errors import InvalidArgument, OperationError, QuotaExceeded
+from zstack_mgmt.core.errors import InvalidArgument, OperationError, QuotaExceeded, TooBusy
 from zstack_mgmt.core.registry import APIS, Api, ApiRequest, Call
 from zstack_mgmt.core.requests import CreateRequest
 from zstack_mgmt.core.values import ExistingUuid
 from zstack_mgmt.db import Connection
-from zstack_mgmt.doc import Bound, Doc
+from zstack_mgmt.doc import Doc
+from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.identity.policies import store
-from zstack_mgmt.identity.policies.model import Policy
+from zstack_mgmt.identity.policies.explaining import MAX_EXPLANATIONS, explained
+from zstack_mgmt.identity.policies.model import Policy, PolicyExplanation
+from zstack_mgmt.identity.policies.statements import MAX_STATEMENTS, StatementRequest, checked
 from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.users.model import User
 from zstack_mgmt.resources import rows
 from zstack_mgmt.resources.owners import scope_of
-
-
-class StatementRequest(BaseModel):
-    """One statement of a new policy. `principals` and `resources` are kept but do not narrow it."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    name: Annotated[str, StringConstraints(max_length=255)] | None = None
-    effect: Literal["Allow", "Deny"]
-    actions: Annotated[list[str], Field(min_length=1, max_length=MAX_RULES)]
-    principals: Annotated[list[str], Field(max_length=MAX_RULES)] | None = None
-    resources: Annotated[list[str], Field(max_length=MAX_RULES)] | None = None
-
-
-MAX_POLICY_BYTES: Annotated[int, Doc("bytes of the statements of a policy"), Bound("InvalidArgument")] = (
-    64 * 1024
-)
 
 policies = identity_resource(Policy, "/v1/accounts/policies", "account")
 
@@ -46,23 +31,20 @@ policies = identity_resource(Policy, "/v1/accounts/policies", "account")
 class CreatePolicy(CreateRequest):
     """Create a policy inside the calling account.
 
-    Each action is a regular expression for whole permission names.
+    Each action is a regular expression for whole permission names, `instance:.*`, or a pattern of full class
+    names, `org.zstack.header.vm.**` (docs/compatibility.md).
 
     Refused are rules over 1024 characters, and expressions that are too complex or that need backtracking.
 
     Source: manual, "Identity > CreatePolicy".
     """
 
-    statements: Annotated[list[StatementRequest], Field(min_length=1, max_length=100)]
+    statements: Annotated[list[StatementRequest], Field(min_length=1, max_length=MAX_STATEMENTS)]
 
 
 async def checked_statements(call: Call, conn: Connection, request: CreatePolicy) -> dict[str, Any]:
     """The statements in their wire form. Raises InvalidArgument for rules that cannot be run."""
-    check_rules([rule for statement in request.statements for rule in statement.actions])
-    statements = [statement.model_dump(exclude_none=True) for statement in request.statements]
-    if len(orjson.dumps(statements)) > MAX_POLICY_BYTES:
-        raise InvalidArgument(f"the statements of a policy may have {MAX_POLICY_BYTES} bytes in all")
-    return {"statements": statements}
+    return {"statements": checked(request.statements)}
 
 
 policies.create(CreatePolicy, values=checked_statements, raises=(InvalidArgument, QuotaExceeded))
@@ -100,6 +82,44 @@ async def check_api_permission(call: Call, conn: Connection, request: CheckApiPe
         is_admin = await store.is_system_admin(conn, user.account_uuid)
         caller = await caller_of(conn, user.account_uuid, user.uuid, is_admin)
     return {name: "Allow" if may_call(declared, caller) else "Deny" for name, declared in asked.items()}
+
+
+class ExplainPolicy(ApiRequest):
+    """Tell for each API whether a user who has only this policy may call it, and which statement decides.
+
+    The policy need not exist: its statements are checked as `CreatePolicy` does, and nothing is stored. An
+    API is denied by the first statement that denies it, else allowed by the first that allows it. The user is
+    thought to be one of the calling account.
+
+    Source: ours, for who writes a policy.
+    """
+
+    statements: Annotated[list[StatementRequest], Field(min_length=1, max_length=MAX_STATEMENTS)]
+    api_names: Annotated[
+        list[str] | None,
+        Field(min_length=1, max_length=1000),
+        Doc("full or short class names, as for `CheckApiPermission`; by default all APIs"),
+    ] = None
+
+
+@policies.action(
+    ExplainPolicy,
+    "PUT /v1/accounts/permissions/explanations",
+    mode="sync",
+    access="user",
+    returns=PolicyExplanation,
+    response_key="inventories",
+    is_read=True,
+    outside=True,
+    raises=(InvalidArgument,),
+)
+async def explain_policy(call: Call, work: Direct, request: ExplainPolicy) -> list[PolicyExplanation]:
+    asked = {name: _named(name) for name in request.api_names or sorted(APIS)}
+    turns = call.services.explaining
+    if turns.waiting(call.account_uuid) >= MAX_EXPLANATIONS:
+        raise TooBusy("too many policies of the account are being explained; try again soon")
+    async with turns.turn(call.account_uuid):
+        return await asyncio.to_thread(explained, request.statements, asked, is_admin=call.is_admin)
 
 
 def _named(name: str) -> Api:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 DEFAULT_READ = "DEFAULT-READ"
 USER_RESET_PASSWORD = "USER-RESET-PASSWORD"  # noqa: S105 (a policy's name)
@@ -29,11 +30,11 @@ class StatementEffect(Inventory):
 class Statement(Inventory):
     """One rule list of a policy. Source: manual, "Identity > CreatePolicy"."""
 
-    name: str | None
-    effect: str
-    actions: list[str]
-    principals: list[str] | None
-    resources: list[str] | None
+    name: Annotated[str | None, Doc("free text")]
+    effect: Annotated[str, Doc("Allow or Deny; any Deny wins")]
+    actions: Annotated[list[str], Doc("permission names: patterns of class names, or regular expressions")]
+    principals: Annotated[list[str] | None, Doc("as it was sent; it has no effect")]
+    resources: Annotated[list[str] | None, Doc("as it was sent; it has no effect")]
 
 
 @inventory(
@@ -55,6 +56,20 @@ class Policy(Inventory):
     description: str | None
     account_uuid: str
     statements: list[Statement]
+
+
+@inventory("org.zstack.identity.PolicyExplanationInventory", table="")
+class PolicyExplanation(Inventory):
+    """Whether a user who has only this policy may call an API, and why."""
+
+    api_name: Annotated[str, Doc("of the API, `CreateZone`")]
+    decision: Annotated[Literal["Allow", "Deny"], Doc("whether it may be called")]
+    decided_by: Annotated[
+        Literal["statement", "nothing", "api"],
+        Doc("nothing: no statement fits, which is a Deny; api: it is open to all users, or to none"),
+    ]
+    statement: Annotated[int | None, Doc("place in `statements` of the one that decides, from 0")]
+    action: Annotated[str | None, Doc("the rule of it that fits")]
 
 
 def default_statements(account_uuid: str) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -48,8 +48,8 @@ async def find_login(conn: Connection, uuid: str, inactive_days: int = 0) -> Any
     )
 
 
-async def list_logins(conn: Connection, filters: Filters, after: str, limit: int | None) -> list[Any]:
-    """Logins with their details, by uuid, after the given one."""
+async def list_logins(conn: Connection, filters: Filters, since: str, limit: int | None) -> list[Any]:
+    """Logins with their details, by uuid, from the given one on."""
     return await conn.fetch(
         """
         SELECT l.uuid, l.account_uuid, l.name, l.description, l.email, l.password_expires_at, l.options,
@@ -74,7 +74,7 @@ async def list_logins(conn: Connection, filters: Filters, after: str, limit: int
                   WHEN 'gt' THEN l.password_expires_at > f.at WHEN 'gte' THEN l.password_expires_at >= f.at
                   WHEN 'eq' THEN l.password_expires_at = f.at WHEN 'neq' THEN l.password_expires_at <> f.at
                   END, false))
-          AND l.uuid > $10
+          AND l.uuid >= $10
         ORDER BY l.uuid LIMIT $11
         """,
         filters.account_uuid,
@@ -86,7 +86,7 @@ async def list_logins(conn: Connection, filters: Filters, after: str, limit: int
         filters.default_project_uuid,
         [op for op, _ in filters.expiry],
         [at for _, at in filters.expiry],
-        after,
+        since,
         limit,
         filters.inactive_days,
     )
@@ -155,7 +155,7 @@ async def list_groups(
     account_uuid: str | None = None,
     name: str | None = None,
     member_uuid: str | None = None,
-    after: str = "",
+    since: str = "",
     limit: int | None = None,
 ) -> list[Any]:
     """Groups by uuid; with a member, those that it is in."""
@@ -166,13 +166,13 @@ async def list_groups(
         WHERE ($1::text IS NULL OR account_uuid = $1) AND ($2::text IS NULL OR name = $2)
           AND ($3::text IS NULL OR EXISTS (
               SELECT FROM group_members m WHERE m.group_uuid = g.uuid AND m.user_uuid = $3))
-          AND uuid > $4
+          AND uuid >= $4
         ORDER BY uuid LIMIT $5
         """,
         account_uuid,
         name,
         member_uuid,
-        after,
+        since,
         limit,
     )
 

@@ -30,7 +30,7 @@ async def list_projects(
     name: str | None = None,
     enabled: bool | None = None,
     parent_uuid: str | None = None,
-    after: str = "",
+    since: str = "",
     limit: int | None = None,
 ) -> list[Any]:
     """Projects by uuid; a parent can be a project or, for those directly inside, the domain."""
@@ -39,7 +39,7 @@ async def list_projects(
         SELECT * FROM projects
         WHERE ($1::text IS NULL OR account_uuid = $1) AND ($2::text[] IS NULL OR uuid = ANY ($2))
           AND ($3::text IS NULL OR name = $3) AND ($4::boolean IS NULL OR enabled = $4)
-          AND ($5::text IS NULL OR coalesce(parent_uuid, account_uuid) = $5) AND uuid > $6
+          AND ($5::text IS NULL OR coalesce(parent_uuid, account_uuid) = $5) AND uuid >= $6
         ORDER BY uuid LIMIT $7
         """,
         account_uuid,
@@ -47,7 +47,7 @@ async def list_projects(
         name,
         enabled,
         parent_uuid,
-        after,
+        since,
         limit,
     )
 

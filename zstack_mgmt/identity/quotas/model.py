@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 
 @inventory(
@@ -20,10 +22,10 @@ class Quota(Inventory):
     """
 
     uuid: str
-    name: str
-    identity_uuid: str
-    identity_type: str
-    value: int
+    name: Annotated[str, Doc("what is limited, such as vm.num")]
+    identity_uuid: Annotated[str, Doc("the account")]
+    identity_type: Annotated[str, Doc("always AccountVO")]
+    value: Annotated[int, Doc("the limit: pieces, or bytes where the name ends in Size")]
     create_date: datetime
     last_op_date: datetime
 
@@ -32,6 +34,6 @@ class Quota(Inventory):
 class QuotaUsage(Inventory):
     """Limit and use of one quota. Source: manual, "Identity > GetAccountQuotaUsage"."""
 
-    name: str
-    total: int
-    used: int
+    name: Annotated[str, Doc("what is limited, such as vm.num")]
+    total: Annotated[int, Doc("the limit, in the unit of the name")]
+    used: Annotated[int, Doc("what is in use, in the unit of the name")]

@@ -20,7 +20,7 @@ change = partial(
 )
 
 
-class CreateRole(ScopedRequest):
+class CreateKeystoneRole(ScopedRequest):
     """Create a role, which allows nothing until a policy or another service gives it a meaning.
 
     Source: Keystone, "POST /v3/roles".
@@ -32,13 +32,13 @@ class CreateRole(ScopedRequest):
     extra: dict[str, Any]
 
 
-@change(CreateRole, exclusive=())
-async def create_role(call: Call, conn: Connection, request: CreateRole) -> None:
+@change(CreateKeystoneRole, exclusive=())
+async def create_role(call: Call, conn: Connection, request: CreateKeystoneRole) -> None:
     (await store.authority_of(conn, call, request)).require_platform_admin()
     await store.insert_role(conn, request.resource_uuid, request.name, request.description, request.extra)
 
 
-class UpdateRole(ScopedRequest):
+class UpdateKeystoneRole(ScopedRequest):
     """Change a role that is not built in.
 
     Source: Keystone, "PATCH /v3/roles/{role_id}".
@@ -48,15 +48,15 @@ class UpdateRole(ScopedRequest):
     changes: dict[str, Any]
 
 
-@change(UpdateRole, exclusive=("uuid",))
-async def update_role(call: Call, conn: Connection, request: UpdateRole) -> None:
+@change(UpdateKeystoneRole, exclusive=("uuid",))
+async def update_role(call: Call, conn: Connection, request: UpdateKeystoneRole) -> None:
     role = await _own_role(call, conn, request, request.uuid)
     new = {"name": role["name"], "description": role["description"], **request.changes}
     extra = extended(role["extra"], request.changes.get("extra", {}))
     await store.update_role(conn, request.uuid, new["name"], new["description"], extra)
 
 
-class DeleteRole(ScopedRequest):
+class DeleteKeystoneRole(ScopedRequest):
     """Delete a role that is not built in.
 
     Source: Keystone, "DELETE /v3/roles/{role_id}".
@@ -65,8 +65,8 @@ class DeleteRole(ScopedRequest):
     uuid: str
 
 
-@change(DeleteRole, exclusive=("uuid",), revokes=True)
-async def delete_role(call: Call, conn: Connection, request: DeleteRole) -> None:
+@change(DeleteKeystoneRole, exclusive=("uuid",), revokes=True)
+async def delete_role(call: Call, conn: Connection, request: DeleteKeystoneRole) -> None:
     await _own_role(call, conn, request, request.uuid)
     await store.delete_role(conn, request.uuid)
 

@@ -38,6 +38,7 @@ class Authority:
     account_uuid: str
     place: Place
     roles: tuple[tuple[str, str], ...]  # uuid and name, by name
+    restricted: bool = False  # by an application credential that must not make others
 
     @property
     def names(self) -> frozenset[str]:
@@ -82,6 +83,11 @@ class Authority:
         if not self.is_manager:
             raise PermissionDenied("the token's roles do not allow this")
 
+    def require_unrestricted(self) -> None:
+        """Raises PermissionDenied."""
+        if self.restricted:
+            raise PermissionDenied("the application credential is restricted: it makes and deletes no others")
+
     def require_manager_of(self, account_uuid: str | None, noun: str, uuid: str) -> str:
         """The domain of the thing, which it manages. What is another domain's is not found."""
         self.require_manager()
@@ -95,3 +101,4 @@ class ScopedRequest(ApiRequest):
 
     scope_kind: ScopeKind
     scope_uuid: str = ""
+    credential_uuid: str | None = None  # the application credential that the token was opened with

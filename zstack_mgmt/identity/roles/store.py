@@ -3,80 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 
 from zstack_mgmt.core.errors import InvalidSession, OperationError
 from zstack_mgmt.core.registry import Call
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.identity.roles.model import NOWHERE, Authority, Place, ScopedRequest
 
 SYSTEM = Place("system", of_platform=True)
 
 
-async def find_project_place(conn: Connection, uuid: str) -> Place | None:
-    """The enabled project of an enabled domain, as a place."""
-    row = await conn.fetchrow(
-        """
-        SELECT p.uuid, p.name, a.uuid AS domain_uuid, a.name AS domain_name, a.type = 'SystemAdmin'
-        FROM projects p JOIN accounts a ON a.uuid = p.account_uuid
-        WHERE p.uuid = $1 AND p.enabled AND a.enabled
-        """,
-        uuid,
-    )
-    return None if row is None else Place("project", *row)
+AUTHORITY: LiteralString = """
+    scope.kind AS scope_kind, coalesce(p.uuid, d.uuid) AS place_uuid, coalesce(p.name, d.name) AS place_name,
+    d.uuid AS domain_uuid, d.name AS domain_name, d.type = 'SystemAdmin' AS of_platform,
+    held.uuids AS role_uuids, held.names AS role_names, c.name AS credential_name, c.unrestricted
+"""
+"""The columns that `authority_from` reads, of a FROM that ends with AUTHORITY_OF_SCOPE."""
+
+AUTHORITY_OF_SCOPE: LiteralString = """
+    LEFT JOIN projects p ON scope.kind = 'project' AND p.uuid = scope.uuid AND p.enabled
+    LEFT JOIN accounts d ON d.enabled
+      AND d.uuid = CASE scope.kind WHEN 'project' THEN p.account_uuid WHEN 'domain' THEN scope.uuid END
+    LEFT JOIN application_credentials c
+      ON c.uuid = scope.credential_uuid AND c.login_uuid = scope.login_uuid AND c.project_uuid = p.uuid
+    CROSS JOIN LATERAL (
+        SELECT array_agg(r.uuid ORDER BY r.name) AS uuids, array_agg(r.name ORDER BY r.name) AS names
+        FROM roles r
+        WHERE (d.uuid IS NOT NULL OR scope.kind = 'system')
+          AND (scope.credential_uuid IS NULL OR r.uuid = ANY (c.role_uuids))
+          AND r.uuid IN (
+            SELECT g.role_uuid FROM role_grants g
+            WHERE g.login_uuid = scope.login_uuid AND g.project_uuid IS NOT DISTINCT FROM p.uuid
+              AND g.domain_uuid IS NOT DISTINCT FROM CASE scope.kind WHEN 'domain' THEN d.uuid END)) held
+"""
+"""Joins to `scope` (login_uuid, kind, uuid, credential_uuid) the enabled project of an enabled domain, or the
+enabled domain, that it names, and the login's roles there: with an application credential, that one's only.
+"""
 
 
-async def find_domain_place(conn: Connection, uuid: str) -> Place | None:
-    """The enabled domain, as a place."""
-    row = await conn.fetchrow(
-        "SELECT uuid, name, uuid, name, type = 'SystemAdmin' FROM accounts WHERE uuid = $1 AND enabled", uuid
-    )
-    return None if row is None else Place("domain", *row)
-
-
-async def find_place(conn: Connection, kind: str | None, uuid: str | None) -> Place | None:
-    """The place that a session is scoped to, if it is still there and enabled."""
-    match kind:
-        case "project":
-            return await find_project_place(conn, uuid or "")
-        case "domain":
-            return await find_domain_place(conn, uuid or "")
-        case "system":
-            return SYSTEM
-        case _:
-            return NOWHERE
+def authority_from(row: Any, login_uuid: str, account_uuid: str) -> Authority | None:
+    """The login with its roles in the scope; None when it has none there, or the scope is gone."""
+    kind = row["scope_kind"]
+    if kind not in ("project", "domain", "system"):
+        return Authority(login_uuid, account_uuid, NOWHERE, ())
+    if not row["role_uuids"]:
+        return None
+    place = SYSTEM
+    if kind != "system":
+        domain = (row["domain_uuid"], row["domain_name"], row["of_platform"])
+        place = Place(kind, row["place_uuid"], row["place_name"], *domain)
+    roles = tuple(zip(row["role_uuids"], row["role_names"], strict=True))
+    return Authority(login_uuid, account_uuid, place, roles, restricted=row["unrestricted"] is False)
 
 
 async def authority_in(
-    conn: Connection, account_uuid: str, login_uuid: str, place: Place | None
+    conn: Connection,
+    login_uuid: str,
+    account_uuid: str,
+    kind: str | None,
+    uuid: str | None,
+    credential_uuid: str | None = None,
 ) -> Authority | None:
-    """The login with its roles in the place; None when it has none there, or the place is gone."""
-    if place is None:
-        return None
-    if place.kind == "unscoped":
-        return Authority(login_uuid, account_uuid, place, ())
-    rows = await conn.fetch(
-        """
-        SELECT DISTINCT r.uuid, r.name FROM role_grants g JOIN roles r ON r.uuid = g.role_uuid
-        WHERE g.login_uuid = $1 AND g.project_uuid IS NOT DISTINCT FROM $2
-          AND g.domain_uuid IS NOT DISTINCT FROM $3
-        ORDER BY r.name
-        """,
+    """The login with its roles in a project, a domain or the system; None when it has none there.
+
+    Args:
+        credential_uuid: the application credential that it comes with; only that one's roles count.
+    """
+    row = await fetch_one(
+        conn,
+        f"""
+        SELECT {AUTHORITY}
+        FROM (SELECT $1::text AS login_uuid, $2::text AS kind, $3::text AS uuid, $4::text AS credential_uuid)
+        scope {AUTHORITY_OF_SCOPE}
+        """,  # noqa: S608 (all of it is written above)
         login_uuid,
-        place.uuid if place.kind == "project" else None,
-        place.uuid if place.kind == "domain" else None,
+        kind,
+        uuid,
+        credential_uuid,
     )
-    if not rows:
-        return None
-    return Authority(login_uuid, account_uuid, place, tuple((row["uuid"], row["name"]) for row in rows))
+    return authority_from(row, login_uuid, account_uuid)
 
 
 async def authority_of(conn: Connection, call: Call, request: ScopedRequest) -> Authority:
     """The caller with the roles that count for the call now. Raises InvalidSession when there are none."""
-    place = await find_place(conn, request.scope_kind, request.scope_uuid)
-    found = await authority_in(conn, call.account_uuid, call.user_uuid, place)
+    scope = (request.scope_kind, request.scope_uuid, request.credential_uuid)
+    found = await authority_in(conn, call.user_uuid, call.account_uuid, *scope)
     if found is None:
         raise InvalidSession("the token's scope is gone, or the user has no role in it any more")
     return found
@@ -113,14 +126,14 @@ async def find_role(conn: Connection, uuid: str) -> Any:
     return await conn.fetchrow("SELECT * FROM roles WHERE uuid = $1", uuid)
 
 
-async def list_roles(conn: Connection, name: str | None, after: str, limit: int) -> list[Any]:
-    """All roles, or that of the name, by uuid, after the given one."""
+async def list_roles(conn: Connection, name: str | None, since: str, limit: int) -> list[Any]:
+    """All roles, or that of the name, by uuid, from the given one on."""
     return await conn.fetch(
         """
-        SELECT * FROM roles WHERE ($1::text IS NULL OR name = $1) AND uuid > $2 ORDER BY uuid LIMIT $3
+        SELECT * FROM roles WHERE ($1::text IS NULL OR name = $1) AND uuid >= $2 ORDER BY uuid LIMIT $3
         """,
         name,
-        after,
+        since,
         limit,
     )
 
@@ -257,7 +270,7 @@ async def list_assignments(
     effective: bool,
     system: bool,
     within: str | None,
-    after: Sequence[str] | None,
+    since: Sequence[str] | None,
     limit: int,
 ) -> list[Any]:
     """Who has which role where, with names, by `place`, which tells each from all others.
@@ -266,7 +279,7 @@ async def list_assignments(
         filters: user, group, role, project, domain; None: any.
         effective: members of groups stand for their groups.
         within: only places of this domain; None: all.
-        after: the `place` of the last that is known already; None: none is.
+        since: the `place` of the first; None: from the beginning.
     """
     return await conn.fetch(
         """
@@ -291,13 +304,13 @@ async def list_assignments(
           AND (NOT $6 OR ug.uuid IS NULL)
           AND (NOT $7 OR (g.project_uuid IS NULL AND g.domain_uuid IS NULL))
           AND ($8::text IS NULL OR coalesce(g.domain_uuid, p.account_uuid) = $8)
-          AND ($9::text[] IS NULL OR g.place > $9)
+          AND ($9::text[] IS NULL OR g.place >= $9)
         ORDER BY g.place LIMIT $10
         """,
         *filters,
         effective,
         system,
         within,
-        after,
+        since,
         limit,
     )

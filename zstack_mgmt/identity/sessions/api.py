@@ -21,9 +21,11 @@ from zstack_mgmt.core.registry import ApiRequest, Call
 from zstack_mgmt.core.values import SealedToken, SessionToken
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.outside import Direct
+from zstack_mgmt.identity.configs.model import SESSION_TIMEOUT
+from zstack_mgmt.identity.configs.store import value_of
 from zstack_mgmt.identity.resource import identity_resource
 from zstack_mgmt.identity.sessions import store
-from zstack_mgmt.identity.sessions.model import Session
+from zstack_mgmt.identity.sessions.model import OpenSession, Session
 from zstack_mgmt.identity.sessions.open import open_session
 from zstack_mgmt.identity.sessions.proof import prove
 
@@ -53,7 +55,7 @@ class LogInByAccount(ApiRequest):
 )
 async def log_in_by_account(call: Call, work: Direct, request: LogInByAccount) -> Session:
     subject = subject_of(call.services.sealer, "account", request.account_name)
-    async with work.transaction() as conn:
+    async with work.connection() as conn:
         account = await store.find_account(conn, request.account_name)
     return await log_in(call, work, subject, account, request.password)
 
@@ -84,7 +86,7 @@ class LogInByUser(ApiRequest):
     outside=True,
 )
 async def log_in_by_user(call: Call, work: Direct, request: LogInByUser) -> Session:
-    async with work.transaction() as conn:
+    async with work.connection() as conn:
         account_uuid = request.account_uuid
         if account_uuid is None:
             account = await store.find_account(conn, request.account_name or "")
@@ -157,7 +159,7 @@ async def renew_session(call: Call, conn: Connection, request: RenewSession) -> 
         raise InvalidSession("the session has expired")
     if not found["renewable"]:
         raise OperationError("the session ends at a fixed time and cannot be renewed")
-    duration_s = request.duration or call.services.settings.session_timeout_s
+    duration_s = request.duration or await value_of(conn, SESSION_TIMEOUT, call.services.settings)
     uuid = kept(sealer, call.job_uuid, token)
     return Session(uuid=uuid, **dict(await store.renew_session(conn, stored, duration_s)))
 
@@ -183,3 +185,48 @@ async def log_out(call: Call, work: Direct, request: LogOut) -> None:
     async with call.services.bell.changing_rights(accounts), work.transaction() as conn:
         await store.delete_session(conn, token_hash(call.services.sealer, request.session_uuid))
     call.services.forget_session(request.session_uuid)
+
+
+class ListSessions(ApiRequest):
+    """List the live sessions of the account, of a user its own, the newest first; at most 1000.
+
+    `id` names a session for EndSession; it opens nothing.
+
+    Source: ours, so that one can see who is logged in.
+    """
+
+
+@sessions.action(
+    ListSessions,
+    "GET /v1/accounts/sessions",
+    mode="sync",
+    access="session",
+    response_key="inventories",
+    returns=OpenSession,
+)
+async def list_sessions(call: Call, conn: Connection, request: ListSessions) -> list[OpenSession]:
+    user = None if call.is_account_session else call.user_uuid
+    return await store.open_sessions(conn, call.account_uuid, user)
+
+
+class EndSession(ApiRequest):
+    """End a session of the account, of a user its own, by the `id` of ListSessions. A gone one is no error.
+
+    Source: ours, for a session that somebody left open.
+    """
+
+    id: Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
+
+
+@sessions.action(
+    EndSession,
+    "DELETE /v1/accounts/sessions/by-id/{id}",
+    returns=None,
+    mode="sync",
+    access="session",
+    outside=True,
+)
+async def end_session(call: Call, work: Direct, request: EndSession) -> None:
+    user = None if call.is_account_session else call.user_uuid
+    async with call.services.bell.changing_rights([call.account_uuid]), work.transaction() as conn:
+        await store.end_session(conn, call.account_uuid, user, request.id)

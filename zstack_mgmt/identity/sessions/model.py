@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from zstack_mgmt.core.inventory import Inventory, inventory
+from zstack_mgmt.doc import Doc
 
 
 @inventory("org.zstack.header.identity.SessionInventory", table="")
@@ -16,8 +18,20 @@ class Session(Inventory):
     Source: manual, "Identity > LogInByAccount".
     """
 
-    uuid: str | None
+    uuid: Annotated[str | None, Doc("the token")]
     account_uuid: str
     user_uuid: str
-    expired_date: datetime
+    expired_date: Annotated[datetime, Doc("until which it is valid")]
+    create_date: datetime
+
+
+@inventory("org.zstack.header.identity.OpenSessionInventory", table="", name="OpenSession")
+class OpenSession(Inventory):
+    """A live session as its account sees it. Source: ours."""
+
+    id: Annotated[str, Doc("by which the session can be ended; it opens nothing")]
+    user_uuid: str
+    name: Annotated[str | None, Doc("of the user")]
+    origin: Annotated[str, Doc("which login opened it")]
+    expired_date: Annotated[datetime, Doc("until which it is valid")]
     create_date: datetime

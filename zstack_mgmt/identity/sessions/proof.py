@@ -25,13 +25,15 @@ async def prove(
     then: Callable[[Connection], Awaitable[T]],
     *,
     even_expired: bool = False,
+    still: Callable[[Connection, Any], Awaitable[bool]] = store.still_opens,
 ) -> T:
     """Check the password, and do what it opens in the transaction that has found it right.
 
     Args:
         subject: what failures are counted under.
         login: account_uuid, user_uuid and password_hash, or None when there is no such login.
-        even_expired: for the change of the password itself.
+        even_expired: for the change of the password itself, and for secrets that are not the password.
+        still: whether what was checked has not changed meanwhile; it must not until the transaction ends.
 
     Raises:
         AuthenticationFailed: unknown, wrong or blocked, told and timed alike; the failure is counted. Only
@@ -39,7 +41,7 @@ async def prove(
     """
     services = call.services
     login_uuid: str | None = login and login["user_uuid"]
-    async with work.transaction() as conn:
+    async with work.connection() as conn:
         blocked = await is_blocked(conn, subject, call.remote, login_uuid)
     matches = await services.hasher.verify(login and login["password_hash"], password, call.remote)
     async with work.transaction() as conn:
@@ -47,7 +49,7 @@ async def prove(
         # Looked at again: many attempts at once must not all be free because none of them had failed yet.
         blocked = blocked or await is_blocked(conn, subject, call.remote, login_uuid)
         # The same for the password: a change that ended all sessions while we hashed must not miss this one.
-        matches = matches and await store.still_opens(conn, login)
+        matches = matches and await still(conn, login)
         if matches and not blocked:
             if not even_expired and await store.has_expired(conn, login["user_uuid"]):
                 raise AuthenticationFailed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from zstack_mgmt.db import Connection, Lock, touched
+from zstack_mgmt.identity.sessions.model import OpenSession
 
 
 async def find_account(conn: Connection, name: str) -> Any:
@@ -38,25 +39,20 @@ async def still_opens(conn: Connection, login: Any, *, to_change: bool = False) 
         to_change: the transaction is about to change it, and ends sessions that others may be opening.
     """
     lock = "FOR NO KEY UPDATE" if to_change else "FOR SHARE"
+    account_uuid, password_hash = login["account_uuid"], login["password_hash"]
+    if account_uuid == login["user_uuid"]:
+        own = "SELECT true FROM accounts WHERE uuid = $1 AND enabled AND password_hash = $2 "
+        return bool(await conn.fetchval(own + lock, account_uuid, password_hash))
     return bool(
         await conn.fetchval(
             """
-            SELECT true FROM accounts a WHERE a.uuid = $1 AND a.enabled AND ($1 <> $2 OR a.password_hash = $3)
+            SELECT true FROM accounts a JOIN users u ON u.account_uuid = a.uuid
+            WHERE a.uuid = $1 AND a.enabled AND u.uuid = $2 AND u.enabled AND u.password_hash = $3
             """  # noqa: S608
             + lock,
-            login["account_uuid"],
+            account_uuid,
             login["user_uuid"],
-            login["password_hash"],
-        )
-    ) and (
-        login["account_uuid"] == login["user_uuid"]
-        or bool(
-            await conn.fetchval(
-                "SELECT true FROM users u WHERE u.uuid = $1 AND u.enabled AND u.password_hash = $2 "  # noqa: S608
-                + lock,
-                login["user_uuid"],
-                login["password_hash"],
-            )
+            password_hash,
         )
     )
 
@@ -157,6 +153,35 @@ async def renew_session(conn: Connection, token_hash: bytes, duration_s: int) ->
 async def delete_session(conn: Connection, token_hash: bytes) -> None:
     """End the session, if there is one."""
     await conn.execute("DELETE FROM sessions WHERE token_hash = $1", token_hash)
+
+
+async def open_sessions(conn: Connection, account_uuid: str, user_uuid: str | None) -> list[OpenSession]:
+    """The account's live sessions, or the user's; the id is a part of the hash, which opens nothing."""
+    rows = await conn.fetch(
+        """
+        SELECT substr(encode(s.token_hash, 'hex'), 1, 32) AS id, s.user_uuid, s.origin, s.expired_date,
+               s.create_date, coalesce(u.name, a.name) AS name
+        FROM sessions s JOIN accounts a ON a.uuid = s.account_uuid LEFT JOIN users u ON u.uuid = s.user_uuid
+        WHERE s.account_uuid = $1 AND ($2::text IS NULL OR s.user_uuid = $2) AND s.expired_date >= now()
+        ORDER BY s.create_date DESC, s.token_hash LIMIT 1000
+        """,
+        account_uuid,
+        user_uuid,
+    )
+    return [OpenSession(**dict(row)) for row in rows]
+
+
+async def end_session(conn: Connection, account_uuid: str, user_uuid: str | None, session_id: str) -> None:
+    """End the account's session of this id, if there is one."""
+    await conn.execute(
+        """
+        DELETE FROM sessions WHERE account_uuid = $1 AND ($2::text IS NULL OR user_uuid = $2)
+          AND substr(encode(token_hash, 'hex'), 1, 32) = $3
+        """,
+        account_uuid,
+        user_uuid,
+        session_id,
+    )
 
 
 async def delete_expired(conn: Connection, limit: int) -> int:

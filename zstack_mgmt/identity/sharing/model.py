@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from zstack_mgmt.core.inventory import Inventory, inventory
+from zstack_mgmt.doc import Doc
 
 
 @inventory(
@@ -18,13 +20,13 @@ from zstack_mgmt.core.inventory import Inventory, inventory
 class AccountResourceRef(Inventory):
     """The owner of a resource. Source: manual, "Identity > QueryAccountResourceRef"."""
 
-    id: int
-    account_uuid: str
+    id: Annotated[int, Doc("ascending")]
+    account_uuid: Annotated[str, Doc("the account that owns the resource")]
     owner_account_uuid: str
     resource_uuid: str
     resource_type: str
-    permission: int
-    is_shared: bool
+    permission: Annotated[int, Doc("always 2: the owner may do anything")]
+    is_shared: Annotated[bool, Doc("always false: shares are in SharedResource")]
     create_date: datetime
     last_op_date: datetime
 
@@ -37,8 +39,8 @@ class SharedResource(Inventory):
     """
 
     owner_account_uuid: str
-    receiver_account_uuid: str | None
-    to_public: bool
+    receiver_account_uuid: Annotated[str | None, Doc("whom it is shared with; none if with everybody")]
+    to_public: Annotated[bool, Doc("whether it is shared with everybody")]
     resource_type: str
     resource_uuid: str
     create_date: datetime
@@ -50,5 +52,5 @@ class ResourceNameEntry(Inventory):
     """Uuid, name and type of a resource. Source: manual, "Identity > GetResourceNames"."""
 
     uuid: str
-    resource_name: str | None
+    resource_name: Annotated[str | None, Doc("what its owner calls it")]
     resource_type: str

@@ -38,8 +38,9 @@ async def follow(conn: Connection, kind: str, uuid: str, account_uuid: str) -> l
 
 @on_new_owner("UserVO")
 async def move_user(conn: Connection, uuid: str, account_uuid: str) -> list[str]:
-    """The user becomes one of the new account: its bindings, memberships, sessions and keys end."""
+    """The user becomes one of the new account: its bindings, roles, memberships, sessions and keys end."""
     await conn.execute("DELETE FROM user_policies WHERE user_uuid = $1", uuid)
+    await conn.execute("DELETE FROM policy_role_users WHERE user_uuid = $1", uuid)
     await conn.execute("DELETE FROM group_members WHERE user_uuid = $1", uuid)
     await conn.execute("DELETE FROM sessions WHERE user_uuid = $1", uuid)
     await conn.execute("DELETE FROM access_keys WHERE user_uuid = $1", uuid)

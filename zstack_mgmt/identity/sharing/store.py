@@ -81,7 +81,8 @@ async def names(
 async def set_owner(conn: Connection, resource_uuids: Sequence[str], account_uuid: str) -> None:
     """Give the resources to the account.
 
-    Their shares end: the old owner gave them, and the new one has not.
+    Their shares end: the old owner gave them, and the new one has not. So do ties between a tag's pattern and
+    a resource that have different owners now: whoever owns the pattern could write on what is another's.
     """
     await conn.execute(
         "UPDATE resource_owners SET account_uuid = $2, last_op_date = now() WHERE resource_uuid = ANY ($1)",
@@ -89,3 +90,14 @@ async def set_owner(conn: Connection, resource_uuids: Sequence[str], account_uui
         account_uuid,
     )
     await conn.execute("DELETE FROM resource_shares WHERE resource_uuid = ANY ($1)", list(resource_uuids))
+    await conn.execute(
+        """
+        UPDATE tags g SET pattern_uuid = NULL
+        FROM resource_owners p JOIN accounts a ON a.uuid = p.account_uuid
+        WHERE (g.resource_uuid = ANY ($1) OR g.pattern_uuid = ANY ($1)) AND p.resource_uuid = g.pattern_uuid
+          AND a.type <> 'SystemAdmin' AND NOT EXISTS (
+            SELECT FROM resource_owners o
+            WHERE o.resource_uuid = g.resource_uuid AND o.account_uuid = p.account_uuid)
+        """,
+        list(resource_uuids),
+    )

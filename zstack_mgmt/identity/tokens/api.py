@@ -14,17 +14,21 @@ from zstack_mgmt.core.errors import (
     AuthenticationFailed,
     BadRequest,
     InvalidSession,
+    PermissionDenied,
     ResourceNotFound,
 )
 from zstack_mgmt.core.registry import ApiRequest, Call, api
 from zstack_mgmt.core.values import SessionToken, new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.outside import Direct
+from zstack_mgmt.identity.application_credentials import store as credentials
+from zstack_mgmt.identity.configs.model import SESSIONS
+from zstack_mgmt.identity.configs.store import value_of
 from zstack_mgmt.identity.domains.store import domain_named
 from zstack_mgmt.identity.logins import password_was_set, retire_password, set_password
 from zstack_mgmt.identity.projects.store import project_named
-from zstack_mgmt.identity.roles.model import Place
-from zstack_mgmt.identity.roles.store import authority_in, find_place
+from zstack_mgmt.identity.roles.model import NOWHERE, Authority
+from zstack_mgmt.identity.roles.store import authority_in
 from zstack_mgmt.identity.sessions.proof import WRONG, prove
 from zstack_mgmt.identity.sessions.store import still_opens
 from zstack_mgmt.identity.tokens import store
@@ -36,17 +40,19 @@ answer = partial(
 
 
 class IssueToken(ApiRequest):
-    """Open a token by a password or by another token, scoped to a project, a domain, the system or nothing.
+    """Open a token by a password, by another token or by an application credential.
 
     Source: Keystone, "POST /v3/auth/tokens".
     """
 
-    method: Literal["password", "token"]
+    method: Literal["password", "token", "application_credential"]
     user_uuid: str | None = None
     user_name: str | None = None
     user_domain_uuid: str | None = None
     user_domain_name: str | None = None
     password: str = ""
+    credential_uuid: str | None = None
+    credential_name: str | None = None
     token: str = ""
     scope: Literal["implicit", "unscoped", "project", "domain", "system"] = "implicit"
     scope_uuid: str | None = None
@@ -59,7 +65,9 @@ class IssueToken(ApiRequest):
 async def issue_token(call: Call, work: Direct, request: IssueToken) -> Issued:
     if request.method == "token":
         return await _rescope(call, work, request)
-    async with work.transaction() as conn:
+    if request.method == "application_credential":
+        return await _by_credential(call, work, request)
+    async with work.connection() as conn:
         domain_uuid = request.user_domain_uuid or await domain_named(conn, request.user_domain_name or "")
         login = await store.find_login(conn, request.user_uuid, domain_uuid, request.user_name)
 
@@ -83,6 +91,34 @@ def _subject(call: Call, request: IssueToken, login: Any, domain_uuid: str | Non
     return subject_of(sealer, "user", known, request.user_name or "")
 
 
+async def _by_credential(call: Call, work: Direct, request: IssueToken) -> Issued:
+    """Open a token in the credential's project. Wrong secrets count by themselves and lock no user out."""
+    async with work.connection() as conn:
+        domain_uuid = request.user_domain_uuid
+        if request.user_domain_name is not None:
+            domain_uuid = await domain_named(conn, request.user_domain_name)
+        login = (request.user_uuid, domain_uuid, request.user_name)
+        found = await credentials.find_opening(conn, request.credential_uuid, login, request.credential_name)
+
+    async def opened(conn: Connection) -> Issued:
+        return await _open(call, conn, found, request, ["application_credential"], credential=found)
+
+    named = repr((request.credential_uuid, request.credential_name, login))
+    if found is not None:
+        named = found["credential_uuid"]
+    subject = subject_of(call.services.sealer, "application credential", named)
+    return await prove(
+        call,
+        work,
+        subject,
+        found,
+        request.password,
+        opened,
+        even_expired=True,
+        still=credentials.still_opens,
+    )
+
+
 async def _rescope(call: Call, work: Direct, request: IssueToken) -> Issued:
     hashed = token_hash(call.services.sealer, request.token)
     async with work.transaction() as conn:
@@ -93,6 +129,8 @@ async def _rescope(call: Call, work: Direct, request: IssueToken) -> Issued:
         first = await store.read_token(conn, hashed)  # a change of the password may just have ended it
         if first is None:
             raise ResourceNotFound("no such token")
+        if first.credential is not None:
+            raise PermissionDenied("a token of an application credential opens no other")
         methods = list(dict.fromkeys([*first.methods, "token"]))
         return await _open(call, conn, login, request, methods, first)
 
@@ -104,11 +142,13 @@ async def _open(
     request: IssueToken,
     methods: list[str],
     first: Token | None = None,
+    credential: Any = None,
 ) -> Issued:
     """Store the token. Raises AuthenticationFailed, the same for a scope that is not there or not allowed."""
-    place = await _place(conn, login, request)
-    if await authority_in(conn, login["account_uuid"], login["user_uuid"], place) is None or place is None:
+    authority = await _authority(conn, login, request, credential)
+    if authority is None:
         raise AuthenticationFailed(WRONG)
+    place = authority.place
     settings = call.services.settings
     secret = new_uuid()
     hashed = token_hash(call.services.sealer, secret)
@@ -122,7 +162,8 @@ async def _open(
         audit_ids=(secrets.token_urlsafe(16), parents[-1] if parents else None),
         timeout_s=settings.token_timeout_s,
         expires_at=first.expires_at if first else None,
-        limit=settings.session_max_concurrent,
+        credential=credential,
+        limit=await value_of(conn, SESSIONS, settings),
     )
     if place.kind == "project":
         await store.note_use(conn, login["user_uuid"], place.uuid)
@@ -132,20 +173,23 @@ async def _open(
     return Issued(token.account_uuid, token.user_uuid, secret, token)
 
 
-async def _place(conn: Connection, login: Any, request: IssueToken) -> Place | None:
+async def _authority(conn: Connection, login: Any, request: IssueToken, credential: Any) -> Authority | None:
+    """The login in the scope that is asked for, or of its credential; None when it has no role there."""
+    who = (login["user_uuid"], login["account_uuid"])
+    if credential:
+        bound = (credential["project_uuid"], credential["credential_uuid"])
+        return await authority_in(conn, *who, "project", *bound)
     if request.scope == "implicit":
         uuid = login["default_project_uuid"]
-        place = await find_place(conn, "project", uuid) if uuid else None
-        if await authority_in(conn, login["account_uuid"], login["user_uuid"], place) is None:
-            place = await find_place(conn, "unscoped", None)
-        return place
+        found = await authority_in(conn, *who, "project", uuid) if uuid else None
+        return found or Authority(*who, NOWHERE, ())
     uuid = request.scope_uuid
     if request.scope == "domain" and uuid is None:
         uuid = await domain_named(conn, request.scope_name or "")
     if request.scope == "project" and uuid is None:
         domain_uuid = request.scope_domain_uuid or await domain_named(conn, request.scope_domain_name or "")
         uuid = await project_named(conn, domain_uuid or "", request.scope_name or "")
-    return await find_place(conn, request.scope, uuid)
+    return await authority_in(conn, *who, request.scope, uuid)
 
 
 class RevokeToken(ApiRequest):
@@ -165,7 +209,7 @@ async def revoke_token(call: Call, work: Direct, request: RevokeToken) -> None:
         bearer = await store.read_token(conn, token_hash(sealer, request.bearer))
         if bearer is None:
             raise InvalidSession("the token has ended")
-        ended = await store.subject_of_token(conn, bearer, token_hash(sealer, request.session_uuid))
+        ended = bearer.shown(await store.read_token(conn, token_hash(sealer, request.session_uuid)))
     async with call.services.bell.changing_rights([ended.account_uuid]), work.transaction() as conn:
         await store.delete_token(conn, token_hash(sealer, request.session_uuid))
     call.services.forget_session(request.session_uuid)

@@ -5,8 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from zstack_mgmt.core.callers import Caller
+from zstack_mgmt.core.errors import PermissionDenied, ResourceNotFound
 from zstack_mgmt.identity.roles.model import Authority
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The application credential that a token was opened with."""
+
+    uuid: str
+    name: str
+    unrestricted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,17 @@ class Token:
     issued_at: datetime
     expires_at: datetime
     authority: Authority
-    caller: Caller
+    is_admin: bool  # of an account of administrators
+    credential: Credential | None = None
+    catalog_version: object = None  # of the catalog at the moment of the look
+
+    def shown(self, token: Token | None) -> Token:
+        """The token that the bearer of this one asks about. Raises PermissionDenied or ResourceNotFound."""
+        if token is None:
+            raise ResourceNotFound("no such token")
+        if token.user_uuid != self.user_uuid and not self.authority.is_platform_admin:
+            raise PermissionDenied("the token is another user's")
+        return token
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,44 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
-from zstack_mgmt.auth.standing import caller_of
-from zstack_mgmt.core.errors import PermissionDenied, ResourceNotFound
-from zstack_mgmt.db import Connection, Lock
+from zstack_mgmt.core.errors import ResourceNotFound
+from zstack_mgmt.db import Connection, Lock, Pool
 from zstack_mgmt.identity.roles.model import NOWHERE, Authority, Place
-from zstack_mgmt.identity.roles.store import authority_in, find_place
-from zstack_mgmt.identity.tokens.model import Token
+from zstack_mgmt.identity.roles.store import AUTHORITY, AUTHORITY_OF_SCOPE, authority_from
+from zstack_mgmt.identity.tokens.model import Credential, Token
+
+_FEW: LiteralString = "$1, $2"
+_MANY: LiteralString = f"{_FEW}, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16"
+MOST_TOKENS = 16
+_TOKENS: LiteralString = f"""
+    SELECT s.token_hash, s.account_uuid, s.user_uuid, l.name AS user_name, a.name AS account_name,
+           l.password_expires_at, s.origin, s.methods, s.audit_id, s.parent_audit_id, s.create_date,
+           s.expired_date, a.type = 'SystemAdmin' AS is_admin, s.credential_uuid,
+           (SELECT version FROM catalog_versions) AS catalog_version, {AUTHORITY}
+    FROM sessions s JOIN accounts a ON a.uuid = s.account_uuid
+    JOIN logins l ON l.uuid = s.user_uuid AND l.account_uuid = s.account_uuid
+    CROSS JOIN LATERAL (
+        SELECT s.user_uuid AS login_uuid, s.credential_uuid,
+               CASE WHEN s.origin = 'keystone' THEN s.scope_kind ELSE 'project' END AS kind,
+               CASE WHEN s.origin = 'keystone' THEN s.scope_uuid
+                    ELSE (SELECT p.uuid FROM projects p WHERE p.account_uuid = a.uuid AND p.is_first) END
+               AS uuid) scope
+    {AUTHORITY_OF_SCOPE}
+    WHERE s.expired_date >= now() AND a.enabled AND l.enabled AND s.token_hash IN
+"""  # noqa: S608 (all of it is written here and in the SQL of roles)
+
+
+async def read_tokens(conn: Connection, hashes: Collection[bytes]) -> dict[bytes, Token]:
+    """By their hashes, at least one and at most MOST_TOKENS, those that are alive, as `read_token` says.
+
+    It is one statement: services have tokens validated with each of their own calls. It takes values and no
+    array, of which PostgreSQL expects so many rows that it would plan each call anew.
+    """
+    places, count = (_FEW, 2) if len(hashes) <= 2 else (_MANY, MOST_TOKENS)
+    values = list(hashes)
+    values += values[-1:] * (count - len(values))
+    rows = await conn.fetch(f"{_TOKENS} ({places})", *values)
+    return {row["token_hash"]: token for row in rows if (token := _token(row)) is not None}
+
+
+async def live_tokens(pool: Pool, hashes: Collection[bytes]) -> dict[bytes, Token]:
+    """What `read_tokens` says, on a connection of its own."""
+    async with pool.acquire() as conn:
+        return await read_tokens(conn, hashes)
 
 
 async def read_token(conn: Connection, hashed: bytes) -> Token | None:
     """The token, if it is alive, its user and domain are enabled, and it still has a role in its scope."""
-    row = await conn.fetchrow(
-        """
-        SELECT s.account_uuid, s.user_uuid, l.name AS user_name, a.name AS account_name,
-               l.password_expires_at, s.origin, s.methods, s.audit_id, s.parent_audit_id, s.create_date,
-               s.expired_date, a.type = 'SystemAdmin' AS is_admin,
-               CASE WHEN s.origin = 'keystone' THEN s.scope_kind ELSE 'project' END AS scope_kind,
-               CASE WHEN s.origin = 'keystone' THEN s.scope_uuid
-                    ELSE (SELECT p.uuid FROM projects p WHERE p.account_uuid = a.uuid AND p.is_first) END
-               AS scope_uuid
-        FROM sessions s JOIN accounts a ON a.uuid = s.account_uuid
-        JOIN logins l ON l.uuid = s.user_uuid AND l.account_uuid = s.account_uuid
-        WHERE s.token_hash = $1 AND s.expired_date >= now() AND a.enabled AND l.enabled
-        """,
-        hashed,
-    )
-    if row is None:
-        return None
-    place = await find_place(conn, row["scope_kind"], row["scope_uuid"])
-    authority = await authority_in(conn, row["account_uuid"], row["user_uuid"], place)
-    if (
-        authority is None and row["origin"] != "keystone"
-    ):  # a session that has no role here is one all the same
-        authority = Authority(row["user_uuid"], row["account_uuid"], NOWHERE, ())
+    return (await read_tokens(conn, [hashed])).get(hashed)
+
+
+def _token(row: Any) -> Token | None:
+    """The token of a session; None without a role in its scope."""
+    authority = authority_from(row, row["user_uuid"], row["account_uuid"])
     if authority is None:
-        return None
+        if row["origin"] == "keystone":
+            return None
+        # A session that has no role here is one all the same.
+        authority = Authority(row["user_uuid"], row["account_uuid"], NOWHERE, ())
     return Token(
         account_uuid=row["account_uuid"],
         user_uuid=row["user_uuid"],
@@ -51,18 +76,11 @@ async def read_token(conn: Connection, hashed: bytes) -> Token | None:
         issued_at=row["create_date"],
         expires_at=row["expired_date"],
         authority=authority,
-        caller=await caller_of(conn, row["account_uuid"], row["user_uuid"], row["is_admin"]),
+        is_admin=row["is_admin"],
+        credential=row["credential_uuid"]
+        and Credential(row["credential_uuid"], row["credential_name"], row["unrestricted"]),
+        catalog_version=row["catalog_version"],
     )
-
-
-async def subject_of_token(conn: Connection, bearer: Token, hashed: bytes) -> Token:
-    """The token that the bearer asks about. Raises PermissionDenied or ResourceNotFound."""
-    token = await read_token(conn, hashed)
-    if token is None:
-        raise ResourceNotFound("no such token")
-    if token.user_uuid != bearer.user_uuid and not bearer.authority.is_platform_admin:
-        raise PermissionDenied("the token is another user's")
-    return token
 
 
 async def insert_token(
@@ -75,9 +93,14 @@ async def insert_token(
     audit_ids: tuple[str, str | None],
     timeout_s: int,
     expires_at: datetime | None,
+    credential: Any,
     limit: int,
 ) -> None:
-    """Store a token. Past the limit the user's oldest ones end; with `expires_at` it ends just then."""
+    """Store a token. Past the limit the user's oldest ones end; with `expires_at` it ends just then.
+
+    Args:
+        credential: the application credential that opens it, or None; it ends with that at the latest.
+    """
     await conn.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", Lock.SESSIONS, login["user_uuid"])
     await conn.execute(
         """
@@ -93,9 +116,9 @@ async def insert_token(
     await conn.execute(
         """
         INSERT INTO sessions (token_hash, account_uuid, user_uuid, scope_kind, scope_uuid, methods, audit_id,
-                              expired_date, parent_audit_id, origin, renewable)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($9, now() + make_interval(secs => $8)), $10, 'keystone',
-                false)
+                              expired_date, parent_audit_id, credential_uuid, origin, renewable)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, least(coalesce($9, now() + make_interval(secs => $8)), $12), $10,
+                $11, 'keystone', false)
         """,
         hashed,
         login["account_uuid"],
@@ -107,6 +130,8 @@ async def insert_token(
         timeout_s,
         expires_at,
         audit_ids[1],
+        credential and credential["credential_uuid"],
+        credential and credential["expires_at"],
     )
 
 

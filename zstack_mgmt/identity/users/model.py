@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from zstack_mgmt.core.inventory import Inventory, Link, inventory
+from zstack_mgmt.doc import Doc
 
 
 @inventory(
@@ -23,7 +25,7 @@ class User(Inventory):
 
     uuid: str
     account_uuid: str
-    name: str
+    name: Annotated[str, Doc("by which it logs in; unique in its account")]
     description: str | None
     create_date: datetime
     last_op_date: datetime

@@ -1,0 +1,21 @@
+-- Queries compare text without the case of its letters.
+CREATE INDEX zones_folded_name_idx ON zones (lower(name));
+CREATE INDEX clusters_folded_name_idx ON clusters (lower(name));
+CREATE INDEX hosts_folded_name_idx ON hosts (lower(name));
+CREATE INDEX images_folded_name_idx ON images (lower(name));
+CREATE INDEX instance_offerings_folded_name_idx ON instance_offerings (lower(name));
+CREATE INDEX disk_offerings_folded_name_idx ON disk_offerings (lower(name));
+CREATE INDEX l2_networks_folded_name_idx ON l2_networks (lower(name));
+CREATE INDEX l3_networks_folded_name_idx ON l3_networks (lower(name));
+CREATE INDEX vm_instances_folded_name_idx ON vm_instances (lower(name));
+CREATE INDEX volumes_folded_name_idx ON volumes (lower(name));
+CREATE INDEX policies_folded_name_idx ON policies (lower(name));
+CREATE INDEX scheduler_triggers_folded_name_idx ON scheduler_triggers (lower(name));
+CREATE INDEX scheduler_jobs_folded_name_idx ON scheduler_jobs (lower(name));
+CREATE INDEX users_folded_name_idx ON users (lower(name));
+CREATE INDEX user_groups_folded_name_idx ON user_groups (lower(name));
+CREATE INDEX accounts_folded_name_idx ON accounts (lower(name));
+CREATE INDEX access_keys_folded_id_idx ON access_keys (lower(access_key_id));
+CREATE INDEX hosts_folded_ip_idx ON hosts (lower(management_ip));
+CREATE INDEX tags_folded_tag_idx ON tags (resource_type, type, lower(tag));
+CREATE INDEX audits_folded_target_idx ON audits (lower(target)) WHERE target IS NOT NULL;

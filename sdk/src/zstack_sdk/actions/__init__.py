@@ -1,0 +1,1 @@
+"""One class per API, in a module per feature."""

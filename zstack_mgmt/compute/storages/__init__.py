@@ -1,0 +1,1 @@
+"""Storages: where volumes and images are said to be. There is one of each, made with the database."""

@@ -1,0 +1,1 @@
+"""Consoles of VMs: tokens that open them, and the agents that carry them to browsers."""

@@ -1,0 +1,1 @@
+"""Application credentials: how programs open tokens of a user without its password."""

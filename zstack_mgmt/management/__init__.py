@@ -1,0 +1,1 @@
+"""The service about itself: its version, and the processes that answer calls."""

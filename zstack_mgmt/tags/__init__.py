@@ -1,0 +1,1 @@
+"""Tags: texts that resources carry, and patterns that one account puts on many of them."""
