@@ -145,12 +145,20 @@ async def running_service(
     try:
         async with aiohttp.ClientSession() as http:
             anonymous = Client(http, f"{origin}/zstack/v1")
+            await joined(db, len(tasks))
             yield Service(settings, origin, http, anonymous, await anonymous.log_in(), db)
     finally:
         stop.set()
         await asyncio.gather(*tasks)
         await db.close()
         await runner.cleanup()
+
+
+async def joined(db: "asyncpg.Connection[Any]", workers: int) -> None:
+    """Return when so many workers have a lease."""
+    async with asyncio.timeout(20):
+        while await db.fetchval("SELECT count(*) FROM workers") < workers:
+            await asyncio.sleep(0.002)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -28,7 +29,11 @@ FAST: Mapping[str, str] = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "300",
+    "max_wal_size": "256MB",
 }
+# A copy of the template is a thousand files: 15 ms in memory, 300 ms on a disk.
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4 << 30
 
 
 class ServiceMissing(Exception):
@@ -77,7 +82,7 @@ class Owner:
     async def _start(self) -> Services:
         database_url = os.environ.get("DATABASE_URL", "")
         redis_url = os.environ.get("REDIS_URL", "")
-        folder = self._folder = Path(tempfile.mkdtemp(prefix="zstack-tests-"))
+        folder = self._folder = Path(tempfile.mkdtemp(prefix="zstack-tests-", dir=memory()))
         if not database_url:
             major = os.environ.get("POSTGRES_MAJOR")
             self._postgres = await start_postgres(folder, settings=FAST, major=int(major) if major else None)
@@ -98,6 +103,11 @@ class Owner:
             await self._redis.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def memory() -> Path | None:
+    """Where files are kept in memory, if there is room for the databases of a run."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES else None
 
 
 async def make_template(services: Services) -> str:
@@ -128,9 +138,16 @@ async def create_database(services: Services, template: str) -> str:
 
 
 async def drop_database(services: Services, name: str) -> None:
-    """Drop a database, whoever is still connected."""
+    """Drop a database, whoever is still connected.
+
+    PostgreSQL looks every 100 ms whether the last sessions have gone; most go within a few.
+    """
     connection = await asyncpg.connect(services.database_url)
     try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                while await connection.fetchval("SELECT 1 FROM pg_stat_activity WHERE datname = $1", name):
+                    await asyncio.sleep(0.002)
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     finally:
         await connection.close()

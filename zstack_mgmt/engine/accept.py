@@ -89,20 +89,25 @@ class Acceptor:
     async def _count(self) -> None:
         """Count the queue anew once a second, or less often when that takes long."""
         conn: db.RawConnection | None = None
-        while True:
-            started = time.monotonic()
-            try:
-                if conn is None or conn.is_closed():
-                    conn = await db.connect(self._settings, application="zstack-depth")
-                with db.losses():
-                    self._queued = Counter(await store.queued(conn))
-                    self._laden = await store.laden(conn, 2 * self._settings.max_account_kept_bytes)
-                self._depth = self._queued.total()
-                absence.of_database(self._settings.database_url).back()
-            except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
-                absence.of_database(self._settings.database_url).lost(error)
-                conn = None
-            await asyncio.sleep(max(_COUNT_EVERY_S, _COUNT_SHARE * (time.monotonic() - started)))
+        try:
+            while True:
+                started = time.monotonic()
+                try:
+                    if conn is None or conn.is_closed():
+                        conn = await db.connect(self._settings, application="zstack-depth")
+                    with db.losses():
+                        self._queued = Counter(await store.queued(conn))
+                        self._laden = await store.laden(conn, 2 * self._settings.max_account_kept_bytes)
+                    self._depth = self._queued.total()
+                    absence.of_database(self._settings.database_url).back()
+                except (*db.UNAVAILABLE, asyncpg.PostgresError) as error:
+                    absence.of_database(self._settings.database_url).lost(error)
+                    if conn is not None:
+                        conn.terminate()
+                await asyncio.sleep(max(_COUNT_EVERY_S, _COUNT_SHARE * (time.monotonic() - started)))
+        finally:
+            if conn is not None:
+                conn.terminate()
 
 
 class _Way:
