@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import structlog
+
 from zstack_mgmt import db
 from zstack_mgmt.auth import throttle
 from zstack_mgmt.compute.snapshots import store as snapshots
@@ -21,6 +23,8 @@ from zstack_mgmt.identity.sessions import store as sessions
 from zstack_mgmt.longjobs import store as long_jobs
 from zstack_mgmt.scheduler import due
 from zstack_mgmt.webhooks import outbox
+
+log = structlog.get_logger()
 
 _BATCH = 5000
 _ROUND_S = 20.0  # what is left then waits for the next round
@@ -70,6 +74,18 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
         """Drop audit lines past their time."""
         await in_batches(lambda conn: audit.delete_old(conn, settings.audit_retention_s, _BATCH))
 
+    async def trim_trails() -> None:
+        """Drop the oldest audit lines of accounts that have too many."""
+        async with pool.acquire() as conn:
+            surplus = await audit.surplus(conn, settings.max_account_audit_lines)
+        for account_uuid, lines in surplus.items():
+            log.warning(
+                "audit lines go before their time", action="audit", account_uuid=account_uuid, lines=lines
+            )
+            for begun in range(0, lines, _BATCH):
+                async with pool.acquire() as conn:
+                    await audit.delete_oldest(conn, account_uuid, min(_BATCH, lines - begun))
+
     async def expire_failures() -> None:
         """Drop counters of failed logins that no longer count."""
         await in_batches(lambda conn: throttle.forget_old(conn, settings, _BATCH))
@@ -110,6 +126,6 @@ def periodic_tasks(pool: db.Pool, services: Services) -> dict[str, tuple[Task, f
             settle_vms,
             check_hosts,
         ),
-        600.0: (expire_executions,),
+        600.0: (expire_executions, trim_trails),
     }
     return {task.__name__: (task, every_s) for every_s, some in todo.items() for task in some}

@@ -76,9 +76,9 @@ class Settings:
     redis_prefix: Annotated[
         str, Doc("put before every Redis key and channel, so that installations can share a server")
     ] = "zstack:"
-    host: str = "127.0.0.1"
-    port: Annotated[int, Within(0, 65535)] = 8080
-    data_dir: Path = Path(".data")
+    host: Annotated[str, Doc("the address at which the API listens")] = "127.0.0.1"
+    port: Annotated[int, Within(0, 65535), Doc("its port")] = 8080
+    data_dir: Annotated[Path, Doc("what `run` keeps: the servers' data, keys and logs")] = Path(".data")
     assets_dir: Annotated[
         Path, Doc("the page's libraries, which `run` fetches from npm beside its first start")
     ] = Path("build/assets")
@@ -90,10 +90,10 @@ class Settings:
     ] = ()
     time_zone: Annotated[ZoneInfo, Doc("zone of the dates in zstack/v1 replies")] = UTC_ZONE
 
-    api_processes: Count = 1
-    worker_processes: int = 2
-    webhook_processes: int = 1
-    console_processes: int = 1
+    api_processes: Annotated[Count, Doc("that `run` starts to answer calls")] = 1
+    worker_processes: Annotated[int, Within(0), Doc("that it starts to run jobs")] = 2
+    webhook_processes: Annotated[int, Within(0), Doc("that it starts to send webhooks")] = 1
+    console_processes: Annotated[int, Within(0, 1), Doc("console proxy agents that it starts")] = 1
 
     db_pool_size: Annotated[Count, Doc("connections of one process, its dedicated ones not counted")] = 10
     statement_timeout_s: Annotated[
@@ -146,12 +146,12 @@ class Settings:
     outside_slots: Annotated[
         Count, Doc("jobs of one worker that act outside the database at the same time")
     ] = 160
-    account_outside_slots: Count = 80
+    account_outside_slots: Annotated[Count, Doc("of these, how many one account can have")] = 80
     host_slots: Annotated[
         Count, Doc("jobs of one worker that act on one host; the others wait and take up no slot")
     ] = 8
     lease_s: Annotated[Duration, Doc("a worker that gives no sign of life for so long has died")] = 15.0
-    lease_renew_s: Duration = 5.0
+    lease_renew_s: Annotated[Duration, Doc("between two signs of life of a worker")] = 5.0
     max_claims: Annotated[Count, Doc("claims of a job that keeps killing its worker, then it fails")] = 3
     job_timeout_s: Annotated[
         Count,
@@ -162,27 +162,33 @@ class Settings:
         float, Within(0, 30), Doc("how long a poll without `Prefer` waits for the job's end")
     ] = 0.5
     job_retention_s: Annotated[int, Doc("from completion")] = 2 * 86400
-    tombstone_retention_s: int = 30 * 86400
-    stop_grace_s: Annotated[float, Within(3)] = 8.0
+    tombstone_retention_s: Annotated[
+        int, Doc("for which a job is listed, and its uuid known, after its result has gone")
+    ] = 30 * 86400
+    stop_grace_s: Annotated[
+        float, Within(3), Doc("for which a stopping process goes on with what is under way")
+    ] = 8.0
 
     session_timeout_s: Annotated[Count, Doc("seconds that a session lives"), Bound("InvalidSession")] = 7200
     session_max_concurrent: Annotated[
         Count, Doc("live sessions of one account or user"), Bound("TooManySessions")
     ] = 500
-    session_cache_s: float = 0.8
-    login_hash_concurrency: Count = 2
+    session_cache_s: Annotated[
+        float, Doc("for which a process trusts what it knows of a session; changes are told to it at once")
+    ] = 0.8
+    login_hash_concurrency: Annotated[Count, Doc("passwords that one process hashes at the same time")] = 2
     password_time_cost: Annotated[Count, Doc("argon2id passes over the memory")] = 2
-    password_memory_kib: Annotated[int, Within(8)] = 19 * 1024
+    password_memory_kib: Annotated[int, Within(8), Doc("that argon2id fills for one hash")] = 19 * 1024
     login_address_free_failures: Annotated[
         Count, Doc("the same of all names from one address; of a network, four times that")
     ] = 50
     login_free_failures: Annotated[
         int, Doc("failures of one name from one address before the next must wait")
     ] = 5
-    login_max_delay_s: int = 300
-    login_forget_s: int = 3600
+    login_max_delay_s: Annotated[int, Doc("the longest such wait; each failure doubles it")] = 300
+    login_forget_s: Annotated[int, Doc("without a failure, after which those before count no more")] = 3600
     login_lockout_failures: Annotated[int, Doc("failures from anywhere that lock a name; 0: never")] = 0
-    login_lockout_s: int = 900
+    login_lockout_s: Annotated[int, Doc("for which it is locked")] = 900
     access_key_tolerance_s: Annotated[
         Count, Doc("how far the Date of a signed request may be off"), Bound("InvalidSession")
     ] = 900
@@ -193,7 +199,9 @@ class Settings:
     ] = 0
     password_min_age_days: Annotated[int, Doc("before its owner may change a password again")] = 0
     password_regex: Annotated[str, Doc("that clear passwords must match on /v3; empty: any")] = ""
-    password_regex_description: str = "the password does not meet the rules"  # noqa: S105 (a sentence)
+    password_regex_description: Annotated[str, Doc("what the refusal of one that does not match says")] = (
+        "the password does not meet the rules"  # noqa: S105 (a sentence)
+    )
     password_change_on_first_use: Annotated[
         int, Within(0, 1), Doc("1: one that another has set is expired")
     ] = 0
@@ -202,7 +210,10 @@ class Settings:
         str, Doc("JSON: the most that quotas of a domain can be set to, by item")
     ] = "{}"
     region: Annotated[str, Doc("in the catalog of Keystone tokens")] = "RegionOne"
-    audit_retention_s: int = 400 * 86400
+    audit_retention_s: Annotated[int, Doc("for which audit lines are kept")] = 400 * 86400
+    max_account_audit_lines: Annotated[
+        Count, Doc("audit lines of one account; past it its oldest ones go before their time"), Bound()
+    ] = 5_000_000
     admin_password: Annotated[
         str, Doc("of the built-in admin at its creation; empty: one is generated and printed once")
     ] = ""
@@ -216,10 +227,12 @@ class Settings:
     ] = ()
     webhook_ports: Annotated[tuple[int, ...], Doc("empty: every port")] = ()
     webhook_concurrency: Annotated[Count, Doc("deliveries in flight in one process")] = 256
-    webhook_per_receiver: Count = 4
-    webhook_connect_timeout_s: Duration = 3.0
-    webhook_total_timeout_s: Duration = 15.0
-    webhook_schedule_s: tuple[float, ...] = (
+    webhook_per_receiver: Annotated[Count, Doc("of these, to one receiver")] = 4
+    webhook_connect_timeout_s: Annotated[Duration, Doc("to connect to a receiver")] = 3.0
+    webhook_total_timeout_s: Annotated[Duration, Doc("for the whole of a delivery")] = 15.0
+    webhook_schedule_s: Annotated[
+        tuple[float, ...], Doc("the waits before the second attempt of a delivery and each one after it")
+    ] = (
         2,
         5,
         15,
@@ -234,7 +247,7 @@ class Settings:
         28800,
         28800,
     )
-    webhook_probe_s: Duration = 60.0
+    webhook_probe_s: Annotated[Duration, Doc("between two probes of a receiver that keeps failing")] = 60.0
 
     kvm_driver: Annotated[
         KvmDriver, Doc("of KVM hosts: libvirt; or simulator: contacts none, runs nothing")
@@ -286,7 +299,7 @@ class Settings:
         Traces,
         Doc("otlp: OpenTelemetry traces, sent where OTEL_* says; needs the extra `traces`"),
     ] = "off"
-    log_level: LogLevel = "info"
+    log_level: Annotated[LogLevel, Doc("of the lines that are written")] = "info"
     log_format: Annotated[
         LogFormat, Doc("json, text, or auto: text on a terminal, a JSON object a line elsewhere")
     ] = "auto"

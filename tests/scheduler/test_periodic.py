@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -84,3 +85,25 @@ async def test_a_round_drops_all_that_is_past_its_time(
         "WHERE api = ''" if table == "audits" else ""
     )  # the line of the admin's own login may come late
     assert await still.db.fetchval(f"SELECT count(*) FROM {table} {of_these}") == 0
+
+
+async def test_an_account_with_too_many_audit_lines_loses_its_oldest(
+    still: Service, pool: db.Pool, monkeypatch
+) -> None:
+    monkeypatch.setattr(tasks_module, "_BATCH", 3)
+    await still.db.execute(
+        """
+        INSERT INTO audits (account_uuid, target, api, outcome)
+        SELECT account, n, 'Test', 'refused' FROM generate_series(1, 30) AS n,
+            unnest(ARRAY['loud', NULL]) AS account;
+        INSERT INTO audits (account_uuid, target, api, outcome)
+        SELECT 'quiet', n, 'Test', 'refused' FROM generate_series(1, 10) AS n
+        """
+    )
+    services = build_services(replace(still.settings, max_account_audit_lines=10))
+    task, _ = periodic_tasks(pool, services)["trim_trails"]
+    await task()
+    kept = await still.db.fetch(
+        "SELECT account_uuid, count(*), min(target::int) FROM audits WHERE api = 'Test' GROUP BY 1"
+    )
+    assert {row[0]: (row[1], row[2]) for row in kept} == {"loud": (10, 21), "quiet": (10, 1), None: (10, 21)}

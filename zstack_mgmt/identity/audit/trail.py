@@ -130,3 +130,24 @@ async def delete_old(conn: Connection, retention_s: int, limit: int) -> int:
         limit,
     )
     return db.touched(done)
+
+
+async def surplus(conn: Connection, most: int) -> dict[str | None, int]:
+    """The accounts that have more lines than `most`, and how many more; None for calls without a session."""
+    rows = await conn.fetch(
+        "SELECT account_uuid, count(*) - $1 FROM audits GROUP BY account_uuid HAVING count(*) > $1", most
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def delete_oldest(conn: Connection, account_uuid: str | None, limit: int) -> int:
+    """Drop the oldest lines of an account; their number."""
+    done = await conn.execute(
+        """
+        DELETE FROM audits WHERE id IN (
+            SELECT id FROM audits WHERE account_uuid IS NOT DISTINCT FROM $1 ORDER BY id LIMIT $2)
+        """,
+        account_uuid,
+        limit,
+    )
+    return db.touched(done)
