@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from redis.asyncio import Redis
 from xdist.remote import Producer
@@ -13,6 +14,10 @@ from xdist.scheduler import LoadScopeScheduling
 from app import Service, running_agent, running_service, settings_of
 from services import Owner, ServiceMissing, Services, clone_template, drop_database
 from zstack_mgmt.config import Settings
+
+# Its examples are the same each time, so that a failure can be repeated, and no clock judges them.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 OWNER = pytest.StashKey[Owner]()
 # Folders whose modules have a service each, and those that have one for all of their tests.

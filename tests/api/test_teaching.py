@@ -8,7 +8,7 @@ import pytest
 
 from app import Service
 from zstack_mgmt.auth.permissions import authorise, may_call
-from zstack_mgmt.auth.policy import NO_POLICIES, policy_set
+from zstack_mgmt.auth.policy import NO_POLICIES, PolicySet, rules_of
 from zstack_mgmt.core.callers import UserCaller
 from zstack_mgmt.core.errors import PermissionDenied
 from zstack_mgmt.core.registry import APIS, PATH_VARIABLE, UNROUTED, Api
@@ -76,7 +76,9 @@ def test_a_denied_call_names_the_permission_that_allows_it(declared: Api, is_adm
     named = re.search(r"one must allow '(.+)', and none", denied.value.details)
     rule = named[1] if named else ".*"
     statements = orjson.dumps([{"effect": "Allow", "actions": [rule]}]).decode()
-    assert may_call(declared, UserCaller(NOBODY, NOBODY, is_admin, policy_set([statements]))) is bool(named)
+    assert may_call(
+        declared, UserCaller(NOBODY, NOBODY, is_admin, PolicySet([rules_of(statements)]))
+    ) is bool(named)
 
 
 async def test_a_failed_job_is_a_problem_to_who_asks_for_one(service: Service) -> None:

@@ -135,7 +135,7 @@ async def test_permission_check() -> None:
         for policy in range(20)
     ]
     before = time.perf_counter()
-    made = policy_set(policies)
+    made = await policy_set(policies, "a")
     built = 1e3 * (time.perf_counter() - before)
     first: list[float] = []
     again: list[float] = []
@@ -146,7 +146,7 @@ async def test_permission_check() -> None:
             first.append(timed(made, names))
             again.append(timed(made, names))
         before = time.perf_counter()
-        policy_set(policies)
+        await policy_set(policies, "a")
         found.append(1e3 * (time.perf_counter() - before))
     print(f"\n{'policy set of 400 rules, built once':52}{built:9.3f}")
     show("  found again for a session", found)

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app import Client, Service
@@ -227,7 +227,6 @@ async def test_many_stretches_are_added_up(service: Service, monkeypatch: pytest
     assert [len(d["cpuInventory"]) for d in details(rough)] == [2] * 3
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 50), st.integers(0, 9)), max_size=4, unique_by=lambda p: p[0]),
     st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), min_size=1, max_size=6),

@@ -1,6 +1,8 @@
 """The compiled policies against a naive evaluation: every statement, every rule, `re.fullmatch`."""
 
+import asyncio
 import re
+import time
 from fnmatch import fnmatchcase
 from itertools import permutations
 from typing import Any
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from zstack_mgmt.auth import policy
 from zstack_mgmt.auth.patterns import is_pattern
 from zstack_mgmt.auth.permissions import may_call
-from zstack_mgmt.auth.policy import NO_POLICIES, PolicySet, check_rules, policy_set
+from zstack_mgmt.auth.policy import NO_POLICIES, PolicySet, Rules, check_rules, policy_set, rules_of
 from zstack_mgmt.core.callers import ANONYMOUS, AccountCaller, UserCaller
 from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.core.registry import APIS
@@ -78,25 +80,26 @@ def naive(policies: list[list[dict[str, Any]]], offered: tuple[str, ...]) -> boo
     return matches("Allow") and not matches("Deny")
 
 
-def compiled(policies: list[list[dict[str, Any]]]) -> PolicySet:
-    return policy_set(orjson.dumps(statements).decode() for statements in policies)
+def together(policies: list[list[dict[str, Any]]]) -> PolicySet:
+    return PolicySet([rules_of(orjson.dumps(statements).decode()) for statements in policies])
 
 
 @given(POLICIES)
 def test_sets_decide_as_a_naive_evaluation_does(policies: list[list[dict[str, Any]]]) -> None:
-    made = compiled(policies)
+    rights = together(policies)
     for offered in OFFERED:
         expected = naive(policies, offered)
-        assert made.allows(offered) is expected
-        assert made.allows(offered) is expected, "and so from its memory"
+        assert rights.allows(offered) is expected
+        assert rights.allows(offered) is expected, "and so from its memory"
 
 
 @given(st.lists(st.lists(STATEMENTS, min_size=1, max_size=2), min_size=2, max_size=3))
 def test_order_never_matters(policies: list[list[dict[str, Any]]]) -> None:
+    compiled = [rules_of(orjson.dumps(list(reversed(policy))).decode()) for policy in policies]
     decisions = {
-        tuple(compiled([list(reversed(p)) for p in order]).allows(offered) for offered in OFFERED)
-        for order in permutations(policies)
+        tuple(PolicySet(order).allows(offered) for offered in OFFERED) for order in permutations(compiled)
     }
+    decisions.add(tuple(together(policies).allows(offered) for offered in OFFERED))
     assert len(decisions) == 1
 
 
@@ -107,14 +110,42 @@ def test_what_the_oracle_can_run_is_taken(rule: str) -> None:
 
 def test_nothing_is_allowed_without_policies() -> None:
     assert not any(NO_POLICIES.allows(offered) for offered in OFFERED)
-    assert not PolicySet([".*"], []).allows(())
+    assert not PolicySet([Rules([".*"], [])]).allows(())
 
 
-def test_rules_too_large_together_allow_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_that_cannot_be_compiled_denies_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "_SET_MEMORY", 20_000)
     large = [f"{'[a-f]?' * 50}{i}" for i in range(50)]
-    for made in (PolicySet([".*"], large), PolicySet([".*", *large], [])):
+    for allow, deny in (([".*"], large), ([".*", *large], [])):
+        made = PolicySet([Rules([".*"], []), Rules(allow, deny)])
         assert not made.allows(("identity:read",))
+
+
+async def test_policies_too_large_together_allow_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = orjson.dumps([{"effect": "Allow", "actions": [".*"]}]).decode()
+    assert (await policy_set([text, text], "a")).allows(("identity:read",))
+    monkeypatch.setattr(policy, "MAX_USER_BYTES", len(text) - 1)
+    assert not (await policy_set([text], "a")).allows(("identity:read",))
+
+
+async def test_others_have_their_turn_while_policies_are_compiled() -> None:
+    """Eight users with eight large policies each: no stretch of computing is longer than one policy takes."""
+    texts = [
+        orjson.dumps([{"effect": "Allow", "actions": [f"{n}-{i}(.{{0,90}})x" for i in range(50)]}]).decode()
+        for n in range(64)
+    ]
+    began = time.thread_time()
+    Rules([f"alone-{i}(.{{0,90}})x" for i in range(50)], [])
+    one_s = time.thread_time() - began
+    users = asyncio.gather(*(policy_set(texts[n : n + 8], "a") for n in range(0, 64, 8)))
+    steps: list[float] = []
+    while not users.done():
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        steps.append(time.thread_time() - began)
+    assert all(made.allows(("3-1aax",)) is (n == 0) for n, made in enumerate(await users))
+    assert len(steps) > 64
+    assert max(steps) < 8 * one_s, "and not the 64 of them"
 
 
 SEGMENTS = st.sampled_from(
@@ -153,7 +184,7 @@ def test_patterns_match_full_class_names(pattern: list[str], of_zstack: bool) ->
     if not is_pattern(rule):
         return
     check_rules([rule])
-    made = PolicySet([rule], [])
+    made = PolicySet([Rules([rule], [])])
     for offered in OFFERED:
         full = next((name for name in offered if "." in name), "").rpartition(":")[2]
         assert made.allows(offered) is (bool(full) and naive_pattern(pattern, full.split("."))), full
@@ -166,14 +197,15 @@ def test_regular_expressions_keep_their_meaning(rule: str) -> None:
         assert not any(re.fullmatch(rule, text) for names in OFFERED for text in names)
 
 
-def test_users_with_equal_rules_share_one_set() -> None:
-    first = orjson.dumps([{"name": "one", "effect": "Allow", "actions": [".*:read"]}]).decode()
-    second = orjson.dumps([{"name": "two", "effect": "Allow", "actions": [".*:read"]}]).decode()
-    assert policy_set([first]) is policy_set([second])
+async def test_equal_policies_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = orjson.dumps([{"name": "one", "effect": "Allow", "actions": [".*:once"]}]).decode()
+    await policy_set([text], "a")
+    monkeypatch.delattr(policy, "rules_of")
+    assert (await policy_set([text], "a")).allows(("identity:once",))
 
 
 def test_rule_is_never_text_of_another() -> None:
-    made = PolicySet([".*"], [r"\Qidentity:read", "resource:read"])
+    made = PolicySet([Rules([".*"], [r"\Qidentity:read", "resource:read"])])
     assert not made.allows(("identity:read",))
     assert not made.allows(("resource:read",))
     assert made.allows(("zone:read",))
@@ -182,7 +214,7 @@ def test_rule_is_never_text_of_another() -> None:
 @pytest.mark.parametrize("access", ["public", "session", "user", "account", "admin"])
 def test_callers_by_access(access: str) -> None:
     declared = next(d for d in APIS.values() if d.access == access)
-    everything = PolicySet([".*"], [])
+    everything = PolicySet([Rules([".*"], [])])
     callers = {
         "nobody": ANONYMOUS,
         "admin": AccountCaller("a", is_admin=True),

@@ -213,7 +213,7 @@ def naive_matches(text: str, local: datetime) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(EXPRESSIONS, st.integers(0, 6 * 366 * 24 * 60))
 def test_minute_by_minute(text: str, minute: int) -> None:
     start = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)
@@ -226,7 +226,7 @@ def test_minute_by_minute(text: str, minute: int) -> None:
     assert found == expected or (expected is None and (found is None or found - start >= timedelta(days=3)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.tuples(field(0, 59), field(0, 59)).map("{0[0]} {0[1]} 3 * * ?".format), st.integers(0, 7200))
 def test_second_by_second(text: str, offset: int) -> None:
     start = datetime(2026, 5, 5, 2, 30, tzinfo=UTC) + timedelta(seconds=offset)
@@ -252,7 +252,7 @@ NEAR_A_CHANGE = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(NEAR_A_CHANGE, field(0, 59), st.one_of(st.just("*"), field(0, 23)), st.integers(0, 600))
 def test_changes_of_the_clock(evening: datetime, minute: str, hour: str, offset: int) -> None:
     """An every-hour expression fires at each matching showing; another once for each matching local time."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zstack_mgmt.core.errors import InvalidArgument
@@ -86,7 +86,6 @@ def test_types_do_not_mix(timing: Timing) -> None:
         check(timing, NOW, ZONE)
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 10_000_000),
     st.integers(0, 50),

@@ -10,7 +10,7 @@ from zstack_mgmt import db
 from zstack_mgmt.auth.recent import Recent, Trust
 from zstack_mgmt.auth.secrets import SealError
 from zstack_mgmt.auth.signatures import Signed, moments_of
-from zstack_mgmt.auth.standing import SessionCaller, caller_of
+from zstack_mgmt.auth.standing import SessionCaller, caller_with, statements_of
 from zstack_mgmt.auth.throttle import (
     forget_failures,
     is_blocked,
@@ -109,8 +109,9 @@ class Keys:
             row = await conn.fetchrow(_SELECT, key_id)
             if row is None:
                 return None
-            uuid, sealed, *login = row
-            caller = await caller_of(conn, *login)
+            uuid, sealed, account_uuid, login_uuid, is_admin = row
+            statements = await statements_of(conn, account_uuid, login_uuid)
+        caller = await caller_with(account_uuid, login_uuid, is_admin, statements)
         try:
             return AccessKey(uuid, self._sealer.open(sealed, seal_context(uuid)), caller)
         except SealError:  # another installation's key has sealed it

@@ -8,10 +8,13 @@ the order of policies never matters.
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import orjson
 import re2  # pyright: ignore[reportMissingTypeStubs]
@@ -20,6 +23,7 @@ import structlog
 from zstack_mgmt.auth.patterns import check_form, regex_of
 from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.doc import Bound, Doc
+from zstack_mgmt.turns import Turns
 
 log = structlog.get_logger()
 
@@ -29,7 +33,12 @@ _MAX_PROGRAM = (
     50_000  # instructions of the compiled rules of one policy; a plain rule has one or two per character
 )
 _RULE_MEMORY = 128 << 10  # bytes that one compiled rule may take
-_SET_MEMORY = 8 << 20  # bytes that the compiled rules of one user may take, per effect
+_SET_MEMORY = 4 << 20  # bytes that the compiled rules of one policy may take, per effect
+MAX_USER_BYTES: Annotated[
+    int, Doc("bytes of the statements of all policies of one user; with more it may do nothing"), Bound()
+] = 1 << 20
+_MAX_KEPT = 512  # compiled policies
+_REST = 2.0  # times as long as a policy took to compile, nothing else is compiled
 # Classes of Unicode take milliseconds each to parse, whatever becomes of them; permission names are ASCII.
 _UNICODE_CLASS = re.compile(r"\\[pP]")
 
@@ -78,17 +87,37 @@ def _size_of(rule: str) -> int:
     return size
 
 
-class PolicySet:
-    """The compiled rules of one user, from its own policies and its groups'."""
+class Rules:
+    """The compiled rules of one policy."""
+
+    __slots__ = ("_allow", "_deny", "_is_usable", "_verdicts")
 
     def __init__(self, allow: Iterable[str], deny: Iterable[str]) -> None:
-        self._decided: dict[tuple[str, ...], bool] = {}
+        self._verdicts: dict[tuple[str, ...], bool | None] = {}
+        self._allow = self._deny = None
         try:
             self._allow, self._deny = _compile(sorted(allow)), _compile(sorted(deny))
+            self._is_usable = True
         except _re2.error:
-            # Together they are larger than anybody needs. A Deny must not be missed, so nothing is allowed.
-            log.warning("the policies of a user are too complex; it may do nothing", action="policy")
-            self._allow = self._deny = None
+            log.warning("a policy is too complex; it denies everything", action="policy")
+            self._is_usable = False
+
+    def verdict(self, offered: tuple[str, ...]) -> bool | None:
+        """False if one of the strings is denied, else True if one is allowed; None if no rule fits any."""
+        if offered not in self._verdicts:
+            denies = not self._is_usable or _any(self._deny, offered)
+            self._verdicts[offered] = False if denies else _any(self._allow, offered) or None
+        return self._verdicts[offered]
+
+
+class PolicySet:
+    """What one user may do, by its own policies, its groups' and its roles'."""
+
+    __slots__ = ("_decided", "_policies")
+
+    def __init__(self, policies: Sequence[Rules]) -> None:
+        self._decided: dict[tuple[str, ...], bool] = {}
+        self._policies = policies
 
     def allows(self, offered: tuple[str, ...]) -> bool:
         """Whether one of the strings is allowed and none denied.
@@ -97,8 +126,8 @@ class PolicySet:
         """
         decided = self._decided.get(offered)
         if decided is None:
-            decided = not _any(self._deny, offered) and _any(self._allow, offered)
-            self._decided[offered] = decided
+            verdicts = {policy.verdict(offered) for policy in self._policies}
+            decided = self._decided[offered] = True in verdicts and False not in verdicts
         return decided
 
 
@@ -122,29 +151,59 @@ def matches(rules: Sequence[str], texts: Iterable[str]) -> list[tuple[int, str]]
     return [(at, text) for text in texts for at in (matcher and matcher.Match(text)) or ()]
 
 
-NO_POLICIES = PolicySet((), ())
+NO_POLICIES = PolicySet(())
 
 
-def policy_set(policies: Iterable[str]) -> PolicySet:
-    """The compiled set for the policies' statements as JSON. Users with equal rules share one."""
-    allow: set[str] = set()
-    deny: set[str] = set()
-    for text in policies:
-        allows, denies = _rules_of(text)
-        allow |= allows
-        deny |= denies
-    return _compiled(frozenset(allow), frozenset(deny))
+class _Compiler:
+    """Compiles policies one after the other, for accounts in turn, and keeps those that were asked for last.
+
+    No thread helps: the engine lets none run beside it. A policy takes some 30 ms at most, and after each
+    whatever else the process does has twice its time.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Rules] = OrderedDict()
+        self._turns = Turns(1)
+
+    def known(self, text: str) -> Rules | None:
+        rules = self._kept.get(text)
+        if rules is not None:
+            self._kept.move_to_end(text)
+        return rules
+
+    async def rules(self, text: str, account_uuid: str) -> Rules:
+        async with self._turns.turn(account_uuid):
+            known = self.known(text)  # by somebody else meanwhile
+            if known is not None:
+                return known
+            began = time.monotonic()
+            rules = self._kept[text] = rules_of(text)
+            if len(self._kept) > _MAX_KEPT:
+                self._kept.popitem(last=False)
+            await asyncio.sleep(_REST * (time.monotonic() - began))
+            return rules
 
 
-@lru_cache(4096)
-def _rules_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
+_COMPILERS: WeakKeyDictionary[asyncio.AbstractEventLoop, _Compiler] = WeakKeyDictionary()
+
+
+async def policy_set(policies: Iterable[str], account_uuid: str) -> PolicySet:
+    """What policies allow together, from the statements of each as JSON. Equal ones are compiled once.
+
+    It may wait for its turn: call it without a connection where many may do so.
+    """
+    texts = sorted(set(policies))
+    if sum(map(len, texts)) > MAX_USER_BYTES:
+        log.warning("the policies of a user are too large together; it may do nothing", action="policy")
+        return NO_POLICIES
+    compiler = _COMPILERS.setdefault(asyncio.get_running_loop(), _Compiler())
+    return PolicySet([compiler.known(text) or await compiler.rules(text, account_uuid) for text in texts])
+
+
+def rules_of(text: str) -> Rules:
+    """The compiled rules of a policy, from its statements as JSON; `policy_set` lets others have a turn."""
     statements: list[dict[str, Any]] = orjson.loads(text)
     by_effect: dict[str, set[str]] = {"Allow": set(), "Deny": set()}
     for statement in statements:
         by_effect[statement["effect"]].update(statement["actions"])
-    return frozenset(by_effect["Allow"]), frozenset(by_effect["Deny"])
-
-
-@lru_cache(512)
-def _compiled(allow: frozenset[str], deny: frozenset[str]) -> PolicySet:
-    return PolicySet(allow, deny)
+    return Rules(by_effect["Allow"], by_effect["Deny"])

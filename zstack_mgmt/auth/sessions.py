@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zstack_mgmt.auth.recent import Recent, Trust
-from zstack_mgmt.auth.standing import SessionCaller, caller_of
+from zstack_mgmt.auth.standing import SessionCaller, caller_with, statements_of
 from zstack_mgmt.core.errors import InvalidSession
 from zstack_mgmt.core.registry import Sealer
 from zstack_mgmt.db import Pool
@@ -60,4 +60,8 @@ class Sessions:
         async with self._pool.acquire() as conn:
             hashed = token_hash(self._sealer, token)
             row = await conn.fetchrow(_SELECT, hashed)
-            return None if row is None else replace(await caller_of(conn, *row), session=hashed)
+            if row is None:
+                return None
+            account_uuid, login_uuid, is_admin = row
+            statements = await statements_of(conn, account_uuid, login_uuid)
+        return replace(await caller_with(account_uuid, login_uuid, is_admin, statements), session=hashed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from zstack_mgmt.auth.policy import policy_set
 from zstack_mgmt.core.callers import AccountCaller, UserCaller
@@ -31,14 +31,27 @@ async def callers_now(conn: Connection, logins: Collection[Login]) -> dict[Login
 
 async def caller_of(conn: Connection, account_uuid: str, login_uuid: str, is_admin: bool) -> SessionCaller:
     """The caller behind a login that is known to exist."""
+    return await caller_with(
+        account_uuid, login_uuid, is_admin, await statements_of(conn, account_uuid, login_uuid)
+    )
+
+
+async def caller_with(
+    account_uuid: str, login_uuid: str, is_admin: bool, statements: Iterable[str]
+) -> SessionCaller:
+    """The same once the statements are known: compiling them can take its time, and needs no connection."""
     if login_uuid == account_uuid:
         return AccountCaller(account_uuid, is_admin)
-    policies = policy_set(await statements_of(conn, login_uuid))
-    return UserCaller(account_uuid, login_uuid, is_admin, policies)
+    return UserCaller(account_uuid, login_uuid, is_admin, await policy_set(statements, account_uuid))
 
 
-async def statements_of(conn: Connection, user_uuid: str) -> list[str]:
-    """The statements, as JSON text, of each policy of the user and of its groups, and of its roles."""
+async def statements_of(conn: Connection, account_uuid: str, login_uuid: str) -> list[str]:
+    """The statements, as JSON text, of each policy of the user and of its groups, and of its roles.
+
+    An account itself has none.
+    """
+    if login_uuid == account_uuid:
+        return []
     rows = await conn.fetch(
         """
         SELECT p.statements::text FROM policies p
@@ -52,7 +65,7 @@ async def statements_of(conn: Connection, user_uuid: str) -> list[str]:
                          UNION SELECT ra.role_uuid FROM users u
                          JOIN policy_role_accounts ra ON ra.account_uuid = u.account_uuid WHERE u.uuid = $1)
         """,
-        user_uuid,
+        login_uuid,
     )
     return [row[0] for row in rows]
 

@@ -14,7 +14,7 @@ import orjson
 from aiohttp import web
 
 from zstack_mgmt.auth.sessions import token_hash
-from zstack_mgmt.auth.standing import SessionCaller, caller_of
+from zstack_mgmt.auth.standing import SessionCaller, caller_with, statements_of
 from zstack_mgmt.config import UTC_ZONE
 from zstack_mgmt.core.callers import ANONYMOUS
 from zstack_mgmt.core.errors import BadRequest, InvalidSession, ResourceNotFound, TooBusy
@@ -129,7 +129,8 @@ class Ask:
         """The bearer with the policies that it has now."""
         bearer = self.token
         async with self.connection() as conn:
-            return await caller_of(conn, bearer.account_uuid, bearer.user_uuid, bearer.is_admin)
+            statements = await statements_of(conn, bearer.account_uuid, bearer.user_uuid)
+        return await caller_with(bearer.account_uuid, bearer.user_uuid, bearer.is_admin, statements)
 
     async def call(self, name: str, parameters: dict[str, Any], *, public: bool = False) -> Any:
         """Call a declared API that answers at once."""
