@@ -26,6 +26,7 @@ from zstack_mgmt.core.errors import (
     ResourceNotFound,
     TooBusy,
 )
+from zstack_mgmt.primary import Connection as PrimaryConnection
 from zstack_mgmt.primary import Primary
 from zstack_mgmt.turns import Turns
 
@@ -204,7 +205,7 @@ class Pool(AnyPool):
             max_queries=50_000,
             max_inactive_connection_lifetime=300.0,
             loop=None,
-            connection_class=asyncpg.Connection,
+            connection_class=PrimaryConnection,
             record_class=asyncpg.Record,
             **options,
         )

@@ -72,3 +72,26 @@ async def test_silence_of_either_end_is_limited(settings: Settings) -> None:
         for option, value in sockets.OPTIONS.items():
             assert ours.getsockopt(socket.IPPROTO_TCP, option) == value
         await connections.release(connection)
+
+
+async def test_what_postgresqls_own_types_are_is_asked_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    ask = asyncpg.Connection._introspect_types  # type: ignore[attr-defined]
+
+    async def counted(conn: Any, numbers: Any, timeout: Any) -> Any:
+        asked.extend(numbers)
+        return await ask(conn, numbers, timeout)
+
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", counted)
+    monkeypatch.setattr("zstack_mgmt.primary._TYPES", {})
+    pool = await create_pool(settings, application="test", size=2)
+    async with pool, pool.acquire() as one, pool.acquire() as other:
+        for conn in (one, other):
+            assert await conn.fetchval("SELECT $1::float8[]", [1.5]) == [1.5]
+        assert len(asked) == 1
+        await one.execute("CREATE TYPE mood AS ENUM ('fine')")
+        for conn in (one, other):
+            assert await conn.fetchval("SELECT 'fine'::mood") == "fine"
+        assert len(asked) == 3, "a type of the database's own may differ elsewhere"
