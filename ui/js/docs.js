@@ -35,7 +35,7 @@ const plugin = ({ React, ...system }) => ({
     opsFilter: (groups, phrase) => {
       const wanted = phrase.toLowerCase();
       return groups.map((group) => group.update("operations", (operations) => operations.filter((operation) =>
-        [operation.get("path"), operation.getIn(["operation", "operationId"]), operation.getIn(["operation", "summary"])]
+        [operation.get("path"), operation.getIn(["operation", "operationId"]), operation.getIn(["operation", "x-apis"]), operation.getIn(["operation", "summary"])]
           .some((text) => String(text || "").toLowerCase().includes(wanted)))))
         .filter((group) => group.get("operations").size);
     },

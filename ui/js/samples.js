@@ -15,7 +15,7 @@ export function samplesOf(spec, path, method) {
 
 /** What a body of this schema looks like, with the parts that must be there. */
 function skeleton(spec, schema, depth = 0) {
-  if (!schema || depth > 6) return null;
+  if (!schema || depth > 8) return null;
   if (schema.$ref) return skeleton(spec, schema.$ref.slice(2).split("/").reduce((at, part) => at[part], spec), depth + 1);
   if (schema.example !== undefined) return schema.example;
   if (schema.default !== undefined && schema.default !== null) return schema.default;

@@ -118,7 +118,7 @@ async def _log_in(
         if account is not None:
             await forget_failures(conn, subject, call.remote)
             session = await open_session(call, conn, account.uuid, account.uuid)
-            await store.note_login(conn, token_hash(sealer, session.uuid or ""), asked)
+            await store.note_login(conn, token_hash(sealer, session.uuid), asked)
             return {"inventory": session, "accountInventory": account}
         if not blocked:
             await note_failure(conn, call.services.settings, subject, call.remote)

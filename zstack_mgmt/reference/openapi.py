@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from itertools import groupby
 from typing import Any
 
 import zstack_mgmt
 from zstack_mgmt.core.registry import PATH_VARIABLE
-from zstack_mgmt.features import load
-from zstack_mgmt.reference.operations import LOCATION, PREFIX, WHO, Operation, operations
+from zstack_mgmt.features import FOLDERS, load
+from zstack_mgmt.reference.answers import RESPONSES, SCHEMAS, responses
+from zstack_mgmt.reference.operations import PREFIX, WHO, Operation, Parameter, operations
 from zstack_mgmt.reference.schemas import REF, Components, Schema
 
 _INTRODUCTION = """\
 Accounts, users, policies, quotas, sharing, sessions and jobs of a private cloud, over ZStack's REST API.
 
-Every change is an asynchronous job: the call answers 202 with the job's `location`. Poll that until it
-answers 200 (done) or 503 (failed), send `Prefer: wait=30` to wait for the end, or name a receiver in
-`X-Web-Hook`. Reads answer 200 at once.
+Every change is an asynchronous job: the call answers 202 with the job's `location`. Poll that (`PollApiJob`)
+until it answers 200 (done, with the body that the call describes as its own 200) or 503 (failed). Or send
+`Prefer: wait=30` with the call to wait for the end, or name a receiver in `X-Web-Hook`. Reads answer 200 at
+once.
 
 `/v1` is another name of `/zstack/v1`. Unknown parameters are ignored, and a null counts as not given.
 Conditions on text compare case-sensitively. Errors have the body `{"error": {...}}`, or that of RFC 9457 with
 `Accept: application/problem+json`."""
 
-_ERRORS = {
-    "400": ("Malformed", "The request is malformed; nothing was stored."),
-    "404": ("NotFound", "No such path, or no such job."),
-    "405": ("MethodNotAllowed", "The path does not take the method; `Allow` lists those it takes."),
-    "409": ("AlreadyFinal", "The job has ended already."),
-    "413": ("TooLarge", "The body is larger than 1 MiB."),
-    "503": (
-        "Failed",
-        """Refused or failed; `error.code` says why. ID.1001: no valid session. ID.1002: not permitted.
-SYS.1010, with `Retry-After`: too busy, try again. A failed job answers with this status too.""",
-    ),
-}
 _HEADERS: dict[str, tuple[str, Schema, str]] = {
     "jobUuid": (
         "X-Job-UUID",
@@ -61,7 +53,7 @@ once, however often it is sent. `Idempotency-Key` is an alias.""",
     ),
     "jsonSchema": (
         "X-JSON-Schema",
-        {"type": "string", "enum": ["true", "false"]},
+        {"type": "boolean"},
         "`true` adds `schema`, a map from paths of the body to class names, as ZStack's SDKs need it.",
     ),
     "lastEvent": ("Last-Event-ID", {"type": "string"}, "The id of the last event that was seen."),
@@ -72,22 +64,36 @@ def document() -> dict[str, Any]:
     """The document as JSON values."""
     load()
     components = Components()
-    listed = _with_one_name(operations(components))
-    components.schemas["ErrorCode"] = _ERROR_CODE
-    components.schemas["Problem"] = _PROBLEM
+    listed = _with_shared_choices(components, _with_one_name(operations(components)))
+    components.schemas |= SCHEMAS
+    queried = {path: o.name.removeprefix("Query") for o in listed if o.fields for path in o.paths}
     paths: dict[str, dict[str, Any]] = {}
     routes = sorted(
         ((path, o.method, o) for o in listed for path in o.paths), key=lambda route: (route[0], route[1])
     )
     for (path, method), group in groupby(routes, key=lambda route: (route[0], route[1])):
         served = [operation for _, _, operation in group]
-        paths.setdefault(path, {})[method.lower()] = _operation(components, path, served)
+        noun = queried.get(path.removesuffix("/actions"), "")
+        paths.setdefault(path, {})[method.lower()] = _operation(components, path, served, noun)
+    parameters: dict[str, Any] = {
+        key: {"name": name, "in": "header", "schema": schema, "description": text}
+        for key, (name, schema, text) in _HEADERS.items()
+    }
+    parameters |= {p.name: _parameter(p) for o in listed if o.fields for p in o.of("query")}
+    used = components.reached_from([paths, parameters, RESPONSES])
     return {
         "openapi": "3.1.0",
-        "info": {"title": "zstack-mgmt", "version": zstack_mgmt.__version__, "description": _INTRODUCTION},
+        "info": {
+            "title": "zstack-mgmt",
+            "version": zstack_mgmt.__version__,
+            "description": _INTRODUCTION,
+            "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        },
         "servers": [{"url": PREFIX}, {"url": "/v1", "description": "the same API"}],
         "security": [{"session": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(o.feature for o in listed)],
+        "tags": [
+            {"name": name, "description": _about(name)} for name in dict.fromkeys(o.feature for o in listed)
+        ],
         "paths": paths,
         "components": {
             "securitySchemes": {
@@ -98,12 +104,9 @@ def document() -> dict[str, Any]:
                     "description": "`OAuth <session uuid>`, with the uuid that the login returned",
                 }
             },
-            "parameters": {
-                key: {"name": name, "in": "header", "schema": schema, "description": text}
-                for key, (name, schema, text) in _HEADERS.items()
-            },
-            "responses": {name: _error_response(status, text) for status, (name, text) in _ERRORS.items()},
-            "schemas": dict(sorted(components.schemas.items())),
+            "parameters": parameters,
+            "responses": RESPONSES,
+            "schemas": {name: components.schemas[name] for name in sorted(used)},
         },
     }
 
@@ -136,15 +139,34 @@ def _with_one_name(listed: list[Operation]) -> list[Operation]:
     return made
 
 
-def _operation(components: Components, path: str, served: list[Operation]) -> dict[str, Any]:
+def _with_shared_choices(components: Components, listed: list[Operation]) -> list[Operation]:
+    """The operations, with a schema of its own for what several APIs let one choose from under one name."""
+    chosen = Counter((p.name, *p.schema["enum"]) for o in listed for p in o.parameters if "enum" in p.schema)
+
+    def shared(p: Parameter) -> Parameter:
+        if chosen[p.name, *p.schema.get("enum", ())] < 2:
+            return p
+        return replace(p, schema=components.choice(p.name[:1].upper() + p.name[1:], p.schema))
+
+    return [replace(o, parameters=tuple(map(shared, o.parameters))) for o in listed]
+
+
+def _about(feature: str) -> str:
+    """The first line of what a feature says of itself."""
+    module = import_module(f"zstack_mgmt.{FOLDERS[feature].replace('/', '.')}")
+    return (module.__doc__ or "").partition("\n")[0]
+
+
+def _operation(components: Components, path: str, served: list[Operation], noun: str) -> dict[str, Any]:
+    """The entry of a path and method. Args: noun: what is queried where these operations act, if anything."""
     first = served[0]
     names = [o.name for o in served]
+    named = f"ActOn{noun}" if noun and len(served) > 1 else "Or".join(names)
     variables = [p for p in first.of("path") if f"{{{p.name}}}" in path]
-    suffix = _suffix(first, path)
     by_key = bool(variables) and bool(first.fields)
     described = [_describe(o) for o in served]
     entry: dict[str, Any] = {
-        "operationId": "Or".join(names) + suffix,
+        "operationId": named + _suffix(first, path),
         "tags": [first.feature],
         "summary": " / ".join(o.summary for o in served),
         "description": "\n\n".join(described),
@@ -155,9 +177,9 @@ def _operation(components: Components, path: str, served: list[Operation]) -> di
     }
     if all(o.access == "public" for o in served):
         entry["security"] = []
-    parameters = [_parameter(p.name, p.schema, "path", required=True) for p in variables]
+    parameters = [_parameter(replace(p, required=True)) for p in variables]
     parameters += [
-        _parameter(p.name, p.schema, "query", required=p.required)
+        {"$ref": f"#/components/parameters/{p.name}"} if first.fields else _parameter(p)
         for p in first.of("query")
         if not by_key or p.name == "fields"
     ]
@@ -166,7 +188,7 @@ def _operation(components: Components, path: str, served: list[Operation]) -> di
         entry["parameters"] = parameters
     if first.method in ("POST", "PUT"):
         entry["requestBody"] = _request_body(components, served)
-    entry["responses"] = _responses(served)
+    entry["responses"] = responses(components, served)
     return entry
 
 
@@ -176,7 +198,11 @@ def _suffix(operation: Operation, path: str) -> str:
     if at == 0:
         return ""
     names = [p.name[:1].upper() + p.name[1:] for p in operation.of("path") if f"{{{p.name}}}" in path]
-    return "By" + "And".join(names) if at == 1 and names else str(at + 1)
+    by = f"By{'And'.join(names)}" if names else ""
+    if at == 1 and names:
+        return by
+    words = PATH_VARIABLE.sub("", path).replace("-", "/").split("/")
+    return f"{by}At{''.join(word.capitalize() for word in words)}"
 
 
 def _describe(operation: Operation) -> str:
@@ -195,9 +221,13 @@ def _describe(operation: Operation) -> str:
     return "\n\n".join(lines)
 
 
-def _parameter(name: str, schema: Schema, place: str, *, required: bool) -> dict[str, Any]:
-    inner = dict(schema)
-    entry: dict[str, Any] = {"name": name, "in": place, "required": required}
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    inner = dict(parameter.schema)
+    entry: dict[str, Any] = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.required,
+    }
     description = inner.pop("description", "")
     if description:
         entry["description"] = description
@@ -227,8 +257,10 @@ def _request_body(components: Components, served: list[Operation]) -> dict[str, 
         wrapped: Schema = {"type": "object", "properties": {p.name: p.schema for p in inner}}
         if needed:
             wrapped["required"] = needed
+        components.schemas[f"{operation.name}Params"] = wrapped
+        params = {"$ref": f"{REF}{operation.name}Params"}
         body: Schema = {"type": "object", "description": operation.summary}
-        body["properties"] = {operation.body_key: wrapped, "systemTags": _TAGS, "userTags": _TAGS}
+        body["properties"] = {operation.body_key: params, "systemTags": _TAGS, "userTags": _TAGS}
         if needed or len(served) > 1:
             body["required"] = [operation.body_key]
         components.schemas[name] = body
@@ -238,82 +270,4 @@ def _request_body(components: Components, served: list[Operation]) -> dict[str, 
     return {"required": not optional, "content": {"application/json": {"schema": schema}}}
 
 
-def _responses(served: list[Operation]) -> dict[str, Any]:
-    first = served[0]
-    modes = {o.mode for o in served}
-    found: dict[str, Any] = {}
-    if first.mode == "stream":
-        found["200"] = {
-            "description": "The events.",
-            "content": {"text/event-stream": {"schema": first.result}},
-        }
-    elif first.mode != "cancel":
-        results: list[Schema] = []
-        for operation in served:
-            if operation.result not in results:
-                results.append(operation.result)
-        schema = results[0] if len(results) == 1 else {"anyOf": results}
-        text = "The result, if the client asked to wait for it." if modes == {"job"} else "The answer."
-        found["200"] = {"description": text, "content": {"application/json": {"schema": schema}}}
-    if modes & {"job", "poll", "cancel"}:
-        found["202"] = {
-            "description": "The job is stored, and has not ended yet.",
-            "headers": {
-                "Location": {"schema": {"type": "string"}},
-                "Retry-After": {
-                    "schema": {"type": "integer"},
-                    "description": "seconds to wait before the next poll",
-                },
-                "X-Job-UUID": {"schema": {"type": "string"}},
-            },
-            "content": {"application/json": {"schema": LOCATION}},
-        }
-    statuses = ["400", "404", "405", *(["409"] if "cancel" in modes else []), "413", "503"]
-    return found | {status: {"$ref": f"#/components/responses/{_ERRORS[status][0]}"} for status in statuses}
-
-
-def _error_response(status: str, text: str) -> dict[str, Any]:
-    error: Schema = {
-        "type": "object",
-        "properties": {"error": {"$ref": REF + "ErrorCode"}},
-        "required": ["error"],
-    }
-    response: dict[str, Any] = {
-        "description": text,
-        "content": {
-            "application/json": {"schema": error},
-            "application/problem+json": {"schema": {"$ref": REF + "Problem"}},
-        },
-    }
-    if status == "405":
-        response["headers"] = {"Allow": {"schema": {"type": "string"}, "required": True}}
-    if status == "503":
-        response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "of SYS.1010"}}
-    return response
-
-
 _TAGS: Schema = {"type": "array", "items": {"type": "string", "maxLength": 2048}}
-_ERROR_CODE: Schema = {
-    "type": "object",
-    "description": "What went wrong. The codes are listed in docs/errors.md.",
-    "properties": {
-        "code": {"type": "string", "pattern": r"^[A-Z_]+\.\d{4}$", "examples": ["SYS.1007"]},
-        "description": {"type": "string", "description": "the same for every error of the code"},
-        "details": {"type": "string", "maxLength": 4096, "description": "what is wrong in this case"},
-        "opaque": {"type": "object", "description": "further facts, by name"},
-        "cause": {"$ref": REF + "ErrorCode"},
-    },
-    "required": ["code", "description", "details"],
-}
-_PROBLEM: Schema = {
-    "type": "object",
-    "description": "The same, in the form of RFC 9457.",
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-    },
-    "required": ["type", "title", "status", "detail", "code"],
-}

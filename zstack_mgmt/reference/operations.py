@@ -137,9 +137,3 @@ QUERY_PARAMETERS = (
     ),
     _query("fields", {"type": "string"}, "Fields to return, separated by commas; all by default."),
 )
-
-LOCATION: Schema = {
-    "type": "object",
-    "properties": {"location": {"type": "string", "description": "where the job can be polled"}},
-    "required": ["location"],
-}

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.config import Settings
@@ -175,22 +175,7 @@ def curl(step: Step) -> str:
 
 def _inventories(listed: list[Operation], components: Components) -> list[str]:
     """The inventories that these answers hold, with those inside them."""
-    found: dict[str, None] = {}
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            name = str(value.get("$ref", "")).removeprefix(REF)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            if name and name not in found:
-                found[name] = None
-                walk(components.schemas[name])
-            for part in value.values():  # pyright: ignore[reportUnknownVariableType]
-                walk(part)
-        elif isinstance(value, list):
-            for part in value:  # pyright: ignore[reportUnknownVariableType]
-                walk(part)
-
-    for operation in listed:
-        walk(operation.result)
+    found = components.reached_from([operation.result for operation in listed])
     return [name for name in found if "x-java-class" in components.schemas[name]]
 
 

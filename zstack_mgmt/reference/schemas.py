@@ -22,8 +22,10 @@ DATE: Schema = {
     "pattern": r"^[A-Z][a-z]{2} \d{1,2}, \d{4,} \d{1,2}:\d{2}:\d{2} [AP]M$",
     "examples": ["Jan 1, 2017 9:31:07 AM"],
 }
+FREE: Schema = {"type": "object", "additionalProperties": True}
+"""An object with any fields; without the second word generated clients take it for an empty one."""
 _OF_JOBS: dict[Answer, Schema] = {
-    "job": {"type": "object", "description": "the body that the job's API describes"},
+    "job": FREE | {"description": "What the call that made the job describes as its 200."},
     "accepted": {},
     "events": {
         "type": "object",
@@ -41,7 +43,7 @@ _PLAIN: dict[str, Schema] = {
     "integer": {"type": "integer"},
     "number": {"type": "number"},
     "boolean": {"type": "boolean"},
-    "object": {"type": "object"},
+    "object": FREE,
     "list": {"type": "array"},
     "date": DATE,
 }
@@ -54,7 +56,7 @@ class Components:
         self.schemas: dict[str, Schema] = {}
 
     def inventory(self, kind: type[Inventory]) -> Schema:
-        """A reference to an inventory, of which a query may have selected some fields only."""
+        """A reference to an inventory, with all the fields that are never null."""
         name = kind.meta.name
         if name not in self.schemas:
             self.schemas[name] = {}  # two inventories may refer to each other
@@ -62,14 +64,10 @@ class Components:
                 "type": "object",
                 "description": inspect.cleandoc(kind.__doc__ or ""),
                 "properties": {f.name: _noted(self._field(kind, f), f.doc) for f in kind.meta.fields},
+                "required": [f.name for f in kind.meta.fields if not f.nullable],
                 "x-java-class": kind.meta.java_class,
             }
         return {"$ref": REF + name}
-
-    def complete(self, kind: type[Inventory]) -> Schema:
-        """A reference to an inventory with all the fields that are never null."""
-        needed = [f.name for f in kind.meta.fields if not f.nullable]
-        return self.inventory(kind) | ({"required": needed} if needed else {})
 
     def value(self, hint: Any) -> Schema:
         """The schema of a value of this type, such as a handler's return value."""
@@ -77,13 +75,13 @@ class Components:
             inner = [arg for arg in get_args(hint) if arg is not type(None)]
             return self.value(inner[0]) if len(inner) == 1 else {"anyOf": [self.value(arg) for arg in inner]}
         if isinstance(hint, type) and issubclass(hint, Inventory):
-            return self.complete(hint)
+            return self.inventory(hint)
         if get_origin(hint) is list:
             return {"type": "array", "items": self.value(get_args(hint)[0])}
         if hint is Any or hint is inspect.Signature.empty:
             return {}
         if get_origin(hint) is dict and get_args(hint)[1] is Any:
-            return {"type": "object"}
+            return FREE
         adapter: TypeAdapter[Any] = TypeAdapter(typing.cast("Any", hint))
         return self.adopt(adapter.json_schema(by_alias=True, ref_template=REF + "{model}"))
 
@@ -92,6 +90,33 @@ class Components:
         for name, part in schema.pop("$defs", {}).items():
             self.schemas[name] = tidy(part)
         return tidy(schema)
+
+    def choice(self, name: str, schema: Schema) -> Schema:
+        """The schema of a choice, with its words in a schema of this name, if no other has taken that."""
+        # The empty word, which ZStack's clients may send, means the default.
+        words: Schema = {"type": "string", "enum": [word for word in schema["enum"] if word]}
+        if self.schemas.setdefault(name, words) != words:
+            return schema
+        return {"$ref": REF + name} | {key: part for key, part in schema.items() if key not in words}
+
+    def reached_from(self, value: Any) -> list[str]:
+        """The names of the schemas that a value refers to, directly or through others."""
+        found: dict[str, None] = {}
+
+        def walk(part: Any) -> None:
+            if isinstance(part, dict):
+                inner = typing.cast("Schema", part)
+                name = str(inner.get("$ref", "")).removeprefix(REF)
+                if name in self.schemas and name not in found:
+                    found[name] = None
+                    walk(self.schemas[name])
+                walk(list(inner.values()))
+            elif isinstance(part, list):
+                for one in typing.cast("list[Any]", part):
+                    walk(one)
+
+        walk(value)
+        return list(found)
 
     def _field(self, kind: type[Inventory], field: Field) -> Schema:
         link = kind.meta.links.get(kind.meta.nested.get(field.name, ""))
@@ -167,9 +192,9 @@ def result_of(components: Components, declared: Api) -> Schema:
         return {"type": "object", "maxProperties": 1, "properties": {"schema": java}}
     value = components.value(hint)
     if declared.response_key == "":
-        return value if value.keys() & {"properties", "$ref"} else {"type": "object"}
+        return value if value.keys() & {"properties", "$ref"} else FREE
     if value == {} and declared.returns is not None:
-        value = components.complete(declared.returns)
+        value = components.inventory(declared.returns)
     return {
         "type": "object",
         "properties": {declared.response_key: value, "schema": java},

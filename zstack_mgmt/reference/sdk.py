@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from zstack_mgmt.core.inventory import INVENTORIES, Inventory
+from zstack_mgmt.core.inventory import INVENTORIES
 from zstack_mgmt.core.registry import APIS
 from zstack_mgmt.features import load
 from zstack_mgmt.query.catalog import describe
@@ -82,14 +82,6 @@ class _Records:
     def __init__(self, components: Components) -> None:
         self._components = components
         self.bodies: dict[str, str] = {}
-        self._needed: dict[str, set[str]] = {}
-        self._note_needed(Inventory)
-
-    def _note_needed(self, kind: type[Inventory]) -> None:
-        for child in kind.__subclasses__():
-            if hasattr(child, "meta"):
-                self._needed[child.meta.name] = {f.name for f in child.meta.fields if not f.nullable}
-            self._note_needed(child)
 
     def type_of(self, schema: Schema, name: str) -> tuple[str, str]:
         """The type of a value of an answer, and the class of records in it; `name` for one without a name."""
@@ -150,8 +142,7 @@ from zstack_sdk.record import Record
         java = "x-java-class" in schema
         label = f"{name}Inventory" if java and not name.endswith("Inventory") else name
         if label not in self.bodies:
-            needed = self._needed[name] if name in self._needed else set(schema.get("required", ()))
-            self._add(label, schema, needed)
+            self._add(label, schema, set(schema.get("required", ())))
         return label
 
     def _add(self, label: str, schema: Schema, needed: set[str]) -> None:

@@ -1156,7 +1156,7 @@ class SessionInventory(Record):
     Source: manual, "Identity > LogInByAccount".
     """
 
-    uuid: str | None
+    uuid: str
     """the token"""
     accountUuid: str
     """the account that it belongs to"""

@@ -18,7 +18,7 @@ class Session(Inventory):
     Source: manual, "Identity > LogInByAccount".
     """
 
-    uuid: Annotated[str | None, Doc("the token")]
+    uuid: Annotated[str, Doc("the token")]
     account_uuid: str
     user_uuid: str
     expired_date: Annotated[datetime, Doc("until which it is valid")]
