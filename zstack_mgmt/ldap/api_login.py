@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import StringConstraints
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from zstack_mgmt.auth.sessions import token_hash
 from zstack_mgmt.auth.throttle import forget_failures, is_blocked, note_failure, subject_of, take_turn
@@ -55,6 +56,13 @@ class LogInByLdap(ApiRequest):
     password: Annotated[str, StringConstraints(max_length=1024, strip_whitespace=False)]
 
 
+class DirectoryLogin(TypedDict):
+    """The session, and the account that it is of."""
+
+    inventory: Session
+    accountInventory: Account
+
+
 def _classes(body: Mapping[str, Any]) -> dict[str, str]:
     """The `schema` map of a login, which has two inventories and not the one of other answers."""
     kinds: dict[str, type[Inventory]] = {"inventory": Session, "accountInventory": Account}
@@ -79,7 +87,7 @@ def _classes(body: Mapping[str, Any]) -> dict[str, str]:
     ),
     outside=True,
 )
-async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> dict[str, Any]:
+async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> DirectoryLogin:
     began = time.monotonic()
     async with work.transaction() as conn:
         server = await configured(call, conn)
@@ -96,7 +104,7 @@ async def log_in_by_ldap(call: Call, work: Direct, request: LogInByLdap) -> dict
 
 async def _log_in(
     call: Call, work: Direct, server: Configured, ask: Asker, request: LogInByLdap
-) -> dict[str, Any] | None:
+) -> DirectoryLogin | None:
     """The answer to a login, or None when it is refused; the failure is counted then."""
     dn = await _find(server, ask, request.uid)
     # A name has many spellings, an entry one: the throttle counts entries where it can.

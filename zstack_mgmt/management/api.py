@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import StringConstraints
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from zstack_mgmt import __version__
 from zstack_mgmt.core.registry import ApiRequest, Call, api
@@ -24,6 +25,12 @@ class GetVersion(ApiRequest):
     uuid: Annotated[str, StringConstraints(max_length=64)] = ""
 
 
+class Version(TypedDict):
+    """A release."""
+
+    version: str
+
+
 @api(
     GetVersion,
     http="PUT /v1/management-nodes/actions",
@@ -35,7 +42,7 @@ class GetVersion(ApiRequest):
     response_key="",
     exclusive=(),
 )
-async def get_version(call: Call, conn: Connection, request: GetVersion) -> dict[str, str]:
+async def get_version(call: Call, conn: Connection, request: GetVersion) -> Version:
     return {"version": __version__}
 
 

@@ -7,6 +7,7 @@ import types
 import typing
 from typing import Any, Union, get_args, get_origin
 
+import typing_extensions
 from pydantic import TypeAdapter
 
 from zstack_mgmt.core.inventory import INVENTORIES, Field, Inventory
@@ -71,6 +72,14 @@ class Components:
 
     def value(self, hint: Any) -> Schema:
         """The schema of a value of this type, such as a handler's return value."""
+        if typing_extensions.is_typeddict(hint) and _holds_inventory(hint):  # of which pydantic knows nothing
+            parts = typing_extensions.get_type_hints(hint)
+            return {
+                "type": "object",
+                "description": inspect.cleandoc(hint.__doc__ or ""),
+                "properties": {name: self.value(part) for name, part in parts.items()},
+                "required": sorted(hint.__required_keys__),
+            }
         if get_origin(hint) in (Union, types.UnionType):
             inner = [arg for arg in get_args(hint) if arg is not type(None)]
             return self.value(inner[0]) if len(inner) == 1 else {"anyOf": [self.value(arg) for arg in inner]}
@@ -80,8 +89,8 @@ class Components:
             return {"type": "array", "items": self.value(get_args(hint)[0])}
         if hint is Any or hint is inspect.Signature.empty:
             return {}
-        if get_origin(hint) is dict and get_args(hint)[1] is Any:
-            return FREE
+        if get_origin(hint) is dict:
+            return {"type": "object", "additionalProperties": self.value(get_args(hint)[1]) or True}
         adapter: TypeAdapter[Any] = TypeAdapter(typing.cast("Any", hint))
         return self.adopt(adapter.json_schema(by_alias=True, ref_template=REF + "{model}"))
 
@@ -191,6 +200,13 @@ def result_of(components: Components, declared: Api) -> Schema:
     if hint is type(None) or hint is None:
         return {"type": "object", "maxProperties": 1, "properties": {"schema": java}}
     value = components.value(hint)
+    if declared.response_key == "" and value == {} and declared.returns is not None:
+        rows = {"type": "array", "items": components.inventory(declared.returns)}
+        return {
+            "type": "object",
+            "properties": {"inventories": rows, "schema": java},
+            "required": ["inventories", "schema"],
+        }
     if declared.response_key == "":
         return value if value.keys() & {"properties", "$ref"} else FREE
     if value == {} and declared.returns is not None:
@@ -227,6 +243,12 @@ def _rank(property_: tuple[str, Schema]) -> int:
 
 def _noted(schema: Schema, note: str) -> Schema:
     return schema | {"description": note} if note else schema
+
+
+def _holds_inventory(hint: Any) -> bool:
+    inner = typing_extensions.get_type_hints(hint).values() if typing_extensions.is_typeddict(hint) else ()
+    parts = (*get_args(hint), *inner)
+    return (isinstance(hint, type) and issubclass(hint, Inventory)) or any(map(_holds_inventory, parts))
 
 
 def _may_be_none(hint: Any) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from zstack_mgmt.core.errors import BadRequest, PermissionDenied, ResourceNotFound
 from zstack_mgmt.core.registry import ApiRequest, Call, api
@@ -149,6 +150,13 @@ class RedeliverFailedWebhooks(ApiRequest):
     all_accounts: Annotated[bool, Doc("those of every account, for a system administrator only")] = False
 
 
+class Redelivered(TypedDict):
+    """What is sent again."""
+
+    redelivered: int
+    more: bool  # whether there are more
+
+
 @api(
     RedeliverFailedWebhooks,
     http="POST /v1/webhooks/redeliveries",
@@ -160,7 +168,7 @@ class RedeliverFailedWebhooks(ApiRequest):
     raises=(BadRequest, PermissionDenied),
     outside=True,
 )
-async def redeliver_failed(call: Call, work: Direct, request: RedeliverFailedWebhooks) -> dict[str, Any]:
+async def redeliver_failed(call: Call, work: Direct, request: RedeliverFailedWebhooks) -> Redelivered:
     overview.check_whose(call, request.account_uuid, everybody=request.all_accounts)
     if request.all_accounts and request.account_uuid is not None:
         raise BadRequest("accountUuid and allAccounts exclude each other")

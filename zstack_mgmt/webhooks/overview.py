@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from zstack_mgmt.core.errors import BadRequest, PermissionDenied
 from zstack_mgmt.core.registry import ApiRequest, Call, api
@@ -117,6 +118,12 @@ class SendTestWebhook(ApiRequest):
     """
 
 
+class WebhookTest(TypedDict):
+    """What the receiver is sent."""
+
+    test: bool
+
+
 @api(
     SendTestWebhook,
     http="POST /v1/webhooks/tests",
@@ -126,5 +133,5 @@ class SendTestWebhook(ApiRequest):
     category=CATEGORY,
     response_key="",
 )
-async def send_test(call: Call, conn: Connection, request: SendTestWebhook) -> dict[str, bool]:
+async def send_test(call: Call, conn: Connection, request: SendTestWebhook) -> WebhookTest:
     return {"test": True}

@@ -142,6 +142,13 @@ class CheckApiPermissionValue(Record):
     inventory: dict[str, Any]
 
 
+class CheckIpAvailabilityValue(Record):
+    """Whether an address is free."""
+
+    available: bool
+    reason: str | None
+
+
 class ClusterInventory(Record):
     """Hosts of one kind that share their networks. Source: ZStack's cluster API."""
 
@@ -343,6 +350,23 @@ class GetBackupStorageTypesValue(Record):
     types: list[str]
 
 
+class GetCandidatePrimaryStoragesForCreatingVmValue(Record):
+    """Primary storages for the root volume, and for the volume of each disk offering."""
+
+    rootVolumePrimaryStorages: list[PrimaryStorageInventory]
+    dataVolumePrimaryStorages: dict[str, Any]
+
+    _parts: ClassVar[Mapping[str, str]] = {"rootVolumePrimaryStorages": "PrimaryStorageInventory"}
+
+
+class GetIpAddressCapacityValue(Record):
+    """How many addresses there are."""
+
+    totalCapacity: int
+    availableCapacity: int
+    usedIpAddressNumber: int
+
+
 class GetPrimaryStorageTypesValue(Record):
     """GetPrimaryStorageTypesValue"""
 
@@ -368,6 +392,29 @@ class GetServiceHealthInventory(Record):
     failedPerMinute: int
 
     _parts: ClassVar[Mapping[str, str]] = {"workers": "Worker"}
+
+
+class GetVersionValue(Record):
+    """A release."""
+
+    version: str
+
+
+class GetVmConsoleAddressValue(Record):
+    """Where a VM's console is served."""
+
+    hostIp: str
+    port: int
+    protocol: str
+
+
+class GetVmStartingCandidateClustersHostsValue(Record):
+    """Where a VM can be started."""
+
+    hosts: list[HostInventory]
+    clusters: list[ClusterInventory]
+
+    _parts: ClassVar[Mapping[str, str]] = {"hosts": "HostInventory", "clusters": "ClusterInventory"}
 
 
 class GlobalConfigInventory(Record):
@@ -731,6 +778,15 @@ class ListApiJobsValue(Record):
     _parts: ClassVar[Mapping[str, str]] = {"inventories": "JobSummary"}
 
 
+class LogInByLdapValue(Record):
+    """The session, and the account that it is of."""
+
+    inventory: SessionInventory
+    accountInventory: AccountInventory
+
+    _parts: ClassVar[Mapping[str, str]] = {"inventory": "SessionInventory", "accountInventory": "AccountInventory"}
+
+
 class LongJobInventory(Record):
     """An API job under a name. Source: ZStack's API of long jobs."""
 
@@ -980,6 +1036,13 @@ class ReconnectConsoleProxyAgentValue(Record):
     inventory: dict[str, Any]
 
 
+class RedeliverFailedWebhooksValue(Record):
+    """What is sent again."""
+
+    redelivered: int
+    more: bool
+
+
 class ResourceNameInventory(Record):
     """Uuid, name and type of a resource. Source: manual, "Identity > GetResourceNames"."""
 
@@ -1146,6 +1209,12 @@ class SchedulerTriggerInventory(Record):
     """when it was changed last"""
     jobsUuid: list[str]
     """the jobs that it fires"""
+
+
+class SendTestWebhookValue(Record):
+    """What the receiver is sent."""
+
+    test: bool
 
 
 class SessionInventory(Record):

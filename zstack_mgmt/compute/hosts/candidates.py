@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
+
 from zstack_mgmt.compute.hosts.model import Cluster, Host
 from zstack_mgmt.compute.vms.model import VmInstance
 from zstack_mgmt.core.errors import ResourceNotFound
@@ -32,6 +34,13 @@ def _classes(body: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+class StartingCandidates(TypedDict):
+    """Where a VM can be started."""
+
+    hosts: list[Host]
+    clusters: list[Cluster]
+
+
 @api(
     GetVmStartingCandidateClustersHosts,
     http="GET /v1/vm-instances/{uuid}/starting-target-hosts",
@@ -46,15 +55,11 @@ def _classes(body: Mapping[str, Any]) -> dict[str, str]:
 )
 async def get_starting_candidates(
     call: Call, conn: Connection, request: GetVmStartingCandidateClustersHosts
-) -> dict[str, Any]:
+) -> StartingCandidates:
     vm = await rows.get(conn, VmInstance, request.uuid, scope_of(call), lock=None)
     fitting = await conn.fetch("SELECT * FROM fitting_hosts($1, NULL, NULL, true)", vm.uuid)
     found = [await rows.find(conn, Host, row[0], lock=None) for row in fitting]
     hosts = [host for host in found if host is not None]
     uuids = dict.fromkeys(host.cluster_uuid for host in hosts)
     clusters = [await rows.find(conn, Cluster, uuid, lock=None) for uuid in uuids]
-    zone = call.services.settings.time_zone
-    return {
-        "hosts": [host.to_json(zone) for host in hosts],
-        "clusters": [cluster.to_json(zone) for cluster in clusters if cluster is not None],
-    }
+    return {"hosts": hosts, "clusters": [cluster for cluster in clusters if cluster is not None]}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated, NotRequired, TypeVar
 
 from pydantic import Field, StringConstraints
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from zstack_mgmt.compute.networks import store
 from zstack_mgmt.compute.networks.model import FreeIp, IpRange, L3Network, UsedIp, address
@@ -71,6 +72,13 @@ class CheckIpAvailability(ApiRequest):
     ip: AddressText
 
 
+class Availability(TypedDict):
+    """Whether an address is free."""
+
+    available: bool
+    reason: NotRequired[str]  # why it is not
+
+
 @api(
     CheckIpAvailability,
     http="GET /v1/l3-networks/{l3NetworkUuid}/ip/{ip}/availability",
@@ -82,9 +90,7 @@ class CheckIpAvailability(ApiRequest):
     response_key="",
     raises=(ResourceNotFound, InvalidArgument),
 )
-async def check_ip_availability(
-    call: Call, conn: Connection, request: CheckIpAvailability
-) -> dict[str, bool | str]:
+async def check_ip_availability(call: Call, conn: Connection, request: CheckIpAvailability) -> Availability:
     network = await _visible(conn, call, L3Network, request.l3_network_uuid)
     value = int(address(request.ip, "ip"))
     reason = await store.why_not_free(conn, network.uuid, value)

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from zstack_mgmt.compute.networks import addresses, store
 from zstack_mgmt.compute.networks.model import (
+    Capacity,
     Category,
     IpRange,
     L2Network,
@@ -358,9 +359,7 @@ class GetIpAddressCapacity(ApiRequest):
     response_key="",
     raises=(InvalidArgument,),
 )
-async def get_ip_address_capacity(
-    call: Call, conn: Connection, request: GetIpAddressCapacity
-) -> dict[str, int]:
+async def get_ip_address_capacity(call: Call, conn: Connection, request: GetIpAddressCapacity) -> Capacity:
     if not request.all and not (request.l3_network_uuids or request.zone_uuids or request.ip_range_uuids):
         raise InvalidArgument("name networks, zones or ranges, or set all")
     return await store.address_capacity(

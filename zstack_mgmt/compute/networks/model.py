@@ -7,6 +7,8 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Annotated, Any, Literal, LiteralString
 
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
+
 from zstack_mgmt.core.errors import InvalidArgument
 from zstack_mgmt.core.inventory import Inventory, Link, ListColumn, inventory
 from zstack_mgmt.doc import Doc
@@ -285,3 +287,11 @@ def range_of_cidr(cidr: str, gateway: str | None = None) -> RangeText:
     start, end = (first + 1, last) if gate == first else (first, last - 1)
     _check_usable(start, end, gate)
     return RangeText(start, end, network.netmask, gate, network)
+
+
+class Capacity(TypedDict):
+    """How many addresses there are."""
+
+    totalCapacity: int
+    availableCapacity: int
+    usedIpAddressNumber: int

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from zstack_mgmt.compute.networks.model import FreeIp, L2Network, L2VlanNetwork, RangeText
+from zstack_mgmt.compute.networks.model import Capacity, FreeIp, L2Network, L2VlanNetwork, RangeText
 from zstack_mgmt.core.errors import ApiError, InvalidArgument, OperationError, ResourceNotFound
 from zstack_mgmt.db import Connection, fetch_one
 from zstack_mgmt.resources import rows
@@ -180,7 +180,7 @@ async def address_capacity(
     range_uuids: Sequence[str],
     *,
     everything: bool,
-) -> dict[str, int]:
+) -> Capacity:
     """Addresses in all of these, and those that are free."""
     row = await fetch_one(
         conn,

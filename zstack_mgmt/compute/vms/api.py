@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from zstack_mgmt.compute.images.model import GuestOs, Platform
 from zstack_mgmt.compute.offerings.model import CpuNum, Size
@@ -385,6 +386,14 @@ class GetVmConsoleAddress(UuidRequest):
     """
 
 
+class ConsoleAddress(TypedDict):
+    """Where a VM's console is served."""
+
+    hostIp: str
+    port: int
+    protocol: str
+
+
 @vms.action(
     GetVmConsoleAddress,
     f"GET {PATH}/{{uuid}}/console-addresses",
@@ -395,7 +404,7 @@ class GetVmConsoleAddress(UuidRequest):
     raises=(ResourceNotFound, OperationError),
     outside=True,
 )
-async def get_vm_console_address(call: Call, work: Direct, request: GetVmConsoleAddress) -> dict[str, Any]:
+async def get_vm_console_address(call: Call, work: Direct, request: GetVmConsoleAddress) -> ConsoleAddress:
     endpoint = await consoles.find_endpoint(call, work, request.uuid)
     return {"hostIp": endpoint.host, "port": endpoint.port, "protocol": endpoint.scheme}
 

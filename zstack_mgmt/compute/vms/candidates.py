@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from pydantic import Field
+from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
 from zstack_mgmt.compute.networks.model import L3Network
 from zstack_mgmt.compute.storages.model import PrimaryStorage
@@ -129,6 +130,13 @@ def _of_storages(body: Mapping[str, Any]) -> dict[str, str]:
     return dict.fromkeys(paths, PrimaryStorage.meta.java_class)
 
 
+class CandidateStorages(TypedDict):
+    """Primary storages for the root volume, and for the volume of each disk offering."""
+
+    rootVolumePrimaryStorages: list[PrimaryStorage]
+    dataVolumePrimaryStorages: dict[str, list[PrimaryStorage]]
+
+
 @api(
     GetCandidatePrimaryStoragesForCreatingVm,
     http=f"GET {_PATH}/candidate-storages",
@@ -143,7 +151,7 @@ def _of_storages(body: Mapping[str, Any]) -> dict[str, str]:
 )
 async def get_candidate_primary_storages(
     call: Call, conn: Connection, request: GetCandidatePrimaryStoragesForCreatingVm
-) -> dict[str, Any]:
+) -> CandidateStorages:
     named = [("Image", request.image_uuid), ("DiskOffering", request.root_disk_offering_uuid)]
     named += [("L3Network", uuid) for uuid in request.l3_network_uuids]
     named += [("DiskOffering", uuid) for uuid in request.data_disk_offering_uuids]

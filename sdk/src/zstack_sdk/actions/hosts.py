@@ -10,11 +10,12 @@ from zstack_sdk.action import Action, QueryAction
 
 if TYPE_CHECKING:
     from zstack_sdk.inventories import ClusterInventory
+    from zstack_sdk.inventories import GetVmStartingCandidateClustersHostsValue
     from zstack_sdk.inventories import HostInventory
-    from zstack_sdk.record import AnyValue, Empty, InventoryValue
+    from zstack_sdk.record import Empty, InventoryValue
 
 
-class GetVmStartingCandidateClustersHostsAction(Action["AnyValue"]):
+class GetVmStartingCandidateClustersHostsAction(Action["GetVmStartingCandidateClustersHostsValue"]):
     """List the hosts that have room for a VM and may run it, the emptiest first, and their clusters.
 
     Another VM may take the room before this one starts.

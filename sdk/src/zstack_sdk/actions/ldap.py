@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from zstack_sdk.inventories import AccountInventory
     from zstack_sdk.inventories import LdapBindingInventory
     from zstack_sdk.inventories import LdapServerInventory
+    from zstack_sdk.inventories import LogInByLdapValue
     from zstack_sdk.record import AnyValue, Empty, InventoryValue, ListValue
 
 
@@ -222,7 +223,7 @@ class GetCandidateLdapEntryForBindingAction(Action["AnyValue"]):
     """Counted without the bound entries. 1 or more, at most 100000, `2500` by default."""
 
 
-class LogInByLdapAction(Action["AnyValue"]):
+class LogInByLdapAction(Action["LogInByLdapValue"]):
     """Open a session of the account to which the caller's entry, or a group that it is in, is bound.
 
     `uid` is the value of the login attribute: cn, or what the server's tag `ldapUseAsLoginName::` says.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from zstack_sdk.action import Action, QueryAction
 
 if TYPE_CHECKING:
+    from zstack_sdk.inventories import GetVersionValue
     from zstack_sdk.inventories import ManagementNodeInventory
-    from zstack_sdk.record import AnyValue
 
 
-class GetVersionAction(Action["AnyValue"]):
+class GetVersionAction(Action["GetVersionValue"]):
     """The release of this service, for anybody. It is not a release of ZStack.
 
     `PUT /management-nodes/actions`. Who may call: anybody; no session is needed.

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Literal
 from zstack_sdk.action import Action, QueryAction
 
 if TYPE_CHECKING:
+    from zstack_sdk.inventories import CheckIpAvailabilityValue
     from zstack_sdk.inventories import FreeIpInventory
+    from zstack_sdk.inventories import GetIpAddressCapacityValue
     from zstack_sdk.inventories import IpRangeInventory
     from zstack_sdk.inventories import L2NetworkInventory
     from zstack_sdk.inventories import L2VlanNetworkInventory
     from zstack_sdk.inventories import L3NetworkInventory
     from zstack_sdk.inventories import UsedIpInventory
-    from zstack_sdk.record import AnyValue, Empty, InventoryValue, ListValue
+    from zstack_sdk.record import Empty, InventoryValue, ListValue
 
 
 class GetFreeIpAction(Action["ListValue[FreeIpInventory]"]):
@@ -42,7 +44,7 @@ class GetFreeIpAction(Action["ListValue[FreeIpInventory]"]):
     """1 or more, at most 1000, `100` by default."""
 
 
-class CheckIpAvailabilityAction(Action["AnyValue"]):
+class CheckIpAvailabilityAction(Action["CheckIpAvailabilityValue"]):
     """Say whether an address of an L3 network is in one of its ranges and free.
 
     `GET /l3-networks/{l3NetworkUuid}/ip/{ip}/availability`. Who may call: account sessions, and users
@@ -413,7 +415,7 @@ class RemoveDnsFromL3NetworkAction(Action["InventoryValue[L3NetworkInventory]"])
     """At most 255 characters."""
 
 
-class GetIpAddressCapacityAction(Action["AnyValue"]):
+class GetIpAddressCapacityAction(Action["GetIpAddressCapacityValue"]):
     """How many addresses the L3 networks have, and how many of them are free.
 
     `GET /ip-capacity`. Who may call: system administrators.

@@ -11,10 +11,11 @@ from zstack_sdk.action import Action, QueryAction
 if TYPE_CHECKING:
     from zstack_sdk.inventories import EipInventory
     from zstack_sdk.inventories import VipInventory
-    from zstack_sdk.record import AnyValue, Empty, InventoryValue
+    from zstack_sdk.inventories import VmNicInventory
+    from zstack_sdk.record import Empty, InventoryValue, ListValue
 
 
-class GetEipAttachableVmNicsAction(Action["AnyValue"]):
+class GetEipAttachableVmNicsAction(Action["ListValue[VmNicInventory]"]):
     """List the NICs that an EIP can be attached to.
 
     They are of the EIP's owner, on another network than its VIP, and have no EIP. An EIP that leads to
@@ -36,7 +37,7 @@ class GetEipAttachableVmNicsAction(Action["AnyValue"]):
     """Of VMs whose names have this in them. At most 255 characters."""
 
 
-class GetVmNicAttachableEipsAction(Action["AnyValue"]):
+class GetVmNicAttachableEipsAction(Action["ListValue[EipInventory]"]):
     """List the EIPs that can be attached to a NIC.
 
     They are enabled, of the NIC's owner, lead nowhere yet, and their VIPs are on another network. A NIC

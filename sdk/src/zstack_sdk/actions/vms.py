@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Literal
 from zstack_sdk.action import Action, QueryAction
 
 if TYPE_CHECKING:
+    from zstack_sdk.inventories import GetCandidatePrimaryStoragesForCreatingVmValue
+    from zstack_sdk.inventories import GetVmConsoleAddressValue
+    from zstack_sdk.inventories import L3NetworkInventory
     from zstack_sdk.inventories import VmInstanceInventory
     from zstack_sdk.inventories import VmNicInventory
     from zstack_sdk.inventories import VolumeInventory
-    from zstack_sdk.record import AnyValue, Empty, InventoryValue
+    from zstack_sdk.record import Empty, InventoryValue, ListValue
 
 
-class GetDataVolumeAttachableVmAction(Action["AnyValue"]):
+class GetDataVolumeAttachableVmAction(Action["ListValue[VmInstanceInventory]"]):
     """List the VMs that a data volume can be attached to: of its owner, and with room for a volume.
 
     A volume that is attached already, or cannot be used, has none.
@@ -30,7 +33,7 @@ class GetDataVolumeAttachableVmAction(Action["AnyValue"]):
     """The uuid of a resource."""
 
 
-class GetVmAttachableDataVolumeAction(Action["AnyValue"]):
+class GetVmAttachableDataVolumeAction(Action["ListValue[VolumeInventory]"]):
     """List the data volumes that can be attached to a VM: of its owner, ready, and attached to
 
     none.
@@ -45,7 +48,7 @@ class GetVmAttachableDataVolumeAction(Action["AnyValue"]):
     """The uuid of a resource."""
 
 
-class GetVmAttachableL3NetworkAction(Action["AnyValue"]):
+class GetVmAttachableL3NetworkAction(Action["ListValue[L3NetworkInventory]"]):
     """List the L3 networks on which a VM can get a NIC: the caller may use them, and the VM's place has
     them.
 
@@ -59,7 +62,7 @@ class GetVmAttachableL3NetworkAction(Action["AnyValue"]):
     """The uuid of a resource."""
 
 
-class GetCandidatePrimaryStoragesForCreatingVmAction(Action["AnyValue"]):
+class GetCandidatePrimaryStoragesForCreatingVmAction(Action["GetCandidatePrimaryStoragesForCreatingVmValue"]):
     """List the primary storages that can keep the volumes of a new VM.
 
     `GET /vm-instances/candidate-storages`. Who may call: account sessions, and users whose policies
@@ -413,7 +416,7 @@ class DetachDataVolumeFromVmAction(Action["InventoryValue[VolumeInventory]"]):
     """The uuid of a resource."""
 
 
-class GetVmConsoleAddressAction(Action["AnyValue"]):
+class GetVmConsoleAddressAction(Action["GetVmConsoleAddressValue"]):
     """Where the hypervisor offers the console of a VM that runs. Clients reach it through a console proxy.
 
     `GET /vm-instances/{uuid}/console-addresses`. Who may call: account sessions, and users whose

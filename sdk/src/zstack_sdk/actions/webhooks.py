@@ -11,9 +11,11 @@ from zstack_sdk.action import Action
 if TYPE_CHECKING:
     from zstack_sdk.inventories import DeliverySummaryInventory
     from zstack_sdk.inventories import ReceiverInventory
+    from zstack_sdk.inventories import RedeliverFailedWebhooksValue
+    from zstack_sdk.inventories import SendTestWebhookValue
     from zstack_sdk.inventories import WebhookDeliveryInventory
     from zstack_sdk.inventories import WebhookSecretInventory
-    from zstack_sdk.record import AnyValue, InventoryValue, ListValue
+    from zstack_sdk.record import InventoryValue, ListValue
 
 
 class ListWebhookReceiversAction(Action["ListValue[ReceiverInventory]"]):
@@ -61,7 +63,7 @@ class ListWebhookDeliveriesAction(Action["ListValue[DeliverySummaryInventory]"])
     """1 or more, at most 1000, `100` by default."""
 
 
-class SendTestWebhookAction(Action["AnyValue"]):
+class SendTestWebhookAction(Action["SendTestWebhookValue"]):
     """Do nothing, successfully: a job whose webhook, `X-Web-Hook`, tries out a receiver.
 
     `POST /webhooks/tests`, a job. Who may call: account sessions.
@@ -117,7 +119,7 @@ class RedeliverWebhookAction(Action["ListValue[WebhookDeliveryInventory]"]):
     """Of the job. At least 1 characters, at most 255 characters."""
 
 
-class RedeliverFailedWebhooksAction(Action["AnyValue"]):
+class RedeliverFailedWebhooksAction(Action["RedeliverFailedWebhooksValue"]):
     """Deliver again what failed since a time: webhooks given up, refused with 410, or waiting for a retry.
 
     Answers `{"redelivered": n, "more": false}`; with `more`, call again: one call takes at most 10000.
