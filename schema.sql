@@ -202,7 +202,7 @@ CREATE TABLE sessions (
     parent_audit_id  text
 );
 CREATE INDEX sessions_user_idx ON sessions (account_uuid, user_uuid);
-CREATE INDEX sessions_login_idx ON sessions (user_uuid);  -- to end those of a user
+CREATE INDEX sessions_login_newest_idx ON sessions (user_uuid, origin, create_date, token_hash);  -- to end them, or the oldest
 CREATE INDEX sessions_expired_idx ON sessions (expired_date);
 
 ------------------------------------------------------------------------------------------------------------------------

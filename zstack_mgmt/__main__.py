@@ -23,7 +23,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -62,8 +62,7 @@ _TRACED = ("serve", "worker-jobs", "worker-webhooks")
 
 def _run(arguments: list[str], settings: Settings) -> int:
     if settings.metrics_dir:
-        Path(settings.metrics_dir).mkdir(parents=True, exist_ok=True)
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = settings.metrics_dir
+        _count_in(settings.metrics_dir)
     from zstack_mgmt import logs
 
     kind = "-".join(arguments[:2]) if arguments[:1] == ["worker"] else "".join(arguments[:1])
@@ -76,7 +75,7 @@ def _run(arguments: list[str], settings: Settings) -> int:
         case ["run"]:
             from zstack_mgmt.local.supervisor import run
 
-            return asyncio.run(run(settings))
+            return asyncio.run(run(settings, _Service()))
         case ["serve"]:
             _serve(settings)
         case ["worker", ("jobs" | "webhooks") as queue]:
@@ -123,6 +122,43 @@ def _run(arguments: list[str], settings: Settings) -> int:
             print(__doc__, file=sys.stderr)
             return 2
     return 0
+
+
+def _count_in(metrics_dir: str) -> None:
+    """Have this process count in a folder that others share; before the metrics are imported."""
+    Path(metrics_dir).mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
+
+
+class _Service:
+    """What the supervisor of `run` makes copies of."""
+
+    def load(self, metrics_dir: str) -> None:
+        """Import what the processes of the service consist of."""
+        import gc
+
+        _count_in(metrics_dir)
+        gc.disable()  # nothing of it goes away again
+        for module in ("uvloop", "zstack_mgmt.bootstrap", "zstack_mgmt.doors.agent", "zstack_mgmt.doors.app"):
+            import_module(module)
+        runner = _workers_runner()
+        for module in ("jobs", "webhooks"):
+            import_module(f"{runner.__package__}.{module}")
+        from zstack_mgmt.features import load
+        from zstack_mgmt.process import settle_memory
+
+        load()
+        gc.enable()
+        settle_memory()
+
+    def main(self, command: Sequence[str]) -> int:
+        """Run a command in a copy."""
+        from zstack_mgmt import logs
+
+        try:
+            return main(list(command))
+        finally:
+            logs.flush()
 
 
 def _workers_runner() -> ModuleType:

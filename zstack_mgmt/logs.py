@@ -77,6 +77,11 @@ def _shared_logger() -> _BufferedLogger:
     return _BufferedLogger()
 
 
+def flush() -> None:
+    """Write what is still buffered, as the interpreter does at its end by itself."""
+    _shared_logger().flush()
+
+
 def configure(level: str, style: str = "json", process: str = "") -> None:
     """Set the process's logging up; call once, before the first log line.
 

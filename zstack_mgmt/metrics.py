@@ -5,6 +5,7 @@ With METRICS_DIR set, all processes of the machine count together and any of the
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-    # The library asks for the pid at each count, in case of a fork. No process of ours forks, and the call
-    # costs more than the count.
+    # The library asks for the pid at each count, in case of a fork. Asking the system costs more than the
+    # count.
+    _pid = [os.getpid()]
+    os.register_at_fork(after_in_child=lambda: operator.setitem(_pid, 0, os.getpid()))
     values.ValueClass = values.MultiProcessValue(  # pyright: ignore[reportUnknownMemberType]
-        process_identifier=partial(int, os.getpid())
+        process_identifier=partial(_pid.__getitem__, 0)
     )
 
 REQUESTS = Counter("zstack_http_requests_total", "HTTP requests answered", ["api", "status"])

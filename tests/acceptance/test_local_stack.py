@@ -88,7 +88,7 @@ class Stack:
         runtime = self.runtime()
         for name, key in (("database", "database_url"), ("Redis", "redis_url")):
             secret = urlsplit(runtime[key]).password
-            shown = runtime[key].replace(f":{secret}@", "@")
+            shown = runtime[key].replace(f":{secret}@", "@").replace("//@", "//")
             assert places[name] == shown
         logs = self.runtime_file.parent / "logs"
         assert places["log"] == "this terminal" + (f"; of the servers: {logs}" if logs.is_dir() else "")
@@ -182,6 +182,12 @@ def test_it_says_when_it_is_ready_and_what_it_consists_of(start):
         "redis": 1,
     }
     assert len(alive(every_pid(runtime["pids"]))) == 8
+    if sys.platform == "linux":
+        commands = {kind: str(process_command(runtime["pids"][kind][0])) for kind in KINDS}
+        assert commands["api"].endswith("-m zstack_mgmt serve")
+        assert "zstack_mgmt worker" in commands["worker"]
+        # The processes are its copies, and a copy of one thread among others may wait for ever.
+        assert len(list(Path(f"/proc/{stack.process.pid}/task").iterdir())) == 1
     assert stack.runtime_file.stat().st_mode & 0o077 == 0  # it holds passwords
     assert took_s < 20
 

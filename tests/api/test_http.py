@@ -70,7 +70,7 @@ async def test_malformed_framing_gets_json_and_one_line_without_content(
     assert "Traceback" not in logged
 
 
-async def test_bodies_and_their_encodings(service: Service) -> None:
+async def test_bodies_and_their_encodings(service: Service, caplog: Any) -> None:
     base, token = service.admin.base, {"Authorization": f"OAuth {service.admin.token}", "Prefer": "wait=10"}
     body = orjson.dumps({"params": {"name": "z"}})
     for encoding, sent, status in (
@@ -79,9 +79,11 @@ async def test_bodies_and_their_encodings(service: Service) -> None:
         ("br", body, 415),
         ("identity", body, 200),
     ):
-        headers = token | {"Content-Encoding": encoding, "Connection": "close"}
-        async with service.http.post(f"{base}/zones", data=sent, headers=headers) as reply:
-            assert reply.status == status, (encoding, await reply.text())
+        for after in ({}, {"Connection": "close"}):
+            headers = token | {"Content-Encoding": encoding} | after
+            async with service.http.post(f"{base}/zones", data=sent, headers=headers) as reply:
+                assert reply.status == status, (encoding, await reply.text())
+    assert not caplog.records  # as a body that stops in the midst of it leaves a traceback of aiohttp's
     zone = await service.admin.create("/zones", name="z")
     async with service.http.delete(f"{base}/zones/{zone['uuid']}", data=b"not json", headers=token) as reply:
         assert reply.status == 200

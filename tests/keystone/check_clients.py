@@ -146,7 +146,8 @@ async def test_the_openstack_command(service: Service) -> None:
     assert (await openstack(robot)).strip()
     assert "robot" in await openstack("application credential list")
     await openstack("application credential show robot")
-    await openstack("application credential delete robot")
+    await openstack("application credential create with-all-roles")
+    await openstack("application credential delete robot with-all-roles")
     await openstack("registered limit create --service keystone --default-limit 5 cores")
     assert "cores" in await openstack("registered limit list")
     create = "limit create --service keystone --project proj --resource-limit 3 cores -f value -c id"

@@ -12,7 +12,10 @@ import pytest
 from app import ADMIN, Answer, Service
 from engine.waiting import until
 from keystone.talking import UNSCOPED, Keystone, Person
+from zstack_mgmt.auth.throttle import subject_of, take_turn
+from zstack_mgmt.core.values import ADMIN_UUID
 from zstack_mgmt.db import Lock, Pool
+from zstack_mgmt.process import build_services
 
 PROJECT = {"project": {"name": "admin", "domain": {"name": "Default"}}}
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -325,6 +328,59 @@ async def test_the_oldest_tokens_make_room(service: Service, keystone: Keystone)
     assert (await first.call("GET", "auth/projects")).status == 401
 
 
+async def test_tokens_issued_at_once_do_not_wait_for_each_other(
+    service: Service, keystone: Keystone, admin: Person
+) -> None:
+    """Only for failures that came first; and more of them than there may be is a matter of a moment."""
+    user = await admin.make("user", domain_id="default", password="secret")
+    subject = subject_of(build_services(service.settings).sealer, "user", ADMIN_UUID, user["name"])
+    login = {"id": user["id"], "password": "secret"}
+    # The first from an address remembers it; the others have nothing of it to write.
+    assert (await keystone.authenticate(login, UNSCOPED)).status == 201
+    await service.db.execute("UPDATE global_configs SET chosen = '3' WHERE name = 'session.maxConcurrent'")
+    holder = await asyncpg.connect(service.settings.database_url)
+    try:
+        transaction = holder.transaction()
+        await transaction.start()
+        # As an issue that has done all but commit holds it.
+        await take_turn(holder, subject, shared=True)
+        await holder.execute("SELECT FROM users WHERE uuid = $1 FOR SHARE", user["id"])
+        await holder.execute("SELECT FROM sessions WHERE user_uuid = $1 FOR UPDATE", user["id"])
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*(keystone.authenticate(login, UNSCOPED) for _ in range(6)))
+        assert {answer.status for answer in answers} == {201}
+        failing = asyncio.create_task(keystone.authenticate(login | {"password": "wrong"}, UNSCOPED))
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND classid = $1"
+        await until(lambda: service.db.fetchval(waiting, Lock.LOGIN_FAILURES))
+        await transaction.rollback()
+    finally:
+        await holder.close()
+    assert (await failing).status == 401
+    assert (await keystone.authenticate(login, UNSCOPED)).status == 201
+    assert await service.db.fetchval("SELECT count(*) FROM sessions WHERE user_uuid = $1", user["id"]) == 3
+    await service.db.execute("UPDATE global_configs SET chosen = NULL WHERE name = 'session.maxConcurrent'")
+
+
+async def test_the_newest_tokens_stay(service: Service, keystone: Keystone) -> None:
+    """Of those of one moment, too."""
+    account, _ = await service.account("newest-tokens")
+    await service.db.execute(
+        """
+        INSERT INTO sessions (token_hash, account_uuid, user_uuid, create_date, expired_date, origin)
+        SELECT sha256(('newest' || n)::bytea), $1, $1, now() - n / 300 * interval '1 min',
+               now() + interval '1 h', 'keystone'
+        FROM generate_series(1, 700) AS n
+        """,
+        account["uuid"],
+    )
+    await keystone.log_in("newest-tokens", "secret", UNSCOPED, account["uuid"])
+    left = """
+        SELECT count(*), count(*) FILTER (WHERE create_date > now() - interval '90 s')
+        FROM sessions WHERE user_uuid = $1 AND origin = 'keystone'
+    """
+    assert list((await service.db.fetch(left, account["uuid"]))[0]) == [500, 500]
+
+
 async def test_a_login_leaves_an_audit_line(service: Service, keystone: Keystone) -> None:
     account, _ = await service.account("audited")
     await keystone.log_in("audited", "secret", domain=account["uuid"])
@@ -367,13 +423,13 @@ async def test_no_token_is_opened_while_the_password_changes(
 
     holder = await asyncpg.connect(service.settings.database_url)
     waits = """
-        SELECT count(*) = $1 FROM pg_stat_activity
+        SELECT count(*) >= $1 AND bool_or(query LIKE '%FROM sessions%') FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'
     """
     try:
         transaction = holder.transaction()
         await transaction.start()
-        await holder.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", Lock.SESSIONS, user["id"])
+        await holder.execute("LOCK TABLE sessions IN SHARE MODE")
         opening = asyncio.create_task(open_token())
         await until(lambda: service.db.fetchval(waits, 1))
         changing = asyncio.create_task(change())

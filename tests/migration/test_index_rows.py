@@ -40,7 +40,7 @@ OURS = {  # names, words and numbers that the service makes itself, and ids in A
     "domain_quotas.item", "global_configs.category", "installation.name", "periodic_tasks.name",
     "quota_defaults.name", "quotas.name",
     "prices.resource_name", "registered_limits.region_id", "registered_limits.service_id",
-    "resource_owners.resource_type", "schema_steps.name", "tags.resource_type",
+    "resource_owners.resource_type", "schema_steps.name", "sessions.origin", "tags.resource_type",
     "tags.type", "usages.kind", "webhook_attempts.delivery_id", "webhook_deliveries.id",
 }  # fmt: skip
 ADDRESSES = {

@@ -46,11 +46,22 @@ def prefix_of(address: str) -> str:
     return str(ip_network((parsed, 48 if isinstance(parsed, IPv6Address) else 24), strict=False))
 
 
-async def take_turn(conn: Connection, subject: bytes) -> None:
-    """Let the attempts for one name be judged one after the other, until the transaction ends."""
-    await conn.execute(
-        "SELECT pg_advisory_xact_lock($1, hashtext(encode($2, 'hex')))", Lock.LOGIN_FAILURES, subject
-    )
+async def take_turn(conn: Connection, subject: bytes, *, shared: bool = False) -> None:
+    """Let the attempts for one name be judged one after the other, until the transaction ends.
+
+    Args:
+        shared: beside others that are; no failure is counted meanwhile.
+    """
+    if shared:
+        await conn.execute(
+            "SELECT pg_advisory_xact_lock_shared($1, hashtext(encode($2, 'hex')))",
+            Lock.LOGIN_FAILURES,
+            subject,
+        )
+    else:
+        await conn.execute(
+            "SELECT pg_advisory_xact_lock($1, hashtext(encode($2, 'hex')))", Lock.LOGIN_FAILURES, subject
+        )
 
 
 async def is_blocked(conn: Connection, subject: bytes, address: str, login_uuid: str | None = None) -> bool:
@@ -127,13 +138,15 @@ async def _count(conn: Connection, settings: Settings, subject: bytes, address: 
 
 
 async def forget_failures(conn: Connection, subject: bytes, address: str) -> None:
-    """After a success, start again at zero, and remember the place."""
+    """After a success, start again at zero, and remember the place. Mostly there is nothing to write."""
     await conn.execute(
         """
         WITH forgotten AS (DELETE FROM login_failures WHERE subject = $1 AND address IN ($2, ''))
-        INSERT INTO login_places AS p (subject, address) VALUES ($1, $2)
+        INSERT INTO login_places (subject, address)
+        SELECT $1, $2 WHERE NOT EXISTS (
+            SELECT FROM login_places
+            WHERE subject = $1 AND address = $2 AND last_at >= now() - interval '1 day')
         ON CONFLICT (subject, address) DO UPDATE SET last_at = now()
-        WHERE p.last_at < now() - interval '1 day'
         """,
         subject,
         network_of(address),

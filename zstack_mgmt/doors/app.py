@@ -179,7 +179,8 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception as error:  # noqa: BLE001 (the boundary)
         reply = _cut(request, trace.open_body, error) if trace.open_body else _refusal(request, trace, error)
     seconds = time.perf_counter() - started
-    if request.app[RUNNER].draining:
+    # After a body that cannot be read to its end, nobody knows where the next request begins.
+    if request.app[RUNNER].draining or request.content.exception() is not None:
         reply.force_close()
     if not reply.prepared:
         reply.headers.update(trace.headers())

@@ -115,6 +115,13 @@ class Connection(RequestHandler):
             data = escaped + data[line.end() :]
         super().data_received(data)
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Note what ends the connection; a body that cannot be read to its end is no fault of ours."""
+        if isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            log.info("a body could not be read", action="request", remote=self._address)
+        else:
+            super().log_exception(*args, **kw)
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 
-from zstack_mgmt.local.processes import LocalError, exited
+from zstack_mgmt.local.processes import Child, LocalError, exited
 
 RESTART_DELAYS_S = (0.0, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0  # a process that lived this long starts over at the first delay
@@ -20,10 +19,10 @@ class Keeper:
     def __init__(
         self,
         kind: str,
-        start: Callable[[], Awaitable[subprocess.Popen[bytes]]],
-        stop: Callable[[subprocess.Popen[bytes]], Awaitable[None]],
+        start: Callable[[], Awaitable[Child]],
+        stop: Callable[[Child], Awaitable[None]],
         changed: Callable[[], None],
-        process: subprocess.Popen[bytes] | None = None,
+        process: Child | None = None,
     ) -> None:
         """Prepare to keep it.
 

@@ -25,6 +25,7 @@ from zstack_mgmt.local.binaries import (
 )
 from zstack_mgmt.local.processes import (
     LINUX,
+    Child,
     Leftover,
     LocalError,
     Owner,
@@ -98,7 +99,7 @@ class LocalPostgres:
             self._forget_stale_pid()
             await asyncio.sleep(0.2)
 
-    async def stop(self, process: subprocess.Popen[bytes], grace_s: float = 1.2) -> None:
+    async def stop(self, process: Child, grace_s: float = 1.2) -> None:
         """Stop the server: fast, then without a checkpoint, then by force; no commit is lost either way."""
         await stop(process, (signal.SIGINT, grace_s), (signal.SIGQUIT, 0.5))
 

@@ -13,8 +13,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 LINUX = sys.platform.startswith("linux")
 PR_SET_PDEATHSIG = 1
@@ -48,6 +49,25 @@ class Leftover:
     end_with: signal.Signals | None = None  # what makes it end well; None: it ends with another one
 
 
+class Child(Protocol):
+    """What a keeper needs of a child process; `subprocess.Popen` is one."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def kill(self) -> None: ...
+
+
+def die_with(parent: int, death_signal: signal.Signals) -> None:
+    """Have the kernel send this process the signal when its parent dies (Linux only)."""
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, death_signal)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
 def spawn(
     command: Sequence[str | Path],
     *,
@@ -67,14 +87,6 @@ def spawn(
         owner: the user to become; only root can.
     """
     parent = os.getpid()
-
-    def die_with_parent() -> None:
-        # Python changes the user before it comes here; a change of user clears this setting.
-        if _prctl is not None:
-            _prctl(PR_SET_PDEATHSIG, death_signal)
-            if os.getppid() != parent:
-                os._exit(1)
-
     return subprocess.Popen(
         [str(part) for part in command],
         env=dict(env),
@@ -84,23 +96,24 @@ def spawn(
         cwd=cwd,
         start_new_session=True,
         pass_fds=keep_fds,
-        preexec_fn=die_with_parent if LINUX else None,  # noqa: PLW1509 (bound calls only: no lock to wait for)
+        # Python changes the user before it calls this; a change of user clears the setting.
+        preexec_fn=partial(die_with, parent, death_signal) if LINUX else None,  # noqa: PLW1509 (bound calls only)
         user=owner.uid if owner else None,
         group=owner.gid if owner else None,
         extra_groups=[] if owner else None,
     )
 
 
-async def exited(process: subprocess.Popen[bytes]) -> int:
+async def exited(process: Child) -> int:
     """Wait for the end of a child; its exit code, negative for a signal."""
     if process.poll() is not None:
-        return process.returncode
+        return process.wait()
     try:
         fd = os.pidfd_open(process.pid)
     except (AttributeError, OSError):  # macOS, or a sandbox that forbids it
         while process.poll() is None:
             await asyncio.sleep(0.1)
-        return process.returncode
+        return process.wait()
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(fd, ended.set)
@@ -112,7 +125,7 @@ async def exited(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-async def stop(process: subprocess.Popen[bytes], *steps: tuple[signal.Signals, float]) -> None:
+async def stop(process: Child, *steps: tuple[signal.Signals, float]) -> None:
     """End a child: each step is a signal and the seconds until the next one; SIGKILL is the last."""
     for number, grace_s in steps:
         if process.poll() is not None:

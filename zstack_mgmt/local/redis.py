@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from zstack_mgmt.local.binaries import find_redis
 from zstack_mgmt.local.processes import (
     LINUX,
+    Child,
     Leftover,
     LocalError,
     end_leftovers,
@@ -83,7 +84,7 @@ class LocalRedis:
             )
         return process
 
-    async def stop(self, process: subprocess.Popen[bytes], grace_s: float = 1.2) -> None:
+    async def stop(self, process: Child, grace_s: float = 1.2) -> None:
         """Stop the server; it writes its log of changes first."""
         await stop(process, (signal.SIGTERM, grace_s))
 
@@ -121,7 +122,10 @@ class LocalRedis:
     async def _wait_ready(self, process: subprocess.Popen[bytes], port: int) -> bool:
         clock = asyncio.get_running_loop().time
         deadline = clock() + START_LIMIT_S
-        client = Redis(port=port, password=self.password, socket_timeout=2, socket_connect_timeout=2)
+        # By its number: a thread would look a name up, and `forks.fork` wants none.
+        client = Redis(
+            host="127.0.0.1", port=port, password=self.password, socket_timeout=2, socket_connect_timeout=2
+        )
         try:
             while process.poll() is None:
                 if await _answers_as(client, process.pid):

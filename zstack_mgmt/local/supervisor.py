@@ -13,19 +13,22 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import zstack_mgmt
 from zstack_mgmt import assets, tasks
 from zstack_mgmt.config import Settings
 from zstack_mgmt.local.children import Keeper
+from zstack_mgmt.local.forks import fork
 from zstack_mgmt.local.processes import (
     LINUX,
+    Child,
     Leftover,
     LocalError,
     end_leftovers,
@@ -46,7 +49,19 @@ STOP_LIMIT_S = 7.6  # of the service's processes; the servers get the rest of te
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
-async def run(settings: Settings) -> int:
+class Service(Protocol):
+    """The commands of the service, of whose code the supervisor knows nothing."""
+
+    def load(self, metrics_dir: str) -> None:
+        """Import what the commands need, once for all processes, which count in this folder."""
+        ...
+
+    def main(self, command: Sequence[str]) -> int:
+        """Run one in this process; its exit code."""
+        ...
+
+
+async def run(settings: Settings, service: Service) -> int:
     """Start everything, keep it running until SIGINT, SIGTERM or SIGHUP, stop it; the exit code."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -55,7 +70,7 @@ async def run(settings: Settings) -> int:
     try:
         data_dir = prepare_data_dir(settings.data_dir)
         with only_one(data_dir):
-            supervisor = Supervisor(settings, data_dir)
+            supervisor = Supervisor(settings, service, data_dir)
             try:
                 await _until(stopping, supervisor.serve())
             finally:
@@ -69,8 +84,9 @@ async def run(settings: Settings) -> int:
 class Supervisor:
     """The processes of one installation."""
 
-    def __init__(self, settings: Settings, data_dir: Path) -> None:
+    def __init__(self, settings: Settings, service: Service, data_dir: Path) -> None:
         self._settings = settings
+        self._service = service
         self._data_dir = data_dir
         self._began = time.monotonic()
         self._port = settings.port
@@ -80,7 +96,7 @@ class Supervisor:
         self._keepers: list[Keeper] = []
         self._keeping: list[asyncio.Task[None]] = []
         self._reservations: list[socket.socket] = []
-        self._fetching: subprocess.Popen[bytes] | None = None  # of the page's libraries
+        self._fetching: Child | None = None  # of the page's libraries
 
     @property
     def url(self) -> str:
@@ -97,12 +113,16 @@ class Supervisor:
         self._port = await self._reserve("PORT", self._port, wait_s)
         if self._settings.console_processes:
             self._console_port = await self._reserve("CONSOLE_PORT", self._console_port, wait_s)
+        for stale in self._metrics_dir().glob("*.db"):  # numbers of processes that have ended
+            stale.unlink(missing_ok=True)
         starts: list[Coroutine[Any, Any, None]] = []
         _say("starting the servers")
         if "database_url" not in self._settings.given:
             starts.append(self._start_postgres())
         if "redis_url" not in self._settings.given:
             starts.append(self._start_redis())
+        if LINUX:
+            starts.append(self._load())
         # All must be over before a failure is handled, so that `stop` finds what has started.
         for outcome in await asyncio.gather(*starts, return_exceptions=True):
             if outcome is not None:
@@ -118,11 +138,11 @@ class Supervisor:
             ("console", ("console",), self._settings.console_processes),
         ):
             for _ in range(count):
-                self._keep(_service(kind, command, env, self._changed))
+                self._keep(self._keeper(kind, command, env))
         await self._wait_ready()
         print(f"ready: {self.url}", *self._places(), sep="\n  ", flush=True)
         if not assets.libraries(self._settings).is_dir():
-            self._fetching = _spawn_service(("page",), env)
+            self._fetching = _spawn(("page",), env)
         await asyncio.gather(*self._keeping)
 
     async def stop(self) -> None:
@@ -150,6 +170,27 @@ class Supervisor:
         self._redis_url = running.redis_url
         server, port = running.server, running.port
         self._keep(Keeper("redis", lambda: server.start(port), server.stop, self._changed, running.process))
+
+    async def _load(self) -> None:
+        """Import the service while the servers start; afterwards this is the only thread again."""
+        metrics_dir = str(self._metrics_dir())
+        with ThreadPoolExecutor(1) as thread:
+            await asyncio.get_running_loop().run_in_executor(thread, self._service.load, metrics_dir)
+
+    def _start(self, command: tuple[str, ...], env: dict[str, str]) -> Child:
+        if not LINUX:
+            return _spawn(command, env)
+        title = f"python -m zstack_mgmt {' '.join(command)}"
+        return fork(title, partial(self._service.main, command), env)
+
+    def _keeper(self, kind: str, command: tuple[str, ...], env: dict[str, str]) -> Keeper:
+        async def start() -> Child:
+            return self._start(command, env)
+
+        async def end(process: Child) -> None:
+            await stop(process, (signal.SIGTERM, STOP_LIMIT_S))
+
+        return Keeper(kind, start, end, self._changed)
 
     def _places(self) -> list[str]:
         """Where everything is, a line each."""
@@ -221,14 +262,11 @@ class Supervisor:
             raise LocalError(f"Port {port} of {host} cannot be used: {error}") from error
         return port
 
+    def _metrics_dir(self) -> Path:
+        given = "metrics_dir" in self._settings.given
+        return Path(self._settings.metrics_dir) if given else self._data_dir / "metrics"
+
     def _environment(self) -> dict[str, str]:
-        given = self._settings.given
-        metrics_dir = (
-            Path(self._settings.metrics_dir) if "metrics_dir" in given else self._data_dir / "metrics"
-        )
-        metrics_dir.mkdir(parents=True, exist_ok=True)
-        for stale in metrics_dir.glob("*.db"):  # numbers of processes that have ended
-            stale.unlink(missing_ok=True)
         env = {
             **os.environ,
             "DATABASE_URL": self._database_url,
@@ -236,7 +274,7 @@ class Supervisor:
             "READ_DATABASE_URL": self._settings.read_database_url,
             "DATABASE_PASSWORD": "",  # is in the addresses
             "REDIS_URL": self._redis_url,
-            "METRICS_DIR": str(metrics_dir),
+            "METRICS_DIR": str(self._metrics_dir()),
             "DATA_DIR": str(self._data_dir),
             "HOST": self._settings.host,
             "PORT": str(self._port),
@@ -244,12 +282,14 @@ class Supervisor:
             "OPERATIONS_PORT": "0",  # /metrics of an API process counts all, by METRICS_DIR
             "PYTHONPATH": os.pathsep.join(filter(None, [_source_folder(), os.environ.get("PYTHONPATH", "")])),
         }
-        if "webhook_allow" not in given:  # the manual's own examples receive webhooks on the same machine
+        if (
+            "webhook_allow" not in self._settings.given
+        ):  # the manual's own examples receive webhooks on the same machine
             env["WEBHOOK_ALLOW"] = "127.0.0.0/8,::1/128"
         return env
 
     async def _apply_schema(self, env: dict[str, str]) -> None:
-        process = _spawn_service(("schema", "--default-password"), env)
+        process = self._start(("schema", "--default-password"), env)
         try:
             code = await exited(process)
         except BaseException:
@@ -260,7 +300,8 @@ class Supervisor:
             raise LocalError("The database schema could not be applied; the reason is above.")
 
     async def _wait_ready(self) -> None:
-        host = ANY_ADDRESS.get(self._settings.host, self._settings.host)
+        address: str = self._reservations[0].getsockname()[0]  # HOST may be a name
+        host = ANY_ADDRESS.get(address, address)
         api_processes = self._settings.api_processes
         ready = "/readyz" if self._settings.worker_processes else "/healthz"  # without workers no job ends
         deadline = asyncio.get_running_loop().time() + READY_LIMIT_S
@@ -287,17 +328,7 @@ class Supervisor:
             await asyncio.sleep(0.05)
 
 
-def _service(kind: str, command: tuple[str, ...], env: dict[str, str], changed: Any) -> Keeper:
-    async def start() -> subprocess.Popen[bytes]:
-        return _spawn_service(command, env)
-
-    async def end(process: subprocess.Popen[bytes]) -> None:
-        await stop(process, (signal.SIGTERM, STOP_LIMIT_S))
-
-    return Keeper(kind, start, end, changed)
-
-
-def _spawn_service(command: tuple[str, ...], env: dict[str, str]) -> subprocess.Popen[bytes]:
+def _spawn(command: tuple[str, ...], env: dict[str, str]) -> Child:
     # Their output goes to stderr: stdout says when the service is ready, and nothing else. SIGKILL, because a
     # job that is cut off is found by its lease, while a process without its database might wait for long.
     return spawn(

@@ -45,7 +45,8 @@ async def prove(
         blocked = await is_blocked(conn, subject, call.remote, login_uuid)
     matches = await services.hasher.verify(login and login["password_hash"], password, call.remote)
     async with work.transaction() as conn:
-        await take_turn(conn, subject)
+        # Right ones need not wait for each other, only for the failures before them to be counted.
+        await take_turn(conn, subject, shared=matches)
         # Looked at again: many attempts at once must not all be free because none of them had failed yet.
         blocked = blocked or await is_blocked(conn, subject, call.remote, login_uuid)
         # The same for the password: a change that ended all sessions while we hashed must not miss this one.

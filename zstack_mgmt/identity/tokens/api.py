@@ -22,12 +22,10 @@ from zstack_mgmt.core.values import SessionToken, new_uuid
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.identity.application_credentials import store as credentials
-from zstack_mgmt.identity.configs.model import SESSIONS
-from zstack_mgmt.identity.configs.store import value_of
 from zstack_mgmt.identity.domains.store import domain_named
 from zstack_mgmt.identity.logins import password_was_set, retire_password, set_password
 from zstack_mgmt.identity.projects.store import project_named
-from zstack_mgmt.identity.roles.model import NOWHERE, Authority
+from zstack_mgmt.identity.roles.model import NOWHERE
 from zstack_mgmt.identity.roles.store import authority_in
 from zstack_mgmt.identity.sessions.proof import WRONG, prove
 from zstack_mgmt.identity.sessions.store import still_opens
@@ -145,10 +143,6 @@ async def _open(
     credential: Any = None,
 ) -> Issued:
     """Store the token. Raises AuthenticationFailed, the same for a scope that is not there or not allowed."""
-    authority = await _authority(conn, login, request, credential)
-    if authority is None:
-        raise AuthenticationFailed(WRONG)
-    place = authority.place
     settings = call.services.settings
     secret = new_uuid()
     hashed = token_hash(call.services.sealer, secret)
@@ -157,39 +151,35 @@ async def _open(
         conn,
         hashed,
         login,
-        place,
+        await _scope(conn, login, request, credential),
         methods=methods,
         audit_ids=(secrets.token_urlsafe(16), parents[-1] if parents else None),
         timeout_s=settings.token_timeout_s,
         expires_at=first.expires_at if first else None,
         credential=credential,
-        limit=await value_of(conn, SESSIONS, settings),
+        most=settings.session_max_concurrent,
     )
-    if place.kind == "project":
-        await store.note_use(conn, login["user_uuid"], place.uuid)
     token = await store.read_token(conn, hashed)
     if token is None:
-        raise InvalidSession("the token has expired")
+        raise AuthenticationFailed(WRONG)  # so that nothing of it is stored
     return Issued(token.account_uuid, token.user_uuid, secret, token)
 
 
-async def _authority(conn: Connection, login: Any, request: IssueToken, credential: Any) -> Authority | None:
-    """The login in the scope that is asked for, or of its credential; None when it has no role there."""
-    who = (login["user_uuid"], login["account_uuid"])
+async def _scope(conn: Connection, login: Any, request: IssueToken, credential: Any) -> store.Scope:
+    """What is asked for, whether or not it is there; else its default project, where it has a role."""
     if credential:
-        bound = (credential["project_uuid"], credential["credential_uuid"])
-        return await authority_in(conn, *who, "project", *bound)
+        return "project", credential["project_uuid"]
+    uuid = request.scope_uuid
     if request.scope == "implicit":
         uuid = login["default_project_uuid"]
-        found = await authority_in(conn, *who, "project", uuid) if uuid else None
-        return found or Authority(*who, NOWHERE, ())
-    uuid = request.scope_uuid
+        found = uuid and await authority_in(conn, login["user_uuid"], login["account_uuid"], "project", uuid)
+        return ("project", uuid) if found else (NOWHERE.kind, None)
     if request.scope == "domain" and uuid is None:
         uuid = await domain_named(conn, request.scope_name or "")
     if request.scope == "project" and uuid is None:
         domain_uuid = request.scope_domain_uuid or await domain_named(conn, request.scope_domain_name or "")
         uuid = await project_named(conn, domain_uuid or "", request.scope_name or "")
-    return await authority_in(conn, *who, request.scope, uuid)
+    return request.scope, uuid
 
 
 class RevokeToken(ApiRequest):

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from zstack_mgmt.core.errors import ResourceNotFound
-from zstack_mgmt.db import Connection, Lock, Pool
-from zstack_mgmt.identity.roles.model import NOWHERE, Authority, Place
+from zstack_mgmt.db import Connection, Pool
+from zstack_mgmt.identity.configs.model import SESSIONS
+from zstack_mgmt.identity.roles.model import NOWHERE, Authority
 from zstack_mgmt.identity.roles.store import AUTHORITY, AUTHORITY_OF_SCOPE, authority_from
 from zstack_mgmt.identity.tokens.model import Credential, Token
 
+Scope = tuple[str, str | None]  # its kind and uuid
 _FEW: LiteralString = "$1, $2"
 _MANY: LiteralString = f"{_FEW}, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16"
 MOST_TOKENS = 16
@@ -87,34 +89,43 @@ async def insert_token(
     conn: Connection,
     hashed: bytes,
     login: Any,
-    place: Place,
+    scope: Scope,
     *,
     methods: list[str],
     audit_ids: tuple[str, str | None],
     timeout_s: int,
     expires_at: datetime | None,
     credential: Any,
-    limit: int,
+    most: int,
 ) -> None:
-    """Store a token. Past the limit the user's oldest ones end; with `expires_at` it ends just then.
+    """Store a token, whether or not the login has a role in its scope: `read_token` tells.
+
+    Past the limit the user's oldest ones end. Issues at once do not wait for each other: so many tokens more
+    there can be, until the next issue.
 
     Args:
+        expires_at: just when it ends, or None.
         credential: the application credential that opens it, or None; it ends with that at the latest.
+        most: the limit, unless an administrator has chosen one.
     """
-    await conn.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", Lock.SESSIONS, login["user_uuid"])
     await conn.execute(
         """
-        DELETE FROM sessions WHERE token_hash IN (
-            SELECT token_hash FROM sessions
-            WHERE account_uuid = $1 AND user_uuid = $2 AND origin = 'keystone'
-            ORDER BY create_date DESC OFFSET $3)
-        """,
-        login["account_uuid"],
-        login["user_uuid"],
-        limit - 1,
-    )
-    await conn.execute(
-        """
+        WITH last AS MATERIALIZED (
+            SELECT create_date, token_hash FROM sessions WHERE user_uuid = $3 AND origin = 'keystone'
+            ORDER BY create_date DESC, token_hash DESC OFFSET coalesce(
+                (SELECT chosen::int FROM global_configs WHERE category = $13 AND name = $14), $15) - 1
+            LIMIT 1),
+        ended AS (
+            DELETE FROM sessions WHERE token_hash = ANY (ARRAY(
+                SELECT token_hash FROM sessions WHERE user_uuid = $3 AND origin = 'keystone'
+                  AND (create_date, token_hash)
+                      <= ((SELECT create_date FROM last), (SELECT token_hash FROM last))
+                FOR UPDATE SKIP LOCKED))),
+        worked AS (
+            INSERT INTO login_details AS d (login_uuid, last_project_uuid)
+            SELECT $3, $5 WHERE $4 = 'project' AND NOT EXISTS (
+                SELECT FROM login_details WHERE login_uuid = $3 AND last_project_uuid = $5)
+            ON CONFLICT (login_uuid) DO UPDATE SET last_project_uuid = $5)
         INSERT INTO sessions (token_hash, account_uuid, user_uuid, scope_kind, scope_uuid, methods, audit_id,
                               expired_date, parent_audit_id, credential_uuid, origin, renewable)
         VALUES ($1, $2, $3, $4, $5, $6, $7, least(coalesce($9, now() + make_interval(secs => $8)), $12), $10,
@@ -123,8 +134,7 @@ async def insert_token(
         hashed,
         login["account_uuid"],
         login["user_uuid"],
-        place.kind,
-        place.uuid or None,
+        *scope,
         methods,
         audit_ids[0],
         timeout_s,
@@ -132,6 +142,9 @@ async def insert_token(
         audit_ids[1],
         credential and credential["credential_uuid"],
         credential and credential["expires_at"],
+        SESSIONS.category,
+        SESSIONS.name,
+        most,
     )
 
 
@@ -161,19 +174,6 @@ async def find_login(conn: Connection, uuid: str | None, account_uuid: str | Non
         uuid,
         account_uuid,
         name,
-    )
-
-
-async def note_use(conn: Connection, login_uuid: str, project_uuid: str | None) -> None:
-    """Remember the project that the login has worked in last."""
-    await conn.execute(
-        """
-        INSERT INTO login_details AS d (login_uuid, last_project_uuid) VALUES ($1, $2)
-        ON CONFLICT (login_uuid) DO UPDATE SET last_project_uuid = $2
-        WHERE d.last_project_uuid IS DISTINCT FROM $2
-        """,
-        login_uuid,
-        project_uuid,
     )
 
 
