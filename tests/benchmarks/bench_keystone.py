@@ -15,13 +15,14 @@ without it each look at a user reads all passwords.
     1,000      GET /v3/users of the domain of 1,000, 2 connections
     100,000    a page of 1,000 from the middle of the domain of 100,000, 2 connections
 
-Rounds alternate; rates are medians of rounds, in calls/s.
+Rounds alternate.
 """
 
 import asyncio
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -40,9 +41,10 @@ from argon2 import PasswordHasher
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 
-from bench_engine import load, median, port_of, row
+from bench_engine import load, port_of
 from stack import Stack, eventually, running_stack
 
+from benchmarks.sitting import Sitting
 from zstack_mgmt.auth.passwords import digest
 from zstack_mgmt.config import Settings
 from zstack_mgmt.local.processes import free_port
@@ -111,7 +113,7 @@ def hash_s() -> float:
     hasher = PasswordHasher(
         time_cost=settings.password_time_cost, memory_cost=settings.password_memory_kib, parallelism=1
     )
-    return median([timed(lambda: hasher.hash(digest(PASSWORD))) for _ in range(20)])
+    return statistics.median([timed(lambda: hasher.hash(digest(PASSWORD))) for _ in range(20)])
 
 
 def timed(work: Any) -> float:
@@ -304,7 +306,9 @@ async def test_against_keystone(tmp_path: Path) -> None:
         "CONSOLE_PROCESSES": "0",
     }
     room = {"SESSION_MAX_CONCURRENT": "1000", "LOG_LEVEL": "info", "TOKEN_TIMEOUT_S": "7200"}
-    rates: dict[str, dict[str, list[float]]] = {}
+    sitting = Sitting("Keystone", "calls/s")
+    sitting.add("hashes that the cores could make", (os.cpu_count() or 1) / ours_s)
+    sitting.add(f"Keystone's, {rounds} rounds of bcrypt", (os.cpu_count() or 1) / costs[rounds])
     async with running_stack(**settings, **room) as stack, aiohttp.ClientSession() as http:
         conn = await stack.db()
         await conn.execute("CREATE DATABASE peer_keystone")
@@ -327,9 +331,12 @@ async def test_against_keystone(tmp_path: Path) -> None:
                     user = {"id": kept["user"], "password": PASSWORD}
                     await door.log_in("user", user, {"id": kept["project"]})
                 for _ in range(ROUNDS):
-                    await _measure(rates, f"Keystone, {name}", door)
-                    await _measure(rates, "ours", ours)
-    _tell(rates, ours_s, rounds, costs[rounds])
+                    await _measure(sitting, f"Keystone, {name}", door)
+                    await _measure(sitting, f"ours beside {name}", ours)
+            for what in ("validate", "issue", "1,000", "100,000"):
+                aim = None if what == "issue" else AIM
+                sitting.aim(f"{what}, ours beside {name}", over=f"{what}, Keystone, {name}", at_least=aim)
+    sitting.report()
 
 
 async def _ours(stack: Stack, http: aiohttp.ClientSession, conn: Any) -> Door:
@@ -349,26 +356,7 @@ async def _fill(database: str, sql: str, ids: dict[str, str]) -> None:
     await conn.close()
 
 
-async def _measure(rates: dict[str, dict[str, list[float]]], who: str, door: Door) -> None:
+async def _measure(sitting: Sitting, who: str, door: Door) -> None:
     for what, (connections, sent) in (await door.requests()).items():
         found = await load(door.port, connections, SECONDS, sent)
-        rates.setdefault(who, {}).setdefault(what, []).append(found["rate"])
-
-
-def _tell(rates: dict[str, dict[str, list[float]]], ours_s: float, rounds: int, theirs_s: float) -> None:
-    cores = os.cpu_count() or 1
-    print(
-        f"\nhash: ours {1000 * ours_s:.0f} ms, Keystone's {1000 * theirs_s:.0f} ms "
-        f"({rounds} rounds of bcrypt); {cores} cores"
-    )
-    row("calls/s", *rates["ours"])
-    row("---", *("---" for _ in rates["ours"]))
-    for who, found in rates.items():
-        row(who, *(median(values) for values in found.values()))
-    for who, found in rates.items():
-        if who != "ours":
-            row(f"ours × {who}", *(median(rates["ours"][what]) / median(found[what]) for what in found))
-    bound = cores / ours_s
-    share = median(rates["ours"]["issue"]) / bound
-    print(f"aim: {AIM} × its validations and lists")
-    print(f"issue: {share:.2f} of what the cores could hash, {bound:.0f}/s")
+        sitting.add(f"{what}, {who}", found["rate"])

@@ -8,7 +8,6 @@ alternating rounds; the outbox is a real PostgreSQL as the tests start it.
 """
 
 import asyncio
-import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import aiohttp
 import pytest
 import uvloop
 
+from benchmarks.sitting import Sitting
 from receivers import Counts, put
 from webhooks.sending import Sender
 from zstack_mgmt.config import Settings
@@ -31,7 +31,6 @@ pytestmark = pytest.mark.bench
 
 COUNT = 5000
 ROUNDS = 5
-TARGET = 0.6
 BODY = '{"inventory":{"uuid":"' + "a" * 32 + '","name":"zone","state":"Enabled","type":"zstack"}}'
 
 RECEIVER = """
@@ -112,14 +111,11 @@ async def ours(pool: Any, settings: Settings, url: str) -> float:
 
 async def test_one_fast_receiver(settings: Settings):
     settle_memory()  # as every process of ours does, and for both sides
-    ratios, ours_rates, bare_rates = [], [], []
+    sitting = Sitting("webhooks", "deliveries/s")
     async with await create_pool(settings, application="bench") as pool, fast_receiver() as url:
         await bare(url, settings.webhook_per_receiver)
         for _ in range(ROUNDS):
-            bare_rates.append(await bare(url, settings.webhook_per_receiver))
-            ours_rates.append(await ours(pool, settings, url))
-            ratios.append(ours_rates[-1] / bare_rates[-1])
-    ours_rate, bare_rate = statistics.median(ours_rates), statistics.median(bare_rates)
-    print(f"\nwebhooks, one receiver, 4 in flight: {ours_rate:.0f}/s, bare client {bare_rate:.0f}/s")
-    print(f"ratio {statistics.median(ratios):.2f} ({', '.join(f'{ratio:.2f}' for ratio in ratios)})")
-    assert statistics.median(ratios) >= TARGET
+            sitting.add("bare client", await bare(url, settings.webhook_per_receiver))
+            sitting.add("ours", await ours(pool, settings, url))
+    sitting.aim("ours", over="bare client", at_least=0.6)
+    sitting.report()
