@@ -266,7 +266,7 @@ CREATE TABLE tags (
     create_date    timestamptz NOT NULL DEFAULT now(),
     last_op_date   timestamptz NOT NULL DEFAULT now(),
     pattern_uuid   text COLLATE "C" CONSTRAINT tags_pattern_fkey REFERENCES tag_patterns (uuid) ON DELETE CASCADE,
-    CONSTRAINT tags_resource_tag_key UNIQUE (resource_uuid, type, tag)
+    CONSTRAINT tags_resource_tag_key UNIQUE (resource_uuid, type, tag) INCLUDE (resource_type)  -- as conditions ask
 );
 CREATE INDEX tags_pattern_idx ON tags (pattern_uuid) WHERE pattern_uuid IS NOT NULL;
 CREATE INDEX tags_folded_tag_idx ON tags (resource_type, type, lower(tag));
@@ -844,6 +844,8 @@ CREATE INDEX vm_instances_zone_idx ON vm_instances (zone_uuid);
 CREATE INDEX vm_instances_image_idx ON vm_instances (image_uuid);
 CREATE INDEX vm_instances_offering_idx ON vm_instances (instance_offering_uuid);
 CREATE INDEX vm_instances_default_l3_idx ON vm_instances (default_l3_network_uuid);
+CREATE INDEX vm_instances_root_volume_idx ON vm_instances (root_volume_uuid);
+CREATE INDEX vm_instances_newest_idx ON vm_instances (create_date, uuid);  -- in which order the page lists them
 -- VMs on their way to another state; those whose job is gone are settled.
 CREATE INDEX vm_instances_transit_idx ON vm_instances (last_op_date)
     WHERE state IN ('Starting', 'Stopping', 'Rebooting', 'Destroying', 'Pausing', 'Resuming', 'Expunging');

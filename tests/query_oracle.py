@@ -33,8 +33,17 @@ def find(rows: Rows, name: str, asked: list[Asked], account: str | None) -> list
     return [row for row in rows[meta.table] if matches(rows, meta, row, asked, account)]
 
 
-def matches(rows: Rows, meta: Meta, row: dict[str, Any], asked: list[Asked], account: str | None) -> bool:
-    if account is not None and not visible(rows, meta, row, account):
+def matches(
+    rows: Rows,
+    meta: Meta,
+    row: dict[str, Any],
+    asked: list[Asked],
+    account: str | None,
+    *,
+    nested: bool = False,
+) -> bool:
+    """`nested`: the row is shown within one that is visible."""
+    if account is not None and not nested and not visible(rows, meta, row, account):
         return False
     groups: dict[str, list[Asked]] = {}
     for one in asked:
@@ -52,7 +61,8 @@ def matches(rows: Rows, meta: Meta, row: dict[str, Any], asked: list[Asked], acc
             table, mine, theirs = link.through
             keys = {ref[theirs] for ref in rows[table] if own is not None and ref[mine] == own}
         near = [r for r in rows[target.table] if r[link.target_column] in keys - {None}]
-        if not any(matches(rows, target, r, inner, account) for r in near):
+        nested = name in meta.nested.values()
+        if not any(matches(rows, target, r, inner, account, nested=nested) for r in near):
             return False
     return True
 

@@ -33,6 +33,7 @@ from zstack_mgmt.turns import Turns
 if TYPE_CHECKING:
     from asyncpg import Record
     from asyncpg.cursor import CursorFactory
+    from asyncpg.prepared_stmt import PreparedStatement
     from asyncpg.transaction import Transaction
 
     AnyPool = asyncpg.Pool[Any]
@@ -70,6 +71,8 @@ class Connection(Protocol):
 
     async def fetchval(self, query: LiteralString, *args: Any) -> Any: ...
 
+    async def prepare(self, query: LiteralString, *, name: str) -> PreparedStatement[Record]: ...
+
     def cursor(self, query: LiteralString, *args: Any) -> CursorFactory[Record]: ...
 
     def transaction(
@@ -83,6 +86,16 @@ async def fetch_one(conn: Connection, query: LiteralString, *args: Any) -> Recor
     if row is None:
         raise LookupError("the statement returned no row")
     return row
+
+
+async def fetch_planned(conn: Connection, query: LiteralString, *args: Any) -> list[Record]:
+    """The rows of a statement that is planned for these very values.
+
+    `fetch` keeps statements, and after five times PostgreSQL may keep the plan too, one that is good for
+    usual values. That spares a fifth of a millisecond, and costs seconds where the values are unusual, such
+    as the account that has a tenth of all VMs.
+    """
+    return await (await conn.prepare(query, name="")).fetch(*args)
 
 
 def touched(status: str) -> int:

@@ -23,6 +23,7 @@ import aiohttp
 import pytest
 import uvloop
 
+from benchmarks.sitting import Sitting
 from zstack_mgmt.local.processes import free_port
 
 pytestmark = pytest.mark.bench
@@ -30,7 +31,6 @@ pytestmark = pytest.mark.bench
 ROUNDS = 5
 ROUND_S = 2.0
 PINGS = 2000
-TARGET, TARGET_MS = 0.7, 1.0
 BINARY: Any = {"protocols": ("binary",)}
 HOME = Path(__file__).parents[2] / "build" / "websockify"
 
@@ -165,22 +165,19 @@ def test_against_websockify() -> None:
         async def measure() -> None:
             await listening(theirs)
             await listening(their_echo)
-            rates: dict[str, list[float]] = {"agent": [], "websockify": []}
-            added: dict[str, list[float]] = {"agent": [], "websockify": []}
+            sitting = Sitting("consoles")
+            urls = {
+                "agent": (f"ws://127.0.0.1:{ours}/{flood}", f"ws://127.0.0.1:{ours}/{echo}"),
+                "websockify": (f"ws://127.0.0.1:{theirs}/", f"ws://127.0.0.1:{their_echo}/"),
+            }
             for _ in range(ROUNDS):
-                rates["agent"].append(await megabytes_per_s(f"ws://127.0.0.1:{ours}/{flood}"))
-                rates["websockify"].append(await megabytes_per_s(f"ws://127.0.0.1:{theirs}/"))
+                for name, (stream, _) in urls.items():
+                    sitting.add(f"{name}, MB/s", await megabytes_per_s(stream))
                 bare = await bare_round_trips_ms(echo)
-                added["agent"].append(await round_trips_ms(f"ws://127.0.0.1:{ours}/{echo}") - bare)
-                added["websockify"].append(await round_trips_ms(f"ws://127.0.0.1:{their_echo}/") - bare)
-            ratio = statistics.median(
-                mine / other for mine, other in zip(rates["agent"], rates["websockify"], strict=True)
-            )
-            for name, some in rates.items():
-                spread = f"{statistics.median(some):.0f} MB/s (of {min(some):.0f} to {max(some):.0f})"
-                print(f"\n{name}: {spread}, adds {statistics.median(added[name]):.2f} ms", end="")
-            late = statistics.median(added["agent"])
-            targets = f"targets {TARGET} and {TARGET_MS} ms"
-            print(f"\nagent: {ratio:.2f} x websockify, adds {late:.2f} ms to a round trip (p50); {targets}")
+                for name, (_, pings) in urls.items():
+                    sitting.add(f"{name}, ms added to a round trip", await round_trips_ms(pings) - bare)
+            sitting.aim("agent, MB/s", over="websockify, MB/s", at_least=0.7)
+            sitting.aim("agent, ms added to a round trip", at_most=1)
+            sitting.report()
 
         uvloop.run(measure())

@@ -14,13 +14,11 @@ ended or a minute has passed, the idle tenant posts one small job after the othe
 
 Then how long a revocation takes beside the jobs of the revoked user, how long reads and logins take beside
 readers, queries, scrapes and connections of others, how much memory these take, and how many jobs one tenant
-and several get done. The last column has the figure of release 8b25798, measured by hand.
+and several get done.
 """
 
 import asyncio
 import json
-import os
-import statistics
 import sys
 import time
 import uuid
@@ -40,26 +38,12 @@ from stack import Stack, running_stack
 from world import build
 
 from app import Client, Service
+from benchmarks.sitting import Sitting, p99
 from zstack_mgmt.config import Settings
 
 pytestmark = pytest.mark.bench
 
 AIM_MS = 250
-HEAD = "\n| load | idle tenant's | times | p50 ms | p99 ms | max ms | unfinished at the end | 8b25798 |"
-BEFORE = {
-    "hashing": "115 s",
-    "cheap": "8.2 s",
-    "creations": "63 s",
-    "blocked": "p99 44 ms",
-    "keys": "47.8 s",
-    "nothing": "40 to 70 ms",
-    "revocation": "23 s",
-    "readers": "more than 20 s",
-    "queries": "10.9 s",
-    "scrapes": "1.3 s",
-    "logins": "refused",
-    "bodies": "refused",
-}
 PATIENCE_S = 60.0
 TRIGGER = json.dumps(
     {"params": {"name": "t", "schedulerType": "simple", "schedulerInterval": 3600, "startTime": 0}}
@@ -134,9 +118,7 @@ async def done(client: Client, method: str, path: str, body: Any = None) -> Any:
     return answer
 
 
-async def measure(
-    stack: Stack, name: str, busy: Client, idle: Client, post: Post, job: Call = new_group
-) -> None:
+async def measure(stack: Stack, busy: Client, idle: Client, post: Post, job: Call = new_group) -> None:
     db = await stack.db()
     unfinished = "SELECT count(*) FROM api_jobs WHERE state IN ('queued', 'running')"
     posting = asyncio.create_task(post(busy))
@@ -144,32 +126,23 @@ async def measure(
         await asyncio.sleep(0.05)
         if posting.done() or await db.fetchval(unfinished) > 100:
             break
-    times: list[float] = []
+    sitting = Sitting(f"an idle tenant beside {post.__name__}", "ms")
     started = time.monotonic()
-    while len(times) < SAMPLES and time.monotonic() - started < PATIENCE_S:
+    for _ in range(SAMPLES):
         began = time.perf_counter()
         answer = await job(idle)
-        times.append((time.perf_counter() - began) * 1000)
+        sitting.add("its job", (time.perf_counter() - began) * 1000)
         assert answer.status == 200, answer
         await asyncio.sleep(0.05)
-        if posting.done() and name != "nothing" and not await db.fetchval(unfinished):
+        ended = posting.done() and post is not nothing and not await db.fetchval(unfinished)
+        if ended or time.monotonic() - started > PATIENCE_S:
             break
     posting.cancel()
     await asyncio.gather(posting, return_exceptions=True)
-    left = await db.fetchval(unfinished)
+    sitting.add("jobs unfinished at the end", await db.fetchval(unfinished))
     await db.close()
-    p99 = tell(name, "job", times, left)
-    if not os.environ.get("NO_AIM"):
-        assert p99 <= AIM_MS
-
-
-def tell(name: str, what: str, times: list[float], left: object = "") -> float:
-    """Print a line of the table; the 99th percentile."""
-    times.sort()
-    p99 = times[min(len(times) - 1, int(len(times) * 0.99))]
-    figures = f"{statistics.median(times):,.0f} | {p99:,.0f} | {times[-1]:,.0f}"
-    print(f"| {name} | {what} | {len(times)} | {figures} | {left} | {BEFORE[name]} |", flush=True)
-    return p99
+    sitting.aim("its job", at_most=AIM_MS, of=p99)
+    sitting.report()
 
 
 @pytest.mark.parametrize("post", [nothing, hashing, blocked, cheap], ids=lambda post: post.__name__)
@@ -177,8 +150,7 @@ async def test_idle_tenant_beside_a_busy_one(post: Post) -> None:
     async with running_stack(WORKER_PROCESSES="2", WEBHOOK_PROCESSES="0") as stack:
         admin = Client(stack.http, stack.base, stack.token)
         busy, idle = await tenant(admin, "busy"), await tenant(admin, "idle")
-        print(HEAD)
-        await measure(stack, post.__name__, busy, idle, post)
+        await measure(stack, busy, idle, post)
 
 
 async def test_idle_tenant_beside_creations_on_slow_hosts() -> None:
@@ -193,8 +165,7 @@ async def test_idle_tenant_beside_creations_on_slow_hosts() -> None:
         async def creations(_: Client) -> None:
             await many(400, lambda _: admin.call("POST", "/vm-instances", {"params": world.vm_params()}))
 
-        print(HEAD)
-        await measure(stack, "creations", admin, idle, creations)
+        await measure(stack, admin, idle, creations)
         await db.close()
 
 
@@ -214,14 +185,13 @@ async def test_idle_tenant_whose_group_a_busy_one_names() -> None:
             body = {"updateUserGroup": {"uuid": group, "description": uuid.uuid4().hex}}
             return await done(client, "PUT", "/accounts/groups/actions", body)
 
-        print(HEAD)
-        await measure(stack, "keys", busy, idle, keys, change)
+        await measure(stack, busy, idle, keys, change)
 
 
 async def test_revocation_beside_the_jobs_of_the_revoked() -> None:
     async with running_stack(WORKER_PROCESSES="2", WEBHOOK_PROCESSES="0") as stack:
         owner = await tenant(Client(stack.http, stack.base, stack.token), "owner")
-        times: list[float] = []
+        sitting = Sitting("revocation beside the jobs of the revoked", "ms")
         for number in range(3):
             made = await owner.create("/accounts/users", name=f"u{number}", password="secret")
             body = {"logInByUser": {"accountName": "owner", "userName": f"u{number}", "password": "secret"}}
@@ -231,9 +201,8 @@ async def test_revocation_beside_the_jobs_of_the_revoked() -> None:
             await many(300, lambda _, u=user, c=change: u.call("PUT", "/accounts/users/actions", c))
             began = time.perf_counter()
             assert (await done(owner, "DELETE", f"/accounts/users/{made['uuid']}")).status == 200
-            times.append((time.perf_counter() - began) * 1000)
-        print(HEAD)
-        tell("revocation", "deletion of the user", times)
+            sitting.add("deletion of the user", (time.perf_counter() - began) * 1000)
+        sitting.report()
 
 
 def port_of(client: Client) -> int:
@@ -344,33 +313,31 @@ async def test_reads_of_an_idle_tenant(load_by: Post, call: Call) -> None:
             """
         )
         await db.close()
-        pids = {kind: stack.pids(kind) for kind in ("api", "postgres")}
-        memory = {
-            "api": anonymous_mb(pids["api"]),
-            "postgres": anonymous_mb(children_of(pids["postgres"][0])),
-        }
+        sitting = Sitting(f"{call.__name__} beside {load_by.__name__}", "ms")
+        note_memory(sitting, stack, "before")
         many_at_a_time = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         working = asyncio.create_task(load_by(Client(many_at_a_time, busy.base, busy.token)))
         await asyncio.sleep(2)
-        times: list[float] = []
         for _ in range(100):
             began = time.perf_counter()
             answer = await call(idle)
-            times.append((time.perf_counter() - began) * 1000)
+            sitting.add(call.__name__, (time.perf_counter() - began) * 1000)
             assert answer.status == 200, answer
-        now = {"api": anonymous_mb(pids["api"]), "postgres": anonymous_mb(children_of(pids["postgres"][0]))}
+        note_memory(sitting, stack, "meanwhile")
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
         await many_at_a_time.close()
-        print(HEAD)
-        tell(load_by.__name__, call.__name__, times)
-        grown = ", ".join(f"{kind} {memory[kind]:,.0f} to {now[kind]:,.0f} MB" for kind in memory)
-        before = "API 118 to 812 MB with large pages, PostgreSQL 300 to 2,200 MB with queries"
-        print(f"memory: {grown}; 8b25798: {before}", flush=True)
+        sitting.report()
+
+
+def note_memory(sitting: Sitting, stack: Stack, when: str) -> None:
+    (postgres,) = stack.pids("postgres")
+    sitting.add(f"API {when}, MB", anonymous_mb(stack.pids("api")))
+    sitting.add(f"PostgreSQL {when}, MB", anonymous_mb(children_of(postgres)))
 
 
 async def test_throughput_of_one_tenant_and_of_four() -> None:
-    rates: dict[int, float] = {}
+    sitting = Sitting("one tenant and four", "jobs/s")
     async with running_stack(WORKER_PROCESSES="2", WEBHOOK_PROCESSES="0") as stack:
         admin = Client(stack.http, stack.base, stack.token)
         db = await stack.db()
@@ -390,14 +357,13 @@ async def test_throughput_of_one_tenant_and_of_four() -> None:
             )
             while await db.fetchval("SELECT count(*) FROM api_jobs WHERE state IN ('queued', 'running')"):
                 await asyncio.sleep(0.05)
-            rates[count] = await db.fetchval(
+            rate = await db.fetchval(
                 """
                 SELECT count(*) / extract(epoch FROM max(finished_at) - min(accepted_at))::float8
                 FROM api_jobs WHERE api = 'CreateSchedulerTrigger' AND state = 'succeeded'
                 """
             )
+            sitting.add(f"tenants: {count}", rate)
         await db.close()
-    loss = 100 * (1 - rates[1] / rates[4])
-    print("\n| tenants | jobs/s, HTTP to committed effect | 8b25798 |")
-    print(f"| 1 | {rates[1]:,.0f} | 2,480 (one worker) |\n| 4 | {rates[4]:,.0f} | not measured |")
-    print(f"one tenant alone gets {loss:.1f} % less done than four; the aim is at most 5 %", flush=True)
+    sitting.aim("tenants: 1", over="tenants: 4", at_least=0.95)
+    sitting.report()

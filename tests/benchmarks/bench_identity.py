@@ -6,10 +6,9 @@ Data: 100,000 users in 1,000 accounts, each with two groups, three policies and 
 account are shared with another. One connection, one query at a time, everything in PostgreSQL's memory. A
 query is measured from the parameters of its request to the bytes of its answer (`run.answer_bytes`); the
 bare SQL is what one would write by hand for the same rows, through asyncpg's `fetch`, in rounds that
-alternate with ours. Times in ms, medians and 99th percentiles.
+alternate with ours.
 """
 
-import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from zoneinfo import ZoneInfo
@@ -20,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from answers import answer_bytes
+from benchmarks.sitting import Sitting
 from identity.population import account_uuid, populate, user_uuid
 from services import Services, clone_template, drop_database
 from zstack_mgmt.auth.policy import PolicySet, policy_set
@@ -54,12 +54,6 @@ async def measure(work: Callable[[], Awaitable[object]]) -> float:
     return 1e3 * (time.perf_counter() - before)
 
 
-def show(label: str, times: list[float]) -> float:
-    median, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
-    print(f"{label:52}{median:9.3f}{p99:9.3f}")
-    return median
-
-
 INDEXED = (
     ("uuid=…, admin", ADMIN, f"uuid={user_uuid(500, 7)}", "uuid = $1", (user_uuid(500, 7),)),
     ("name=…, admin", ADMIN, "name=user-500-7", "name = $1", ("user-500-7",)),
@@ -81,41 +75,43 @@ INDEXED = (
 
 
 async def test_indexed_field_against_bare_sql(conn: asyncpg.Connection) -> None:
-    print()
-    ratios: list[float] = []
+    sitting = Sitting("indexed fields", "ms")
     for label, scope, condition, where, values in INDEXED:
         sql = f"SELECT {COLUMNS} FROM users WHERE {where} ORDER BY uuid LIMIT 1000"
-        ours: list[float] = []
-        bare: list[float] = []
+        query = [("q", condition)]
         for _ in range(TIMES):
-            query = [("q", condition)]
-            ours.append(
+            sitting.add(
+                label,
                 await measure(
                     lambda q=query, s=scope: answer_bytes(conn, parse_parameters("User", q), s, UTC)
-                )
+                ),
             )
-            bare.append(await measure(lambda q=sql, v=values: conn.fetch(q, *v)))
-        ratios.append(show(f"query {label}", ours) / show("  bare SQL", bare))
-        print(f"  ratio {ratios[-1]:.2f}")
-    assert max(ratios) <= 3
+            sitting.add(f"{label}, SQL", await measure(lambda q=sql, v=values: conn.fetch(q, *v)))
+        sitting.aim(label, over=f"{label}, SQL", at_most=3)
+    sitting.report()
 
 
-@pytest.mark.parametrize(("label", "scope"), [("admin", ADMIN), ("tenant", TENANT)])
-@pytest.mark.parametrize(
-    "condition",
-    [
-        "group.policy.account.name=account-500",
-        "policy.group.user.name=user-500-1",
-        "account.policy.user.name=user-500-9",
-    ],
+HOPS = (
+    "group.policy.account.name=account-500",
+    "policy.group.user.name=user-500-1",
+    "account.policy.user.name=user-500-9",
 )
-async def test_three_hops(conn: asyncpg.Connection, label: str, scope: Scope, condition: str) -> None:
-    times = [
-        await measure(lambda: answer_bytes(conn, parse_parameters("User", [("q", condition)]), scope, UTC))
-        for _ in range(100)
-    ]
-    print()
-    assert show(f"three hops, {label}: {condition}", times) <= 25
+
+
+async def test_three_hops(conn: asyncpg.Connection) -> None:
+    sitting = Sitting("three hops", "ms")
+    for who, scope in (("admin", ADMIN), ("tenant", TENANT)):
+        for condition in HOPS:
+            query, name = [("q", condition)], f"{who}: {condition}"
+            for _ in range(100):
+                sitting.add(
+                    name,
+                    await measure(
+                        lambda q=query, s=scope: answer_bytes(conn, parse_parameters("User", q), s, UTC)
+                    ),
+                )
+            sitting.aim(name, at_most=25)
+    sitting.report()
 
 
 async def test_permission_check() -> None:
@@ -134,24 +130,21 @@ async def test_permission_check() -> None:
         ).decode()
         for policy in range(20)
     ]
+    sitting = Sitting("permissions", "ms")
     before = time.perf_counter()
     made = await policy_set(policies, "a")
-    built = 1e3 * (time.perf_counter() - before)
-    first: list[float] = []
-    again: list[float] = []
-    found: list[float] = []
+    sitting.add("policy set of 400 rules, built once", 1e3 * (time.perf_counter() - before))
     for _ in range(50):
         made._decided.clear()  # pyright: ignore[reportPrivateUsage]
         for names in offered:
-            first.append(timed(made, names))
-            again.append(timed(made, names))
+            sitting.add("check, first of an API", timed(made, names))
+            sitting.add("check, again", timed(made, names))
         before = time.perf_counter()
         await policy_set(policies, "a")
-        found.append(1e3 * (time.perf_counter() - before))
-    print(f"\n{'policy set of 400 rules, built once':52}{built:9.3f}")
-    show("  found again for a session", found)
-    assert show("permission check, first of an API", first) <= 0.05
-    assert show("permission check, again", again) <= 0.05
+        sitting.add("policy set, found again for a session", 1e3 * (time.perf_counter() - before))
+    for name in ("check, first of an API", "check, again"):
+        sitting.aim(name, at_most=0.05)
+    sitting.report()
 
 
 def timed(made: PolicySet, names: tuple[str, ...]) -> float:

@@ -18,10 +18,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 
-from bench_engine import BODY, load, median, port_of, request_of, row
+from bench_engine import BODY, load, port_of, request_of
 from stack import running_stack
 
 from app import Client
+from benchmarks.sitting import Sitting
 
 pytestmark = pytest.mark.bench
 
@@ -40,7 +41,7 @@ def signed(request: bytes, method: str, path: str, key: dict[str, str]) -> bytes
 
 
 async def test_keys_and_sessions() -> None:
-    rates: dict[str, list[float]] = {}
+    sitting = Sitting("access keys", "calls/s")
     async with running_stack(WORKER_PROCESSES="1", WEBHOOK_PROCESSES="0", LOG_LEVEL="info") as stack:
         key = await Client(stack.http, stack.base, stack.token).create("/accesskeys")
         conn = await stack.db()
@@ -56,12 +57,7 @@ async def test_keys_and_sessions() -> None:
                     bare = request_of(method, path, body)
                     request = by_session if who == "session" else signed(bare, method, path, key)
                     found = await load(port_of(stack), 64, SECONDS, request)
-                    rates.setdefault(f"{method} {who}", []).append(found["rate"])
-    print()
-    row("calls/s of 64 connections", "median", "min", "max")
-    row("---", "---", "---", "---")
-    for name, values in rates.items():
-        row(name, median(values), min(values), max(values))
+                    sitting.add(f"{method} {who}", found["rate"])
     for method in ("GET", "POST"):
-        ratio = median(rates[f"{method} key"]) / median(rates[f"{method} session"])
-        row(f"{method}: key / session", ratio, "aim 0.80", "")
+        sitting.aim(f"{method} key", over=f"{method} session", at_least=0.8)
+    sitting.report()

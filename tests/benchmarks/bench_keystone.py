@@ -15,14 +15,15 @@ without it each look at a user reads all passwords.
     1,000      GET /v3/users of the domain of 1,000, 2 connections
     100,000    a page of 1,000 from the middle of the domain of 100,000, 2 connections
 
-Rounds alternate. Medians of rounds are printed: of calls/s, and of the processor time of a call in all
-processes of the servers, PostgreSQL's included, which other work on the machine disturbs less.
+Rounds alternate. Beside the rates stands the processor time of a call in all processes of the servers,
+PostgreSQL's included, which other work on the machine disturbs less.
 """
 
 import asyncio
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -41,10 +42,11 @@ from argon2 import PasswordHasher
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 
-from bench_engine import cpu_s, load, median, port_of, row
+from bench_engine import cpu_s, load, port_of
 from bench_fairness import children_of
 from stack import Stack, eventually, running_stack
 
+from benchmarks.sitting import Sitting
 from zstack_mgmt.auth.passwords import digest
 from zstack_mgmt.config import Settings
 from zstack_mgmt.local.processes import free_port
@@ -59,7 +61,6 @@ SECONDS = 4.0
 SMALL, LARGE, PAGE = 1_000, 100_000, 1_000
 AIM = 10
 PASSWORD = "correct-horse"
-Figures = dict[str, dict[str, list[float]]]  # of each round, by server and call
 
 CONFIGURATION = """
 [DEFAULT]
@@ -114,7 +115,7 @@ def hash_s() -> float:
     hasher = PasswordHasher(
         time_cost=settings.password_time_cost, memory_cost=settings.password_memory_kib, parallelism=1
     )
-    return median([timed(lambda: hasher.hash(digest(PASSWORD))) for _ in range(20)])
+    return statistics.median([timed(lambda: hasher.hash(digest(PASSWORD))) for _ in range(20)])
 
 
 def timed(work: Any) -> float:
@@ -307,8 +308,9 @@ async def test_against_keystone(tmp_path: Path) -> None:
         "CONSOLE_PROCESSES": "0",
     }
     room = {"SESSION_MAX_CONCURRENT": "1000", "LOG_LEVEL": "info", "TOKEN_TIMEOUT_S": "7200"}
-    rates: Figures = {}
-    costs: Figures = {}
+    sitting, costs = Sitting("Keystone", "calls/s"), Sitting("Keystone's processor", "ms of a call")
+    sitting.add("hashes that the cores could make", (os.cpu_count() or 1) / ours_s)
+    sitting.add(f"Keystone's, {rounds} rounds of bcrypt", (os.cpu_count() or 1) / theirs_s[rounds])
     async with running_stack(**settings, **room) as stack, aiohttp.ClientSession() as http:
         conn = await stack.db()
         await conn.execute("CREATE DATABASE peer_keystone")
@@ -331,9 +333,14 @@ async def test_against_keystone(tmp_path: Path) -> None:
                     user = {"id": kept["user"], "password": PASSWORD}
                     await door.log_in("user", user, {"id": kept["project"]})
                 for _ in range(ROUNDS):
-                    await _measure(rates, costs, f"Keystone, {name}", door)
-                    await _measure(rates, costs, "ours", ours)
-    _tell(rates, costs, ours_s, rounds, theirs_s[rounds])
+                    await _measure(sitting, costs, f"Keystone, {name}", door)
+                    await _measure(sitting, costs, f"ours beside {name}", ours)
+            for what in ("validate", "issue", "1,000", "100,000"):
+                aim = None if what == "issue" else AIM
+                sitting.aim(f"{what}, ours beside {name}", over=f"{what}, Keystone, {name}", at_least=aim)
+                costs.aim(f"{what}, Keystone, {name}", over=f"{what}, ours beside {name}", at_least=aim)
+    sitting.report()
+    costs.report()
 
 
 async def _ours(stack: Stack, http: aiohttp.ClientSession, conn: Any) -> Door:
@@ -353,13 +360,13 @@ async def _fill(database: str, sql: str, ids: dict[str, str]) -> None:
     await conn.close()
 
 
-async def _measure(rates: Figures, costs: Figures, who: str, door: Door) -> None:
+async def _measure(sitting: Sitting, costs: Sitting, who: str, door: Door) -> None:
     for what, (connections, sent) in (await door.requests()).items():
         before = {pid: cpu_s(pid) for pid in _below(os.getpid())}
         found = await load(door.port, connections, SECONDS, sent)
         spent_s = sum(cpu_s(pid) - before.get(pid, 0.0) for pid in _below(os.getpid()))
-        rates.setdefault(who, {}).setdefault(what, []).append(found["rate"])
-        costs.setdefault(who, {}).setdefault(what, []).append(1000 * spent_s / found["requests"])
+        sitting.add(f"{what}, {who}", found["rate"])
+        costs.add(f"{what}, {who}", 1000 * spent_s / found["requests"])
 
 
 def _below(pid: int) -> Iterator[int]:
@@ -367,23 +374,3 @@ def _below(pid: int) -> Iterator[int]:
     for child in children_of(pid):
         yield child
         yield from _below(child)
-
-
-def _tell(rates: Figures, costs: Figures, ours_s: float, rounds: int, theirs_s: float) -> None:
-    cores = os.cpu_count() or 1
-    print(
-        f"\nhash: ours {1000 * ours_s:.0f} ms, Keystone's {1000 * theirs_s:.0f} ms "
-        f"({rounds} rounds of bcrypt); {cores} cores"
-    )
-    for unit, figures in (("calls/s", rates), ("ms of the processor", costs)):
-        row(unit, *figures["ours"])
-        row("---", *("---" for _ in figures["ours"]))
-        for who, found in figures.items():
-            row(who, *(median(values) for values in found.values()))
-        for who, found in figures.items():
-            if who != "ours":
-                row(f"ours × {who}", *(median(figures["ours"][what]) / median(found[what]) for what in found))
-    bound = cores / ours_s
-    share = median(rates["ours"]["issue"]) / bound
-    print(f"aim: {AIM} × its validations and lists")
-    print(f"issue: {share:.2f} of what the cores could hash, {bound:.0f}/s")

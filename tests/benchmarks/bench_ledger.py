@@ -30,8 +30,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from bench_engine import BODY, load, port_of, request_of, row
+from bench_engine import BODY, load, port_of, request_of
 from stack import Stack, eventually, running_stack
+
+from benchmarks.sitting import Sitting
 
 pytestmark = pytest.mark.bench
 
@@ -170,25 +172,22 @@ async def test_old_and_new() -> None:
         size = await conn.fetchval("SELECT pg_total_relation_size('api_jobs')")
         audit_size = await conn.fetchval("SELECT pg_total_relation_size('audits')")
         await conn.close()
-        print(f"\n{JOBS:,} jobs in {time.perf_counter() - started:.0f} s; load {os.getloadavg()[0]:.1f}, "
-              f"{os.cpu_count()} cores")  # fmt: skip
-        row("disk per ended job; per audit line, bytes", size / JOBS, audit_size / (JOBS // 4))
+        sitting = Sitting(f"ledger of {JOBS} jobs")
+        sitting.add("filling it, s", time.perf_counter() - started)
+        sitting.add("disk per ended job, bytes", size / JOBS)
+        sitting.add("disk per audit line, bytes", audit_size / (JOBS // 4))
         (first,) = await empty.accept("first", 1)
         await empty.finished([first], 20, "a job")
         ledgers = {
             "empty": Ledger(empty, first, empty.token),
             "full": Ledger(full, OLD_JOB, await session_of(full, "account-1")),
         }
-        found: dict[str, dict[str, list[float]]] = {"empty": {}, "full": {}}
         for _ in range(ROUNDS):
             for name, ledger in ledgers.items():
-                for what, value in (await ledger.measure()).items():
-                    found[name].setdefault(what, []).append(value)
-    row("medians of rounds", "empty", "full", "full, × empty (aim 1.1)", "spread of the ratio")
-    row("---", "---", "---", "---", "---")
-    for what, values in found["empty"].items():
-        pairs = [
-            b / a if "/s" not in what else a / b for a, b in zip(values, found["full"][what], strict=True)
-        ]
-        before, after = statistics.median(values), statistics.median(found["full"][what])
-        row(what, before, after, statistics.median(pairs), f"{min(pairs):.2f}–{max(pairs):.2f}")
+                found = await ledger.measure()
+                for what, value in found.items():
+                    sitting.add(f"{what}, {name}", value)
+    for what in found:
+        least, most = (1 / 1.1, None) if "/s" in what else (None, 1.1)
+        sitting.aim(f"{what}, full", over=f"{what}, empty", at_least=least, at_most=most)
+    sitting.report()

@@ -20,10 +20,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
 
-from bench_engine import load, median, port_of, request_of, row
+from bench_engine import load, port_of, request_of
 from stack import Stack, running_stack
 
 from app import Client, Service
+from benchmarks.sitting import Sitting
 from compute.world import build
 
 pytestmark = pytest.mark.bench
@@ -55,19 +56,17 @@ async def vm_of(stack: Stack, conn: "asyncpg.Connection[Any]") -> tuple[Client, 
 
 
 async def test_seen() -> None:
-    seen: dict[str, list[float]] = {"0.5": [], "0": []}
-    for hold in seen:
+    sitting = Sitting("end of a job seen by polls", "s")
+    for hold in ("0.5", "0"):
         async with running_stack(WORKER_PROCESSES="1", WEBHOOK_PROCESSES="0", POLL_HOLD_S=hold) as stack:
             conn = await stack.db()
             client, path = await vm_of(stack, conn)
             STOPPED[:] = [True]
-            seen[hold] = [await seen_after(client, path) for _ in range(STARTS)]
+            for _ in range(STARTS):
+                sitting.add(f"POLL_HOLD_S={hold}", await seen_after(client, path))
             await conn.close()
-    print()
-    row("seconds until a job of 30 ms is seen", "median", "max", "aim")
-    row("---", "---", "---", "---")
-    for hold, values in seen.items():
-        row(f"POLL_HOLD_S={hold}", median(values), max(values), "0.20" if hold == "0.5" else "")
+    sitting.aim("POLL_HOLD_S=0.5", at_most=0.2)
+    sitting.report()
 
 
 async def held_poll(port: int, request: bytes) -> asyncio.StreamWriter:
@@ -77,6 +76,8 @@ async def held_poll(port: int, request: bytes) -> asyncio.StreamWriter:
 
 
 async def test_held() -> None:
+    sitting = Sitting("reads beside held polls", "calls/s")
+    held, connections = f"beside {POLLS:,} held polls", "connections to PostgreSQL"
     env = {
         "WORKER_PROCESSES": "1",
         "WEBHOOK_PROCESSES": "0",
@@ -89,20 +90,18 @@ async def test_held() -> None:
         await conn.execute("UPDATE simulator_faults SET latency_s = 600")
         accepted = await client.call("PUT", path, {"stopVmInstance": {"type": "cold"}})
         location = accepted.body["location"].removeprefix(stack.origin)
-        others = request_of("GET", "/zstack/v1/zones?limit=1", "", stack.token)
+        read = request_of("GET", "/zstack/v1/zones?limit=1", "", stack.token)
         sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'zstack-api'"
-        alone = [(await load(port_of(stack), 16, SECONDS, others))["rate"] for _ in range(ROUNDS)]
-        before = await conn.fetchval(sql)
+        for _ in range(ROUNDS):
+            sitting.add("alone", (await load(port_of(stack), 16, SECONDS, read))["rate"])
+        sitting.add(f"{connections}, alone", await conn.fetchval(sql))
         poll = request_of("GET", location, "", stack.token)
         waiting = [await held_poll(port_of(stack), poll) for _ in range(POLLS)]
-        beside = [(await load(port_of(stack), 16, SECONDS, others))["rate"] for _ in range(ROUNDS)]
-        after = await conn.fetchval(sql)
+        for _ in range(ROUNDS):
+            sitting.add(held, (await load(port_of(stack), 16, SECONDS, read))["rate"])
+        sitting.add(f"{connections}, {held}", await conn.fetchval(sql))
         for writer in waiting:
             writer.close()
         await conn.close()
-    print()
-    row("other calls/s", "median", "min", "max")
-    row("---", "---", "---", "---")
-    row("alone", median(alone), min(alone), max(alone))
-    row(f"beside {POLLS:,} held polls", median(beside), min(beside), max(beside))
-    row("ratio", median(beside) / median(alone), "connections to PostgreSQL", f"{before} and {after}")
+    sitting.aim(held, over="alone")
+    sitting.report()

@@ -8,7 +8,6 @@ idle       CPU of both workers and their connections with 100,000 future trigger
 """
 
 import asyncio
-import statistics
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ import asyncpg
 import pytest
 
 from app import Client, Service
+from benchmarks.sitting import Sitting, p99
 from compute.world import build
 from scheduler.rows import insert_due
 from zstack_mgmt.config import Settings
@@ -46,14 +46,13 @@ def cpu_s(pid: int) -> float:
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
-async def lateness(db: Any, count: int) -> str:
-    """Wait for so many executions; how late they were."""
+async def lateness(db: Any, count: int) -> list[float]:
+    """Wait for so many executions; the seconds by which they were late."""
     done = "SELECT count(*) = $1 FROM scheduler_executions"
     await eventually(lambda: db.fetchval(done, count), 120, "all fired")
     rows = await db.fetch(
         "SELECT extract(epoch FROM fired_at - due_at)::float8 AS s FROM scheduler_executions"
     )
-    late = sorted(row["s"] for row in rows)
     fires = await db.fetchrow(
         """
         SELECT count(DISTINCT (job_trigger_uuid, due_at)) AS fired, count(DISTINCT api_job_uuid) AS jobs
@@ -61,15 +60,16 @@ async def lateness(db: Any, count: int) -> str:
         """
     )
     assert (fires["fired"], fires["jobs"]) == (count, count)
-    p99 = late[int(count * 0.99)]
-    assert p99 <= 2, p99
-    return f"lateness median {statistics.median(late):.2f} s, p99 {p99:.2f} s, max {late[-1]:.2f} s"
+    return [row["s"] for row in rows]
 
 
 async def test_ten_thousand_at_once(stack: Stack) -> None:
     db = await stack.db()
     await insert_due(db, [new_uuid() for _ in range(TRIGGERS)], ago_s=-15)
-    print(f"\n{TRIGGERS} due at once: {await lateness(db, TRIGGERS)}")
+    sitting = Sitting("triggers due at once", "s")
+    sitting.add(f"lateness of {TRIGGERS}", *await lateness(db, TRIGGERS))
+    sitting.aim(f"lateness of {TRIGGERS}", at_most=2, of=p99)
+    sitting.report()
     await db.close()
 
 
@@ -87,12 +87,15 @@ async def test_a_thousand_starts(stack: Stack) -> None:
         vms = await asyncio.gather(*(one() for _ in range(STARTS)))
         await insert_due(db, list(vms), ago_s=-3)
         due_at = time.monotonic() + 3
-        late = await lateness(db, STARTS)
+        sitting = Sitting("starts due at once", "s")
+        sitting.add(f"lateness of {STARTS}", *await lateness(db, STARTS))
         running = "SELECT count(*) = $1 FROM vm_instances WHERE state = 'Running'"
         await eventually(lambda: db.fetchval(running, STARTS), 120, "all VMs run")
-        print(f"\n{STARTS} starts at once: {late}; all Running after {time.monotonic() - due_at:.1f} s")
+        sitting.add("until all VMs run", time.monotonic() - due_at)
         done = "SELECT count(*) = $1 FROM scheduler_executions WHERE state = 'Succeeded'"
         await eventually(lambda: db.fetchval(done, STARTS), 30, "all outcomes kept")
+    sitting.aim(f"lateness of {STARTS}", at_most=2, of=p99)
+    sitting.report()
     await db.close()
 
 
@@ -109,11 +112,12 @@ async def idle_percent(stack: Stack, db: Any) -> float:
 async def test_future_triggers_cost_nothing(stack: Stack) -> None:
     db: asyncpg.Connection[Any] = await stack.db()
     await asyncio.sleep(3)
-    empty = await idle_percent(stack, db)
+    sitting = Sitting("idle scheduler", "% of a core")
+    sitting.add("without triggers", await idle_percent(stack, db))
     await insert_due(db, [new_uuid() for _ in range(FUTURE)], ago_s=-86_400)
     await db.execute("VACUUM ANALYZE scheduler_job_triggers")
     await asyncio.sleep(3)
-    full = await idle_percent(stack, db)
-    print(f"\nidle: {empty:.2f} % of a core without triggers, {full:.2f} % with {FUTURE}")
-    assert full <= 1
+    sitting.add(f"with {FUTURE}", await idle_percent(stack, db))
+    sitting.aim(f"with {FUTURE}", at_most=1)
+    sitting.report()
     await db.close()

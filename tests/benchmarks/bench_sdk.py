@@ -4,7 +4,7 @@
 
 The peer is a model of zssdk.py after its recorded exchanges (tests/compatibility): urllib3, a connection
 for each request, and after a 202 a poll at once and then each second. It makes no objects of its answers.
-Rounds are in turn, the ratios are of medians; client and service share the cores.
+Rounds are in turn; client and service share the cores.
 
 queries      calls/s of one thread, each a query for one zone by its name
 creations    50 zones at once, until all of them are there: the peer and the SDK in 50 threads, and the SDK in
@@ -14,7 +14,6 @@ command      seconds of `zstack-cli --version`, a new process each time
 
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -27,11 +26,10 @@ import pytest
 import urllib3
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "acceptance"))
-sys.path.insert(0, str(Path(__file__).parent))
 
-from bench_engine import row
 from stack import running_stack
 
+from benchmarks.sitting import Sitting
 from zstack_sdk import Client, CreateZoneAction, QueryZoneAction
 
 pytestmark = pytest.mark.bench
@@ -129,34 +127,26 @@ async def test_sdk() -> None:
                 "creations, SDK in threads": lambda: creations_of(ours),
                 "creations, SDK in a loop": lambda: loop_of(stack.origin, stack.token),
             }
-            rates: dict[str, list[float]] = {name: [] for name in measures}
+            sitting = Sitting("SDK", "calls/s")
             for _ in range(ROUNDS):
                 for name, measure in measures.items():
-                    rates[name].append(await asyncio.to_thread(measure))
-    print()
-    row("per second", "median", "× peer", "aim")
-    row("---", "---", "---", "---")
-    for name, values in rates.items():
-        against = statistics.median(rates[f"{name.partition(',')[0]}, peer"])
-        row(
-            name,
-            statistics.median(values),
-            statistics.median(values) / against,
-            "" if "peer" in name else "2",
-        )
+                    sitting.add(name, await asyncio.to_thread(measure))
+    for name in measures:
+        what, _, who = name.partition(", ")
+        if who != "peer":
+            sitting.aim(name, over=f"{what}, peer", at_least=2)
+    sitting.report()
 
 
 def test_command() -> None:
     program = "from zstack_cli.main import main; main()"
-    lasted: list[float] = []
+    sitting = Sitting("command", "s")
     for _ in range(STARTS):
         started = time.perf_counter()
         command = [sys.executable, "-c", program, "--version"]
         subprocess.run(
             command, check=True, capture_output=True, env={"PYTHONPATH": str(SOURCES), "LANG": "C.UTF-8"}
         )
-        lasted.append(time.perf_counter() - started)
-    print()
-    row("zstack-cli --version", "median s", "max s", "aim")
-    row("---", "---", "---", "---")
-    row("", statistics.median(lasted), max(lasted), "0.15")
+        sitting.add("zstack-cli --version", time.perf_counter() - started)
+    sitting.aim("zstack-cli --version", at_most=0.15)
+    sitting.report()

@@ -2,7 +2,8 @@
 
     make compare A=main B=HEAD ARGS="tests/benchmarks/bench_engine.py -k worker"     ROUNDS=3
 
-Prints the ratio of B to A for each figure, with its spread over the rounds.
+Prints the ratio of B to A for each figure, with its spread over the rounds: first those that are ratios to
+others themselves, which a busy machine changes least. For a rate more is better, for a time less.
 """
 
 import json
@@ -12,6 +13,8 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from sitting import shown
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build/compare"
@@ -27,46 +30,54 @@ def git(*arguments: str) -> str:
     ).stdout.strip()
 
 
-def checked_out(commit: str, place: Path) -> Path:
-    """The code of a commit, with the benchmarks of this checkout."""
-    if place.exists():
-        git("worktree", "remove", "--force", str(place))
+def checked_out(commit: str, place: Path) -> None:
+    """Put the code of a commit there, with the benchmarks of this checkout."""
+    remove(place)
     git("worktree", "add", "--detach", str(place), commit)
     shutil.rmtree(place / "tests/benchmarks", ignore_errors=True)
     shutil.copytree(ROOT / "tests/benchmarks", place / "tests/benchmarks")
     (place / "build").mkdir()
     (place / "build/peers").symlink_to(ROOT / "build/peers")
-    return place
+
+
+def remove(place: Path) -> None:
+    if place.exists():
+        git("worktree", "remove", "--force", str(place))
 
 
 def measure(place: Path, arguments: list[str]) -> dict[str, float]:
-    """One run: our median of each figure."""
+    """One run: what came of each aim, and the median of each figure, with its unit."""
     results = place / "build/bench"
     shutil.rmtree(results, ignore_errors=True)
     env = os.environ | {"BENCH_DIR": str(results), "PYTHONPATH": str(place)}
     command = [sys.executable, "-m", "pytest", "-m", "bench", "-q", *arguments]
     subprocess.run(command, cwd=place, env=env, check=True)
-    found: dict[str, float] = {}
+    aims: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for file in sorted(results.glob("*.json")):
-        rounds = json.loads(file.read_text())["rounds"]
-        found |= {f"{file.stem}: {name}": statistics.median(rates) for name, rates in rounds.items()}
-    return found
+        kept = json.loads(file.read_text())
+        aims |= {f"{file.stem}: {name}": aim["figure"] for name, aim in kept["compared"].items()}
+        for name, values in kept["rounds"].items():
+            figures[f"{file.stem}: {name}, {kept['unit']}".removesuffix(", ")] = statistics.median(values)
+    return aims | figures
 
 
 def main(first: str, second: str, arguments: list[str], rounds: int) -> None:
-    places = [checked_out(commit, FOLDER / name) for name, commit in (("a", first), ("b", second))]
+    places = [FOLDER / "a", FOLDER / "b"]
     runs: list[list[dict[str, float]]] = [[], []]
     try:
+        for commit, place in zip((first, second), places, strict=True):
+            checked_out(commit, place)
         for turn in range(rounds):
             for which in (0, 1) if turn % 2 == 0 else (1, 0):  # whoever is first finds a colder machine
                 runs[which].append(measure(places[which], arguments))
     finally:
         for place in places:
-            git("worktree", "remove", "--force", str(place))
+            remove(place)
     cores, load = os.cpu_count(), os.getloadavg()[0]
     print(f"\n{second} against {first}: {rounds} rounds, {cores} cores, load {load:.1f} at the end")
     print("| figure | A (median) | B (median) | B / A | min | max |\n|--|--|--|--|--|--|")
-    for name in runs[0][0].keys() & runs[1][0].keys():
+    for name in [name for name in runs[0][0] if name in runs[1][0] and all(run[name] for run in runs[0])]:
         a, b = ([run[name] for run in each] for each in runs)
         found = [after / before for before, after in zip(a, b, strict=True)]
         figures = (
@@ -76,7 +87,7 @@ def main(first: str, second: str, arguments: list[str], rounds: int) -> None:
             min(found),
             max(found),
         )
-        print(f"| {name} | " + " | ".join(f"{figure:,.2f}" for figure in figures) + " |")
+        print(f"| {name} | " + " | ".join(map(shown, figures)) + " |")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,17 @@ async def test_conditions_behind_one_link_hold_on_the_same_row(empty):
     assert await keys(empty, "QtVm", "vmNics.ip!=a") == ["v1"]  # a NIC that differs, not none that is equal
 
 
+async def test_only_what_is_asked_by_key_or_name_keeps_its_plan(empty):
+    await two_nics(empty)
+    for _ in range(7):  # after the fifth time a plan may be kept
+        assert await keys(empty, "QtVm", "name=one") == ["v1"]
+        assert await keys(empty, "QtVm", "cpu is null") == ["v1", "v2"]
+        assert (await ask(empty, "QtVm", "cpu is null", count="true"))["total"] == 2
+    kept = await empty.fetch("SELECT statement FROM pg_prepared_statements WHERE generic_plans > 0")
+    (statement,) = [row["statement"] for row in kept if 'FROM "qt_vms"' in row["statement"]]
+    assert 'lower(t0."name"' in statement
+
+
 async def test_a_value_that_an_enumeration_lacks_matches_nothing(empty):
     await two_nics(empty)
     assert await keys(empty, "QtVm", "state=Gone") == await keys(empty, "QtVm", "state?=Gone,x") == []
@@ -97,8 +108,12 @@ async def test_joined_rows_of_other_accounts_are_as_if_absent(empty):
     )
     mine = Scope("mine", sees_all=False)
     assert await keys(empty, "QtVm", scope=mine) == ["v1"]
-    assert await keys(empty, "QtVm", "vmNics.mac=y", scope=mine) == []
     assert await keys(empty, "QtNic", "vm.name=two", scope=mine) == []
+    assert await keys(empty, "QtNic", "vm.vmNics.mac=z", scope=mine) == []
+    # But what is nested in a row is shown with it, and found by it.
+    (one,) = (await ask(empty, "QtVm", scope=mine))["inventories"]
+    assert [nic["mac"] for nic in one["vmNics"]] == ["x", "y"]
+    assert await keys(empty, "QtVm", "vmNics.mac=y", scope=mine) == ["v1"]
     assert (await ask(empty, "QtVm", count="true", scope=mine))["total"] == 1
     assert (await run(empty, parse_parameters("QtVm", [], "v2"), mine, UTC))["inventories"] == []
     assert len((await run(empty, parse_parameters("QtVm", [], "v1"), mine, UTC))["inventories"]) == 1
@@ -107,6 +122,8 @@ async def test_joined_rows_of_other_accounts_are_as_if_absent(empty):
     share = f"INSERT INTO resource_shares ({columns})"
     await empty.execute(f"{share} VALUES ('v2', 'QtMachineVO', 'other', 'mine', false)")
     assert await keys(empty, "QtVm", scope=mine) == ["v1", "v2"]
+    assert await keys(empty, "QtVm", "uuid>v1", scope=mine) == ["v2"]
+    assert await keys(empty, "QtVm", "uuid>=v1", "uuid<v2", scope=mine) == ["v1"]
     await empty.execute("DELETE FROM resource_shares")
     assert await keys(empty, "QtVm", scope=mine) == ["v1"]
     await empty.execute(f"{share} VALUES ('v2', 'QtMachineVO', 'other', NULL, true)")

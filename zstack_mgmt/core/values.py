@@ -28,6 +28,8 @@ _ODD_NAMES = {
     "enable_ipam": "enableIPAM",
 }
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_HOURS = tuple((hour % 12 or 12, "AM" if hour < 12 else "PM") for hour in range(24))
+_TWO_DIGITS = tuple(f"{number:02d}" for number in range(60))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,9 @@ def format_date(value: datetime, zone: ZoneInfo) -> str:
     'Jan 12, 2017 8:05:06 AM'
     """
     t = value if zone.key == "UTC" else value.astimezone(zone)
-    half = "AM" if t.hour < 12 else "PM"
-    return (
-        f"{_MONTHS[t.month - 1]} {t.day}, {t.year} {t.hour % 12 or 12}:{t.minute:02d}:{t.second:02d} {half}"
-    )
+    hour, half = _HOURS[t.hour]
+    day = f"{_MONTHS[t.month - 1]} {t.day}, {t.year}"
+    return f"{day} {hour}:{_TWO_DIGITS[t.minute]}:{_TWO_DIGITS[t.second]} {half}"
 
 
 def parse_date(text: str, zone: ZoneInfo) -> datetime:

@@ -7,7 +7,7 @@ text is compiled once and PostgreSQL prepares it once. `values` is what the shap
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.core.callers import Caller
@@ -15,11 +15,12 @@ from zstack_mgmt.core.inventory import Field, Kind, Link, ListColumn, Meta
 from zstack_mgmt.query import catalog, coerce
 from zstack_mgmt.query.catalog import TAGS, Column
 from zstack_mgmt.query.coerce import Value
-from zstack_mgmt.query.parser import Direction, Query
+from zstack_mgmt.query.parser import Direction, Query, split_list
 from zstack_mgmt.query.tree import Condition, Op, Tree
 
 _POSITIVE = {Op.NE: Op.EQ, Op.NOT_IN: Op.IN, Op.NOT_LIKE: Op.LIKE, Op.IS_NULL: Op.NOT_NULL}
 _FINDING = (Op.EQ, Op.IN, Op.LIKE)
+_LISTED = (Op.EQ, Op.NE, Op.IN, Op.NOT_IN)
 _TAG = Column("tag", "text", nullable=False)
 
 
@@ -233,7 +234,8 @@ class _Builder:
         for name, branch in tree.links:
             target = catalog.link_target(meta, name, (*path, name))
             link: Link = meta.links[name]
-            rows = self.rows(target, branch, (*path, name))
+            # Whoever sees a row sees those that are nested in it.
+            rows = self.rows(target, branch, (*path, name), scoped=name not in meta.nested.values())
             hops.append(Hop(name, link.own_column, link.target_column, link.through, rows))
         groups = tuple(
             tuple(self.rows(meta, each, path, scoped=False) for each in group) for group in tree.groups
@@ -269,11 +271,22 @@ class _Builder:
             element = self.compared(Column(found.value_column, found.kind))
             yield ListTest(found.table, found.owner_column, element, op, slot)
         else:
-            yield from self._compares(catalog.column_of(meta, found), condition)
+            yield from self._compares(meta, found, condition)
 
-    def _compares(self, column: Column, condition: Condition) -> Iterator[Compare]:
-        """One comparison; of an exact one that finds, also the folded one, since that has the indexes."""
-        op = condition.op
+    def _compares(self, meta: Meta, declared: Field, condition: Condition) -> Iterator[Compare]:
+        """One comparison; of an exact one that finds, also the folded one, since that has the indexes.
+
+        One of an enumeration names its values as they are kept: to fold the column takes ten times as long,
+        and PostgreSQL knows how frequent the values are, but not the folded ones.
+        """
+        op, column = condition.op, catalog.column_of(meta, declared)
+        if declared.choices and op in _LISTED and not self._exact:
+            known = {coerce.fold(choice): choice for choice in declared.choices}
+            texts = split_list(condition.value) if op in (Op.IN, Op.NOT_IN) else (condition.value,)
+            spelled = ",".join(known.get(coerce.fold(text), text) for text in texts)
+            condition = replace(condition, value=spelled)
+            yield Compare(column, op, self._bind_text(condition, op, column.kind, fold=False))
+            return
         folded = catalog.compared(column)
         plain = self._exact or op in (Op.IS_NULL, Op.NOT_NULL)
         if not plain or (op in _FINDING and folded.folded):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, LiteralString
 from zoneinfo import ZoneInfo
 
 import orjson
 
 from zstack_mgmt.core.inventory import Meta
-from zstack_mgmt.db import Connection
+from zstack_mgmt.db import Connection, fetch_planned
 from zstack_mgmt.query import catalog
 from zstack_mgmt.query.coerce import parse_value
 from zstack_mgmt.query.compile import count_sql, list_sql
@@ -50,8 +50,8 @@ async def run(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo, *, e
         return await _one(conn, query, scope, zone)
     plan = make_plan(query, scope, zone, exact=exact)
     if plan.count:
-        return {"total": await conn.fetchval(count_sql(plan.select), *plan.values), "schema": {}}
-    rows = await conn.fetch(list_sql(plan.select), *plan.values, plan.limit, plan.start)
+        return {"total": await _count(conn, plan), "schema": {}}
+    rows = await _page(conn, plan)
     encoder = encoder_of(plan.meta, plan.fields)
     bodies = await _load(conn, encoder, rows, zone)
     answer: Answer = {"inventories": bodies}
@@ -78,8 +78,9 @@ async def pieces(
     encoder = encoder_of(plan.meta, plan.fields)
     key = catalog.key_of(plan.meta)
     async with lend() as conn:
-        page = list_sql(replace(plan.select, columns=(key,)))
-        keys = [row[0] for row in await conn.fetch(page, *plan.values, plan.limit, plan.start)]
+        keys = [
+            row[0] for row in await _page(conn, replace(plan, select=replace(plan.select, columns=(key,))))
+        ]
         total = b',"total":%d' % await _total(conn, plan, len(keys)) if plan.with_total else b""
     rows_of_keys = Rows(plan.meta.table, key, (Compare(key, Op.IN, 0),), None)
     statement = list_sql(Select(plan.select.columns, rows_of_keys, plan.select.order, slots=1, paged=False))
@@ -104,8 +105,28 @@ async def _total(conn: Connection, plan: Plan, seen: int) -> int:
     """The number of rows that match. A page that shows them all is not counted again."""
     if plan.start == 0 and seen < plan.limit:
         return seen
-    total: int = await conn.fetchval(count_sql(plan.select), *plan.values)
-    return total
+    return await _count(conn, plan)
+
+
+async def _page(conn: Connection, plan: Plan) -> Sequence[Row]:
+    fetch = conn.fetch if _names_few(plan) else partial(fetch_planned, conn)
+    return await fetch(list_sql(plan.select), *plan.values, plan.limit, plan.start)
+
+
+async def _count(conn: Connection, plan: Plan) -> int:
+    fetch = conn.fetch if _names_few(plan) else partial(fetch_planned, conn)
+    return (await fetch(count_sql(plan.select), *plan.values))[0][0]
+
+
+def _names_few(plan: Plan) -> bool:
+    """Whether the rows are given by their keys or names, so that any plan is a good one."""
+    rows = plan.select.rows
+    return any(
+        isinstance(test, Compare)
+        and test.op in (Op.EQ, Op.IN)
+        and test.column.name in (rows.key.name, "name")
+        for test in rows.tests
+    )
 
 
 async def _one(conn: Connection, query: Query, scope: Scope, zone: ZoneInfo) -> Answer:

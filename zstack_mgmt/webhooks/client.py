@@ -171,8 +171,9 @@ class Client:
                     trail.note_peer(wire.transport.get_extra_info("peername"))
                     wire.reply = None
                     wire.transport.write(request)
-                    await _read_head(wire)
-                    limit.reschedule(min(started_at + self._total_s, loop.time() + _REST_S))
+                    reply = await _read_head(wire)
+                    if reply.headers.get("content-length") != str(len(wire.buffer)):  # there is more to come
+                        limit.reschedule(min(started_at + self._total_s, loop.time() + _REST_S))
                     complete = await _read_rest(wire)
             except (TimeoutError, ConnectionError, BadReply) as error:
                 if wire is not None:
@@ -277,7 +278,7 @@ def _request(url: yarl.URL, headers: Mapping[str, str], body: bytes) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-async def _read_head(wire: _Wire) -> None:
+async def _read_head(wire: _Wire) -> Reply:
     """Read up to the final status and its fields."""
     left = _HEAD_BYTES
     for _ in range(_INTERIM + 1):
@@ -297,7 +298,7 @@ async def _read_head(wire: _Wire) -> None:
                 reply.flaw = "bad-reply"
             reply.headers.setdefault(name, value.strip())
         if wire.reply is not None:
-            return
+            return reply
     raise BadReply
 
 
