@@ -98,7 +98,7 @@ def visitor(service: Service, browser: Browser) -> Visitor:
     @asynccontextmanager
     async def open_visit(*, expected: tuple[str, ...] = (), **options: Any) -> AsyncIterator[Visit]:
         context = await browser.new_context(**{"locale": "en-GB", "reduced_motion": "reduce", **options})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         await context.add_init_script(WATCH)
         page = await context.new_page()
         visit = Visit(service.origin, context, page)

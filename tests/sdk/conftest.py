@@ -68,11 +68,11 @@ def terminal(environment: dict[str, str]) -> Iterator[Terminal]:
     def start(*command: str, columns: int = 100, **more: str) -> Any:
         child = pexpect.spawn(
             "/usr/bin/env",
-            list(command),
+            ["--default-signal=INT", *command],  # a shell lets what it starts with `&` ignore it
             env=environment | more,
             dimensions=(40, columns),
             encoding="utf-8",
-            timeout=10,
+            timeout=30,
         )
         started.append(child)
         return child
