@@ -25,7 +25,7 @@ def told(*arguments: str) -> list[str]:
 
 
 def test_each_benchmark_has_its_figures_and_its_command() -> None:
-    assert sorted(command.partition("ARGS=")[2] for command in COMMANDS) == FILES
+    assert sorted({command.partition("ARGS=")[2] for command in COMMANDS}) == FILES
     everything = told()
     for file in FILES:
         assert told(f"ARGS={file}") == [word for word in everything if word not in FILES] + [file]

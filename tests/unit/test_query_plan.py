@@ -115,11 +115,11 @@ def test_no_value_is_in_the_text():
         assert "evil" not in sql
 
 
-def test_the_scope_is_in_the_plan_of_every_owned_table():
+def test_the_scope_is_in_the_plan_of_every_owned_table_but_those_nested_in_a_row():
     made = plan("QtVm", "vmNics.vm.name=x", "host.name=y", scope=MINE)
     nics, host = (hop.rows for hop in made.select.rows.hops)
     assert isinstance(made.select.rows.scope, Visible)
-    assert isinstance(nics.scope, Visible)
+    assert nics.scope is None
     assert isinstance(nics.hops[0].rows.scope, Visible)
     assert host.scope is None
     assert made.values.count(MINE.account_uuid) == 1
