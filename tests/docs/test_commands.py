@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FIGURES = (ROOT / "docs/performance.md").read_text("utf-8")
-COMMANDS = re.findall(r"^    (make bench .+)$", FIGURES, re.MULTILINE)
+COMMANDS = re.findall(r"^    (?:[A-Z_]+=\S+ )*(make bench .+)$", FIGURES, re.MULTILINE)
 FILES = sorted(f"tests/benchmarks/{path.name}" for path in (ROOT / "tests/benchmarks").glob("bench_*.py"))
 
 

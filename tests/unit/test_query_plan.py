@@ -126,7 +126,7 @@ def test_the_scope_is_in_the_plan_of_every_owned_table_but_those_nested_in_a_row
     assert made.values[made.select.rows.scope.resource_type] == "QtMachineVO"
     users = plan("QtUser", "group.name=x", scope=MINE).select.rows
     assert isinstance(users.scope, Private)
-    assert isinstance(users.hops[0].rows.scope, Private)
+    assert users.hops[0].rows.scope is None
     assert plan("QtUser", "group.name=x").select.rows.scope is None
 
 
