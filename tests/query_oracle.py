@@ -61,7 +61,7 @@ def matches(
             table, mine, theirs = link.through
             keys = {ref[theirs] for ref in rows[table] if own is not None and ref[mine] == own}
         near = [r for r in rows[target.table] if r[link.target_column] in keys - {None}]
-        nested = name in meta.nested.values()
+        nested = name in meta.nested.values() and not any(one.path[0] in TAG_TYPES for one in inner)
         if not any(matches(rows, target, r, inner, account, nested=nested) for r in near):
             return False
     return True

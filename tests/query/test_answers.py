@@ -114,6 +114,11 @@ async def test_joined_rows_of_other_accounts_are_as_if_absent(empty):
     (one,) = (await ask(empty, "QtVm", scope=mine))["inventories"]
     assert [nic["mac"] for nic in one["vmNics"]] == ["x", "y"]
     assert await keys(empty, "QtVm", "vmNics.mac=y", scope=mine) == ["v1"]
+    # Its tags are not shown.
+    columns = "uuid, resource_uuid, resource_type, tag, type"
+    await empty.execute(f"INSERT INTO tags ({columns}) VALUES ('t', 'n2', 'QtNicVO', 'hidden', 'User')")
+    assert await keys(empty, "QtVm", "vmNics.__userTag__=hidden") == ["v1"]
+    assert await keys(empty, "QtVm", "vmNics.__userTag__=hidden", scope=mine) == []
     assert (await ask(empty, "QtVm", count="true", scope=mine))["total"] == 1
     assert (await run(empty, parse_parameters("QtVm", [], "v2"), mine, UTC))["inventories"] == []
     assert len((await run(empty, parse_parameters("QtVm", [], "v1"), mine, UTC))["inventories"]) == 1

@@ -212,6 +212,12 @@ def own_column(meta: Meta, name: str) -> Column:
     return catalog.key_of(meta) if name == meta.primary_key else Column(name, "text")
 
 
+def _asks_tags(tree: Tree) -> bool:
+    """Whether a condition is on the tags of this very row."""
+    tagged = any(condition.name in TAGS for condition in tree.conditions)
+    return tagged or any(_asks_tags(each) for group in tree.groups for each in group)
+
+
 class _Builder:
     """Collects the values while the shape grows, so that each condition knows its slot."""
 
@@ -234,8 +240,9 @@ class _Builder:
         for name, branch in tree.links:
             target = catalog.link_target(meta, name, (*path, name))
             link: Link = meta.links[name]
-            # Whoever sees a row sees those that are nested in it.
-            rows = self.rows(target, branch, (*path, name), scoped=name not in meta.nested.values())
+            # Whoever sees a row sees those that are nested in it, but not their tags.
+            shown = name in meta.nested.values() and not _asks_tags(branch)
+            rows = self.rows(target, branch, (*path, name), scoped=not shown)
             hops.append(Hop(name, link.own_column, link.target_column, link.through, rows))
         groups = tuple(
             tuple(self.rows(meta, each, path, scoped=False) for each in group) for group in tree.groups
