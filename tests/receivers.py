@@ -114,11 +114,16 @@ async def put(
 ) -> list[str]:
     """Put deliveries in the outbox as the end of a job does; their ids."""
     jobs = [uuid.uuid4().hex for _ in range(count)]
-    await conn.executemany(
+    await conn.execute(
         """
         INSERT INTO webhook_deliveries (id, job_uuid, account_uuid, url, receiver, success, body)
-        VALUES ('msg_' || $1, $1, $2, $3, lower(substring($3 FROM '^[A-Za-z]+://[^/?#]+')), $4, $5)
+        SELECT 'msg_' || job, job, $2, $3, lower(substring($3 FROM '^[A-Za-z]+://[^/?#]+')), $4, $5
+        FROM unnest($1::text[]) AS job
         """,
-        [(job, account, url, success, body) for job in jobs],
+        jobs,
+        account,
+        url,
+        success,
+        body,
     )
     return [f"msg_{job}" for job in jobs]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol
 
 import asyncpg
@@ -26,21 +26,14 @@ from zstack_mgmt.core.errors import (
     ResourceNotFound,
     TooBusy,
 )
-from zstack_mgmt.primary import Connection as PrimaryConnection
+from zstack_mgmt.pool import DatabaseLost, Pool, RawConnection, losses
 from zstack_mgmt.primary import Primary
-from zstack_mgmt.turns import Turns
 
 if TYPE_CHECKING:
     from asyncpg import Record
     from asyncpg.cursor import CursorFactory
     from asyncpg.prepared_stmt import PreparedStatement
     from asyncpg.transaction import Transaction
-
-    AnyPool = asyncpg.Pool[Any]
-    RawConnection = asyncpg.Connection[Any]
-else:  # at run time the classes take no parameters
-    AnyPool = asyncpg.Pool
-    RawConnection = asyncpg.Connection
 
 
 class Lock(IntEnum):
@@ -141,10 +134,6 @@ CONSTRAINTS: dict[str, tuple[type[ApiError], str]] = {
 """
 
 
-class DatabaseLost(Exception):
-    """A connection could not be made, broke, or did not answer in time."""
-
-
 FULL = (asyncpg.exceptions.DiskFullError, asyncpg.exceptions.OutOfMemoryError)
 """The server has no room for what it was asked; it has undone the transaction."""
 
@@ -168,122 +157,18 @@ CONFLICTS = (
 """The transaction lost against another one and can be tried again from its start."""
 
 
-@contextmanager
-def losses() -> Generator[None]:
-    """Around what talks to the database and to nothing else: its losses become DatabaseLost.
-
-    The client says them with OSError, TimeoutError and errors of its own, which others use as well.
-    """
-    try:
-        yield
-    except _LOSSES as error:
-        raise _as_loss(error) from error
-
-
-def _as_loss(error: BaseException) -> BaseException:
-    """The loss that one of _LOSSES says. A ValueError is about a value that a statement cannot take."""
-    if isinstance(error, ValueError):
-        raise error
-    return DatabaseLost(type(error).__name__)
-
-
-# OSError is for connections that are being made.
-_LOST_INSIDE = (TimeoutError, asyncpg.exceptions.InterfaceError, asyncpg.exceptions.InternalClientError)
-_LOSSES = (OSError, *_LOST_INSIDE)
-
-
-async def _keep(_: object) -> None:
-    """No reset when a connection goes back: sessions hold no state, and the round trip costs a fifth of a
-    call.
-    """
-
-
-BORROWER: ContextVar[str] = ContextVar("borrower", default="")
-"""For whom this task asks for connections: an account, an address; empty: the service itself."""
-
-
-class Pool(AnyPool):
-    """asyncpg's pool, lending its connections to accounts in turn, and to each in the order of asking.
-
-    By itself it lets who asks just now overtake those who wait, and under load some of them wait for seconds.
-    One account has at most four fifths of the connections, so that another always finds one soon.
-    """
-
-    def __init__(self, url: str, max_size: int, *, writes: bool, **options: Any) -> None:
-        super().__init__(
-            url,
-            connect=Primary(url, writes=writes).connect,  # pyright: ignore[reportArgumentType] (the stubs know None)
-            min_size=0,
-            max_size=max_size,
-            max_queries=50_000,
-            max_inactive_connection_lifetime=300.0,
-            loop=None,
-            connection_class=PrimaryConnection,
-            record_class=asyncpg.Record,
-            **options,
-        )
-        self._turns = Turns(max_size, max(1, max_size * 4 // 5))
-        self.absence = absence.of_database(url)
-
-    def acquire(self, *, timeout: float | None = None) -> Any:
-        """A context in which a connection is the caller's."""
-        return _Turn(self._turns, BORROWER.get(), super().acquire(timeout=timeout))
-
-
-class _Turn:
-    """One of the pool's connections for the time of a block."""
-
-    __slots__ = ("_borrower", "_lent", "_turns")
-
-    def __init__(self, turns: Turns, borrower: str, lent: Any) -> None:
-        self._turns = turns
-        self._borrower = borrower
-        self._lent = lent
-
-    async def __aenter__(self) -> Any:
-        await self._turns.take(self._borrower)
-        try:
-            return await self._lent.__aenter__()
-        except _LOSSES as error:
-            self._turns.give(self._borrower)
-            raise _as_loss(error) from error
-        except BaseException:
-            self._turns.give(self._borrower)
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
-    ) -> None:
-        try:
-            await self._lent.__aexit__(kind, error, trace)
-        except _LOSSES as lost:
-            raise _as_loss(lost) from lost
-        finally:
-            self._turns.give(self._borrower)
-        if isinstance(error, _LOST_INSIDE):
-            raise _as_loss(error) from error
-
-
-async def create_pool(
+def create_pool(
     settings: Settings, *, application: str, size: int | None = None, standby: bool = False
 ) -> Pool:
-    """A pool of connections; raises one of UNAVAILABLE when the database cannot be reached.
+    """A pool of connections, which are made when they are needed.
 
     Args:
         standby: for reads that may be late, from READ_DATABASE_URL.
     """
-    pool = Pool(
-        settings.read_database_url if standby else settings.database_url,
-        size or settings.db_pool_size,
-        writes=not standby,
-        setup=None,
-        init=None,
-        reset=_keep,
-        **_options(settings, application, pooled=bool(settings.direct_database_url) and not standby),
-    )
-    with losses():
-        await pool
-    return pool
+    url = settings.read_database_url if standby else settings.database_url
+    options = _options(settings, application, pooled=bool(settings.direct_database_url) and not standby)
+    make = partial(Primary(url, writes=not standby).connect, **options)
+    return Pool(make, size or settings.db_pool_size, absence.of_database(url))
 
 
 async def connect(settings: Settings, *, application: str, direct: bool = False) -> RawConnection:

@@ -93,9 +93,11 @@ class Figure:
 class Pool(Protocol):
     """A pool of connections that can be counted."""
 
-    def get_size(self) -> int: ...
+    @property
+    def size(self) -> int: ...
 
-    def get_idle_size(self) -> int: ...
+    @property
+    def idle(self) -> int: ...
 
 
 _POOLS: WeakSet[Pool] = WeakSet()
@@ -108,8 +110,8 @@ def count_pool(pool: Pool) -> None:
 
 def render(metrics_dir: str, figures: Iterable[Figure]) -> bytes:
     """The exposition text: the counted metrics, and what servers were just asked for."""
-    POOL_CONNECTIONS.labels("open").set(sum(pool.get_size() for pool in _POOLS))
-    POOL_CONNECTIONS.labels("idle").set(sum(pool.get_idle_size() for pool in _POOLS))
+    POOL_CONNECTIONS.labels("open").set(sum(pool.size for pool in _POOLS))
+    POOL_CONNECTIONS.labels("idle").set(sum(pool.idle for pool in _POOLS))
     registry = REGISTRY
     if metrics_dir:
         registry = CollectorRegistry()

@@ -61,7 +61,7 @@ async def open_pool(
     until = time.monotonic() + timeout_s
     while True:
         try:
-            pool = await db.create_pool(settings, application=application, size=size)
+            pool = db.create_pool(settings, application=application, size=size)
             lacking = await _lacking(pool, settings)
         except ValueError as error:
             raise ConfigError(f"DATABASE_URL: {error}") from error

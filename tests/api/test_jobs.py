@@ -356,7 +356,7 @@ async def test_job_that_keeps_losing_its_worker_fails_and_runs_alone(
 
 async def test_stale_worker_cannot_finish(idle: Service, settings: Settings) -> None:
     await idle.admin.call("POST", "/zones", {"params": {"name": "raced"}})
-    pool = await db.create_pool(settings, application="test")
+    pool = db.create_pool(settings, application="test")
     bell = Bell(settings)
     (job,) = await claim(idle.db)
     await idle.db.execute("UPDATE api_jobs SET epoch = epoch + 1, owner = 'another'")

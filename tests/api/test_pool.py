@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from zstack_mgmt import sockets
+from zstack_mgmt import absence, sockets
 from zstack_mgmt.config import Settings
 from zstack_mgmt.db import create_pool
+from zstack_mgmt.pool import DatabaseLost, Pool, RawConnection
 from zstack_mgmt.redis_client import redis_client
 
 
@@ -25,7 +27,7 @@ async def test_connections_are_lent_in_the_order_in_which_they_are_asked_for(set
                 lent.append((number, turn))
                 await conn.fetchval("SELECT 1")
 
-    async with await create_pool(settings, application="test", size=2) as pool:
+    async with create_pool(settings, application="test", size=2) as pool:
         async with pool.acquire(), pool.acquire():
             pass  # both are open now: opening one takes its own time
         await asyncio.gather(*(ask(number) for number in range(10)))
@@ -34,19 +36,23 @@ async def test_connections_are_lent_in_the_order_in_which_they_are_asked_for(set
 
 
 async def test_a_connection_that_cannot_be_made_takes_no_turn(settings: Settings) -> None:
-    async with await create_pool(settings, application="test", size=1) as pool:
-        pool.set_connect_args(settings.database_url, database="absent")
+    there = False
+
+    async def connect() -> RawConnection:
+        return await asyncpg.connect(settings.database_url, database=None if there else "absent")
+
+    async with Pool(connect, 1, absence.of_database(settings.database_url)) as pool:
         for _ in range(3):
             with pytest.raises(asyncpg.InvalidCatalogNameError):
                 async with pool.acquire():
                     pass
-        pool.set_connect_args(settings.database_url)
+        there = True
         async with asyncio.timeout(10), pool.acquire() as conn:
             assert await conn.fetchval("SELECT 1") == 1
 
 
 async def test_who_gives_up_waiting_takes_no_turn(settings: Settings) -> None:
-    async with await create_pool(settings, application="test", size=1) as pool:
+    async with create_pool(settings, application="test", size=1) as pool:
         async with pool.acquire():
             for _ in range(3):
                 with pytest.raises(TimeoutError):
@@ -56,12 +62,57 @@ async def test_who_gives_up_waiting_takes_no_turn(settings: Settings) -> None:
             assert await conn.fetchval("SELECT 1") == 1
 
 
+async def test_a_statement_that_was_interrupted_has_ended_before_its_connection_is_lent_again(
+    settings: Settings,
+) -> None:
+    async with create_pool(settings, application="test", size=1) as pool:
+        async with pool.acquire() as first:
+            pass
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05), pool.acquire() as conn:
+                    await conn.execute("SELECT pg_sleep(30)")
+            async with asyncio.timeout(10), pool.acquire() as conn:
+                assert await conn.fetchval("SELECT 1") == 1
+                assert conn is first
+        with suppress(ZeroDivisionError):
+            async with pool.acquire() as conn:
+                await conn.execute("BEGIN")
+                raise ZeroDivisionError
+        async with asyncio.timeout(10), pool.acquire() as conn:
+            assert conn is not first, "it was in a transaction"
+
+
+async def test_what_ends_a_connection(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zstack_mgmt.pool._MAX_LOANS", 3)
+    monkeypatch.setattr("zstack_mgmt.pool._MAX_IDLE_S", 0.2)
+    async with create_pool(settings, application="test", size=2) as pool:
+        lent: list[Any] = []
+        for _ in range(4):
+            async with pool.acquire() as conn:
+                lent.append(conn)
+        assert lent[0] is lent[1] is lent[2] is not lent[3]
+        assert (pool.size, pool.idle) == (1, 1)
+        async with asyncio.timeout(10):
+            while pool.size:
+                await asyncio.sleep(0.02)
+        async with pool.acquire() as conn:
+            conn.terminate()
+        async with pool.acquire() as conn:
+            assert await conn.fetchval("SELECT 1") == 1
+    for conn in lent:
+        assert conn.is_closed()
+    with pytest.raises(DatabaseLost):
+        async with pool.acquire():
+            pass
+
+
 async def test_silence_of_either_end_is_limited(settings: Settings) -> None:
     """Else the locks of a machine that is cut off are held for hours, and its own calls hang."""
-    async with await create_pool(settings, application="test") as pool, pool.acquire() as conn:
+    async with create_pool(settings, application="test") as pool, pool.acquire() as conn:
         for name, value in sockets.POSTGRESQL.items():
             assert await conn.fetchval("SELECT setting FROM pg_settings WHERE name = $1", name) == value
-        ours = conn._con._transport.get_extra_info("socket")
+        ours = conn._transport.get_extra_info("socket")
         assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         for option, value in sockets.OPTIONS.items():
             assert ours.getsockopt(socket.IPPROTO_TCP, option) == value
@@ -86,7 +137,7 @@ async def test_what_postgresqls_own_types_are_is_asked_once(
 
     monkeypatch.setattr(asyncpg.Connection, "_introspect_types", counted)
     monkeypatch.setattr("zstack_mgmt.primary._TYPES", {})
-    pool = await create_pool(settings, application="test", size=2)
+    pool = create_pool(settings, application="test", size=2)
     async with pool, pool.acquire() as one, pool.acquire() as other:
         for conn in (one, other):
             assert await conn.fetchval("SELECT $1::float8[]", [1.5]) == [1.5]

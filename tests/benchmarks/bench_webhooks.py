@@ -128,7 +128,7 @@ async def ours(pool: Any, settings: Settings, url: str) -> Spent:
 async def test_one_fast_receiver(settings: Settings):
     settle_memory()  # as every process of ours does, and for both sides
     rates, costs = Sitting("webhooks", "deliveries/s"), Sitting("processor of webhooks", "µs a delivery")
-    async with await create_pool(settings, application="bench") as pool, fast_receiver() as url:
+    async with create_pool(settings, application="bench") as pool, fast_receiver() as url:
         await bare(url, settings.webhook_per_receiver)
         for _ in range(ROUNDS):
             for name, spent in (

@@ -46,7 +46,7 @@ class Chores:
 
 @pytest.fixture
 async def pool(world: World) -> Any:
-    pool = await db.create_pool(world.service.settings, application="test")
+    pool = db.create_pool(world.service.settings, application="test")
     yield pool
     await pool.close()
 

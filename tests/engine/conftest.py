@@ -110,7 +110,7 @@ class Worker:
 
 @pytest.fixture
 async def pool(idle: Service) -> AsyncIterator[db.Pool]:
-    async with await db.create_pool(idle.settings, application="test", size=14) as made:
+    async with db.create_pool(idle.settings, application="test", size=14) as made:
         yield made
 
 

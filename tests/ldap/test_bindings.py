@@ -123,7 +123,7 @@ async def test_second_run_of_a_job_finds_the_binding_that_the_first_one_made(lda
     settings, account = ldap.service.settings, await tenant(ldap)
     call = Call(AccountCaller(ADMIN, is_admin=True), build_services(settings))
     request = CreateLdapBinding(ldap_uid=ALICE, account_uuid=account)
-    async with await db.create_pool(settings, application="test") as pool:
+    async with db.create_pool(settings, application="test") as pool:
         work: Any = SimpleNamespace(transaction=Direct(pool).transaction, token=UNKNOWN)
         first = await create_ldap_binding(call, work, request)
         assert await create_ldap_binding(call, work, request) == first

@@ -162,7 +162,7 @@ async def test_second_run_of_a_job_finds_what_the_first_one_added(ldap):
     services = build_services(settings)
     sealed = ldap.params(password=services.sealer.seal(SERVICE_PASSWORD, "password"))
     request, call = AddLdapServer.model_validate(sealed), Call(AccountCaller(ADMIN, is_admin=True), services)
-    async with await db.create_pool(settings, application="test") as pool:
+    async with db.create_pool(settings, application="test") as pool:
         work: Any = SimpleNamespace(transaction=Direct(pool).transaction, token=UNKNOWN)
         first = await add_ldap_server(call, work, request)
         assert await add_ldap_server(call, work, request) == first

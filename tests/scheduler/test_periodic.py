@@ -16,7 +16,7 @@ from zstack_mgmt.process import build_services
 
 @pytest.fixture
 async def pool(still: Service) -> AsyncIterator[db.Pool]:
-    pool = await db.create_pool(still.settings, application="test")
+    pool = db.create_pool(still.settings, application="test")
     yield pool
     await pool.close()
 

@@ -10,5 +10,5 @@ from zstack_mgmt.db import Pool, create_pool
 
 @pytest.fixture
 async def pool(settings: Settings) -> AsyncIterator[Pool]:
-    async with await create_pool(settings, application="test") as made:
+    async with create_pool(settings, application="test") as made:
         yield made

@@ -39,6 +39,7 @@ from zstack_mgmt.doors.rest.streams import STREAMS, Streams
 from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE, Trace
 from zstack_mgmt.doors.wire import client_address
 from zstack_mgmt.features import load
+from zstack_mgmt.pool import BORROWER
 from zstack_mgmt.process import raise_descriptor_limit
 from zstack_mgmt.service.parts import running
 from zstack_mgmt.unheeded import header_of
@@ -169,7 +170,7 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         request_id = replies.new_request_id()
     trace = request[TRACE] = Trace(request_id)
     # Until an account is known, its address takes turns at the database.
-    db.BORROWER.set(client_address(request.app[SETTINGS], request))
+    BORROWER.set(client_address(request.app[SETTINGS], request))
     try:
         with tracing.span(request.method, "SERVER", request.headers.get("traceparent")):
             reply = cors.preflight(request, request.app[SETTINGS]) or await handler(request)

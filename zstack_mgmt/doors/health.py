@@ -228,7 +228,7 @@ class _Way:
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[db.Connection]:
         if self._pool is None:
-            self._pool = await db.create_pool(self._settings, application="zstack-operations", size=1)
+            self._pool = db.create_pool(self._settings, application="zstack-operations", size=1)
         async with self._pool.acquire() as conn:
             yield conn
 

@@ -22,6 +22,7 @@ from zstack_mgmt.engine.submission import Options, prepare
 from zstack_mgmt.identity.access_keys.store import note_use
 from zstack_mgmt.identity.audit.trail import AuditLine
 from zstack_mgmt.jobs.reading import job_after
+from zstack_mgmt.pool import BORROWER
 from zstack_mgmt.service.parts import Service
 from zstack_mgmt.tasks import passed
 from zstack_mgmt.unheeded import unheeded
@@ -70,7 +71,7 @@ async def invoke(
     """
     call = Call(caller, service.services, request_id, remote)
     if caller.account_uuid:
-        db.BORROWER.set(caller.account_uuid)
+        BORROWER.set(caller.account_uuid)
     try:
         authorise(declared, caller)
         ignored = unheeded(declared, parameters)

@@ -61,7 +61,7 @@ async def running(settings: Settings) -> AsyncGenerator[Service]:
     watcher = Watcher(settings, pool)
     reads = pool
     if settings.read_database_url:
-        reads = await create_pool(settings, application="zstack-reads", standby=True)
+        reads = create_pool(settings, application="zstack-reads", standby=True)
     services = replace(
         services,
         bell=bell,

@@ -20,13 +20,14 @@ from zstack_mgmt.core.callers import ANONYMOUS
 from zstack_mgmt.core.errors import BadRequest, InvalidSession, ResourceNotFound, TooBusy
 from zstack_mgmt.core.registry import UNROUTED
 from zstack_mgmt.core.values import is_uuid, new_uuid, parse_moment
-from zstack_mgmt.db import BORROWER, Connection
+from zstack_mgmt.db import Connection
 from zstack_mgmt.doors.keystone.replies import Refusal, json_reply
 from zstack_mgmt.doors.trace import TRACE
 from zstack_mgmt.doors.wire import origin_of
 from zstack_mgmt.engine.submission import Options, check_job_uuid
 from zstack_mgmt.identity.roles.model import Authority
 from zstack_mgmt.identity.tokens.model import Token
+from zstack_mgmt.pool import BORROWER
 from zstack_mgmt.service.invoke import Accepted, invoke
 from zstack_mgmt.service.parts import Service
 from zstack_mgmt.webhooks.egress import check_url
