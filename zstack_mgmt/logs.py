@@ -9,7 +9,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -17,11 +18,11 @@ import orjson
 import structlog
 
 
-def _dumps(value: Any, default: Any = None, **_: Any) -> bytes:
+def _dumps(event: Mapping[str, Any]) -> bytes:
     try:
-        return orjson.dumps(value, default=default or str)
+        return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z)
     except TypeError:  # a text that is no Unicode, as a file name can be
-        return json.dumps(value, default=default or str).encode()
+        return json.dumps(event, default=str).encode()
 
 
 class _BufferedLogger:
@@ -94,17 +95,9 @@ def configure(level: str, style: str = "json", process: str = "") -> None:
     readable = style == "text" or (style == "auto" and terminal)
     named: dict[str, Any] = {"process": process} if process else {}
     named["pid"] = os.getpid()
-
-    def name(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {**event, **named}
-
+    colors = terminal and "NO_COLOR" not in os.environ
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S" if readable else "iso", utc=not readable),
-            name,
-            *(_for_people(colors=terminal and "NO_COLOR" not in os.environ) if readable else _FOR_MACHINES),
-        ],
+        processors=_for_people(named, colors=colors) if readable else [_for_machines(named)],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=_shared_logger,
         cache_logger_on_first_use=True,
@@ -114,18 +107,24 @@ def configure(level: str, style: str = "json", process: str = "") -> None:
     )
 
 
-_FOR_MACHINES = (
-    structlog.processors.ExceptionRenderer(
+def _for_machines(named: Mapping[str, Any]) -> Any:
+    """A JSON object, made in one step: each call of an API has a line."""
+    exceptions = structlog.processors.ExceptionRenderer(
         structlog.tracebacks.ExceptionDictTransformer(show_locals=False)  # locals hold passwords
-    ),
-    structlog.processors.JSONRenderer(serializer=_dumps),
-)
+    )
+
+    def line(logger: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
+        event.update(level=level, timestamp=datetime.now(UTC), **named)
+        return _dumps(exceptions(logger, level, event) if "exc_info" in event else event)
+
+    return line
 
 
-def _for_people(*, colors: bool) -> tuple[Any, ...]:
+def _for_people(named: Mapping[str, Any], *, colors: bool) -> list[Any]:
     """A line that one reads: time, level, event, then what there is to say; nothing for empty fields."""
 
     def told(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.update(named)
         return {key: value for key, value in event.items() if value not in ("", None) and key != "action"}
 
     console = structlog.dev.ConsoleRenderer(
@@ -135,4 +134,5 @@ def _for_people(*, colors: bool) -> tuple[Any, ...]:
     def line(logger: Any, name: str, event: MutableMapping[str, Any]) -> bytes:
         return str(console(logger, name, event)).encode(errors="backslashreplace")
 
-    return told, line
+    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+    return [structlog.processors.add_log_level, stamp, told, line]

@@ -32,7 +32,7 @@ REQUEST_SECONDS = Histogram(
     ["method"],
     buckets=(0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10),
 )
-ACCEPTED = Counter("zstack_jobs_accepted_total", "Jobs stored before their 202 was sent", ["api"])
+_ACCEPTED = Counter("zstack_jobs_accepted_total", "Jobs stored before their 202 was sent", ["api"])
 FINISHED = Counter("zstack_jobs_finished_total", "Jobs ended", ["api", "state"])
 RUN_SECONDS = Histogram(
     "zstack_job_run_seconds",
@@ -67,6 +67,12 @@ def count_request(api: str, status: int, method: str, seconds: float) -> None:
     count, times = _request_metrics(api, status, method)
     count.inc()
     times.observe(seconds)
+
+
+@lru_cache(4096)
+def accepted(api: str) -> Counter:
+    """The count of the jobs of one API that were accepted."""
+    return _ACCEPTED.labels(api)
 
 
 @dataclass(frozen=True, slots=True)

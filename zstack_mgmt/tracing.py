@@ -6,7 +6,7 @@ Nothing is imported and nothing is measured while they are off.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal
 
 from zstack_mgmt import __version__
@@ -55,23 +55,29 @@ def is_on() -> bool:
     return _State.tracer is not None
 
 
-@contextmanager
+_NO_SPAN: AbstractContextManager[None] = nullcontext()
+
+
 def span(
     name: str, kind: Kind, parent: str | None = None, fields: Mapping[str, str] | None = None
-) -> Generator[None]:
+) -> AbstractContextManager[None]:
     """Note the time of a block.
 
     Args:
         parent: the `traceparent` (W3C Trace Context) of what has caused it; None: what goes on around it.
     """
-    if _State.tracer is None:
-        yield
-        return
+    return _NO_SPAN if _State.tracer is None else _span(_State.tracer, name, kind, parent, fields)
+
+
+@contextmanager
+def _span(
+    tracer: Tracer, name: str, kind: Kind, parent: str | None, fields: Mapping[str, str] | None
+) -> Generator[None]:
     from opentelemetry.trace import SpanKind
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     context = TraceContextTextMapPropagator().extract({"traceparent": parent}) if parent else None
-    with _State.tracer.start_as_current_span(name, context, SpanKind[kind], fields):
+    with tracer.start_as_current_span(name, context, SpanKind[kind], fields):
         yield
 
 

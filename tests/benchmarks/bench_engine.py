@@ -7,6 +7,7 @@ audit. Rounds are interleaved and medians are printed, because machines are nois
 rates. PostgreSQL and Redis are the embedded ones; the load generator runs on the same cores.
 
     accept     calls/s of one API process at 64 connections, no worker running; × floor, × the obvious way
+    cost       processor time of the API process for a call, 64 connections
     get        authenticated GET of a zone by uuid, 64 connections; × floor
     worker     jobs/s of one worker process on jobs that were accepted before; × stock arq at max_jobs 10
     latency    one client on an idle service: POST with `Prefer: wait` until the result is there
@@ -184,6 +185,29 @@ async def test_accept_and_get() -> None:
     gets.aim("ours", over="floor", at_least=0.2)
     for sitting in (accepts, gets, waits):
         sitting.report()
+
+
+async def test_cost_of_a_call() -> None:
+    costs = Sitting("cost of a call", "µs of the API's processor")
+    settings = {"WORKER_PROCESSES": "0", "WEBHOOK_PROCESSES": "0", "LOG_LEVEL": "info"}
+    room = {"MAX_QUEUE_DEPTH": "10000000", "MAX_ACCOUNT_QUEUE_DEPTH": "10000000"}
+    async with running_stack(**settings, **room) as stack:
+        conn = await stack.db()
+        await conn.execute("INSERT INTO zones (uuid, name) VALUES ('a0000000000040008000000000000000', 'z')")
+        await conn.close()
+        calls = {
+            "POST": ("POST", "/zones", BODY),
+            "GET": ("GET", "/zones/a0000000000040008000000000000000", ""),
+            "query by name": ("GET", "/zones?q=name=z", ""),
+            "query by state": ("GET", "/zones?q=state=Enabled&limit=1", ""),
+        }
+        for _ in range(ROUNDS):
+            for name, (method, path, body) in calls.items():
+                request = request_of(method, f"/zstack/v1{path}", body, stack.token)
+                before = cpu_s(stack.pids("api")[0])
+                found = await load(port_of(stack), 64, 1.0, request)
+                costs.add(name, 1e6 * (cpu_s(stack.pids("api")[0]) - before) / found["requests"])
+    costs.report()
 
 
 async def drained(conn: Any, sql: str, count: int, timeout_s: float = 120) -> float:

@@ -90,7 +90,7 @@ async def test_a_job_that_cannot_be_stored_fails_alone_and_at_once(idle, accepto
 
 
 async def test_secrets_are_kept_beside_the_request_and_dropped_with_it(idle):
-    kept = replace(job(), secrets='{"password":"sealed"}')
+    kept = job()._replace(secrets='{"password":"sealed"}')
     await store.accept(idle.db, [kept])
     await idle.db.execute("INSERT INTO workers VALUES ('w', now() + interval '1 h')")
     from zstack_mgmt.engine.model import Wish

@@ -4,9 +4,13 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import asyncpg
+import pytest
+
 from query.asking import ALL, UTC, Conn, ask, keys
 from query_world import ACCOUNTS, JAVA, MADE
 from zstack_mgmt.core.callers import AccountCaller
+from zstack_mgmt.db import fetch_planned
 from zstack_mgmt.query.parser import parse_parameters
 from zstack_mgmt.query.plan import Scope
 from zstack_mgmt.query.run import run
@@ -276,3 +280,17 @@ async def test_what_a_reply_shows_finds_its_row(empty):
     assert await keys(empty, "QtVm", "made=2017-01-01 19:31:06", zone=shanghai) == ["v1"]
     assert await keys(empty, "QtVm", "made~=2017-01-01 19:%", zone=shanghai) == ["v1"]
     assert await keys(empty, "QtVm", "made=9999-12-31 23:59:58") == []
+
+
+async def test_a_statement_that_is_planned_for_its_values_is_described_once(empty):
+    text = "SELECT $1::int / $2::int AS n"
+    assert [(await fetch_planned(empty, text, n, 1))[0]["n"] for n in (1, 2)] == [1, 2]
+    kept = await empty._get_statement(text, None)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await fetch_planned(empty, text, 1, 0)
+    assert (await fetch_planned(empty, text, 6, 3))[0]["n"] == 2
+    assert await empty._get_statement(text, None) is kept
+    assert await empty.fetchval("SELECT count(*) FROM pg_prepared_statements WHERE statement = $1", text) == 0
+    assert (await empty.fetch(text, 8, 2))[0]["n"] == 4
+    assert (await empty.fetch(f"{text} ", 8, 4))[0]["n"] == 2
+    assert (await fetch_planned(empty, f"{text} ", 9, 3))[0]["n"] == 3

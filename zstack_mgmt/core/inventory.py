@@ -42,9 +42,12 @@ class Row(Protocol):
     def keys(self) -> Iterable[str]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """One field: `name` on the wire, `attribute` in Python and, unless computed, the column of that name."""
+    """One field: `name` on the wire, `attribute` in Python and, unless computed, the column of that name.
+
+    Each is equal to itself only, so that it can key a cache.
+    """
 
     name: str
     attribute: str

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field as PydanticField
 from pydantic.fields import FieldInfo
 
 from zstack_mgmt.config import Settings
@@ -71,8 +72,9 @@ class ApiRequest(BaseModel):
         defer_build=True,  # most processes validate few of the APIs
     )
 
-    system_tags: list[Tag] = []
-    user_tags: list[Tag] = []
+    # A factory: pydantic copies a default that is a list, in Python, for each call.
+    system_tags: list[Tag] = PydanticField(default_factory=list)
+    user_tags: list[Tag] = PydanticField(default_factory=list)
 
     def completed(self, caller: Caller) -> Self:
         """The request with what follows from the caller; most have nothing of the kind."""
@@ -245,7 +247,7 @@ class Api:
         names = (f"{self.category}:{self.java_class}", f"{self.category}:{short}")
         return (f"{self.category}:read", *names) if self.is_read else names
 
-    @property
+    @cached_property
     def changes(self) -> bool:
         """Whether a call may change something, and is to be found in the audit trail."""
         return self.method != "GET" and not self.is_read
@@ -292,8 +294,10 @@ class Api:
         if self.parser is not None:
             return self.parser(values)
         for name, value in values.items():
+            if not isinstance(value, list):
+                continue
             most = MAX_TAGS if name in ("systemTags", "userTags") else MAX_ITEMS
-            if isinstance(value, list) and len(value) > most:  # pyright: ignore[reportUnknownArgumentType]
+            if len(value) > most:  # pyright: ignore[reportUnknownArgumentType]
                 raise BadRequest(f"parameter {name!r}: List should have at most {most} items")
         for name in self._numbers:
             if isinstance(values.get(name), bool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import time
@@ -24,7 +25,6 @@ from zstack_mgmt.core.errors import (
     UnknownPath,
 )
 from zstack_mgmt.core.registry import APIS
-from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors import cors, health
 from zstack_mgmt.doors.connections import RUNNER, Runner
 from zstack_mgmt.doors.keystone import discovery, replies
@@ -61,10 +61,11 @@ def build_app(settings: Settings) -> web.Application:
     app[ROUTES] = Routes(APIS.values())
     app.cleanup_ctx.append(_service(settings))
     for prefix in ("/zstack/v1", "/v1"):
+        # Before the others that begin so: most calls are for it.
+        app.router.add_route("*", f"{prefix}/{{path:.+}}", dispatch)
         _get(app, prefix, index.serve_start)
         _get(app, f"{prefix}/", index.serve_start)
         _get(app, f"{prefix}/openapi.json", index.serve_openapi)
-        app.router.add_route("*", f"{prefix}/{{path:.*}}", dispatch)
     app.router.add_route("*", "/zstack/api", post_message)
     app.router.add_route("*", "/zstack/api/", post_message)
     app.router.add_route("*", "/zstack/api/result{uuid:.*}", get_result)
@@ -164,16 +165,18 @@ def _service(settings: Settings) -> Callable[[web.Application], AsyncIterator[No
 async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id, turn every error into a JSON body, count and log the outcome."""
     started = time.perf_counter()
+    app, for_keystone = request.app, replies.is_keystone(request)
+    settings = app[SETTINGS]
     given = request.headers.get("X-Request-ID", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else new_uuid()[:16]
-    if replies.is_keystone(request):
+    request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(8).hex()
+    if for_keystone:
         request_id = replies.new_request_id()
-    trace = request[TRACE] = Trace(request_id)
+    trace = request[TRACE] = Trace(request_id, client_address(settings, request))
     # Until an account is known, its address takes turns at the database.
-    BORROWER.set(client_address(request.app[SETTINGS], request))
+    BORROWER.set(trace.remote)
     try:
         with tracing.span(request.method, "SERVER", request.headers.get("traceparent")):
-            reply = cors.preflight(request, request.app[SETTINGS]) or await handler(request)
+            reply = cors.preflight(request, settings) or await handler(request)
             tracing.rename(f"{request.method} {trace.api}")
     except asyncio.CancelledError:
         raise
@@ -181,14 +184,14 @@ async def boundary(request: web.Request, handler: Handler) -> web.StreamResponse
         reply = _cut(request, trace.open_body, error) if trace.open_body else _refusal(request, trace, error)
     seconds = time.perf_counter() - started
     # After a body that cannot be read to its end, nobody knows where the next request begins.
-    if request.app[RUNNER].draining or request.content.exception() is not None:
+    if app[RUNNER].draining or request.content.exception() is not None:
         reply.force_close()
     if not reply.prepared:
         reply.headers.update(trace.headers())
         reply.headers["Server"] = "zstack-mgmt"
-        if replies.is_keystone(request):
+        if for_keystone:
             replies.mark(reply, request_id)
-        cors.allow(request, reply, request.app[SETTINGS])
+        cors.allow(request, reply, settings)
     # Noted after the reply has left.
     asyncio.get_running_loop().call_soon(_note, request, trace, reply.status, seconds)
     return reply
@@ -246,7 +249,7 @@ def _note(request: web.Request, trace: Trace, status: int, seconds: float) -> No
         account_uuid=trace.account_uuid,
         job_uuid=trace.job_uuid,
         request_id=trace.request_id,
-        remote=trace.remote or request.remote,
+        remote=trace.remote,
         duration_ms=round(seconds * 1000, 2),
         **({"ignored": header_of(trace.ignored)} if trace.ignored else {}),
     )

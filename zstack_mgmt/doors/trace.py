@@ -16,10 +16,10 @@ class Trace:
     """What is known of a request so far, for its log line and its answer."""
 
     request_id: str
+    remote: str  # the client's address
     api: str = "-"
     account_uuid: str = ""
     job_uuid: str = ""
-    remote: str = ""
     ignored: tuple[str, ...] = ()  # names of parameters that have had no effect
     open_body: web.StreamResponse | None = None  # one that has begun: no other answer can follow
 

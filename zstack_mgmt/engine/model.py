@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from zstack_mgmt.core.callers import KeyUse
 from zstack_mgmt.core.errors import ApiError
 
 State = Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "canceled", "expired"})
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A call that is ready to be stored: authorised, validated, its secrets hashed or sealed."""
 
     uuid: str
@@ -37,8 +35,11 @@ class Submission:
     target: str | None  # uuid of the resource that the call names or makes
     secrets: str | None = None  # JSON: what is kept of the request's secret fields
     revokes: bool = False  # it takes rights away: it waits behind no job of whom it takes them from
-    key: KeyUse | None = None  # by which it was called, if not by a session
     by_uuid: bool = False  # whoever knows its uuid may read it
+    # Of the access key by which it was called, if not by a session:
+    key_uuid: str | None = None
+    signature: bytes | None = None
+    signature_ends_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,8 @@ def failure_body(error: ApiError) -> str:
 
 def keys_of(exclusive: Sequence[Any], shared: Sequence[Any]) -> str | None:
     """The resource keys of a job, for `Submission.keys`; None when it names no resource."""
+    if not exclusive and not shared:
+        return None
     kept = list(dict.fromkeys(exclusive))
     kept += [f"~{key}" for key in dict.fromkeys(shared) if key not in exclusive]
-    return " ".join(kept) or None
+    return " ".join(kept)

@@ -12,8 +12,11 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.engine.model import ClaimedJob, JobView, Outcome, Submission, Wish
 
 _ACCEPT: LiteralString = """
-SELECT * FROM accept_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
-                          $18, $19, $20, $21)
+SELECT * FROM accept_jobs(
+    p_uuids => $1, p_accounts => $2, p_users => $3, p_admins => $4, p_apis => $5, p_fingerprints => $6,
+    p_requests => $7, p_request_ids => $8, p_keys => $9, p_outside => $10, p_schemas => $11, p_hooks => $12,
+    p_timeouts_s => $13, p_remotes => $14, p_targets => $15, p_secrets => $16, p_revokes => $17,
+    p_by_uuid => $18, p_access_keys => $19, p_signatures => $20, p_ends => $21)
 """
 _CLAIM: LiteralString = "SELECT * FROM claim_jobs($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _FINISH: LiteralString = "SELECT finish_jobs('running', $1, $2, $3, $4, $5)"
@@ -33,37 +36,10 @@ async def accept(conn: Connection, batch: Sequence[Submission]) -> list[tuple[st
     Returns (uuid, account, fingerprint) of the uuids some of which existed; account None: not stored, since
     the signature has opened another change.
     """
-    columns = zip(
-        *(
-            (
-                *(
-                    s.uuid,
-                    s.account_uuid,
-                    s.user_uuid,
-                    s.is_admin,
-                    s.api,
-                    s.fingerprint,
-                    s.request,
-                    s.secrets,
-                ),
-                *(
-                    s.request_id,
-                    s.keys,
-                    s.outside,
-                    s.with_schema,
-                    s.web_hook,
-                    s.timeout_s,
-                    s.remote,
-                    s.target,
-                    s.revokes,
-                ),
-                *(s.key and s.key.key_uuid, s.key and s.key.signature, s.key and s.key.ends_at, s.by_uuid),
-            )
-            for s in batch
-        ),
-        strict=True,
-    )
-    return [tuple(row) for row in await conn.fetch(_ACCEPT, *columns)]
+    columns = zip(*batch, strict=True)  # in the order of the fields
+    # asyncpg looks at each value that is no text; a column of NULLs alone is as well sent as none.
+    given = [column if column.count(None) < len(batch) else () for column in columns]
+    return [tuple(row) for row in await conn.fetch(_ACCEPT, *given)]
 
 
 async def queued(conn: Connection) -> dict[str, int]:

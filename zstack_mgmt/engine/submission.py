@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import orjson
 
@@ -20,8 +19,7 @@ from zstack_mgmt.engine.model import Submission, keys_of
 MAX_TIMEOUT_S: Annotated[int, Doc("seconds of X-API-Timeout"), Bound("BadRequest")] = 7 * 86400
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What a caller asks of a job beside its parameters."""
 
     job_uuid: str | None = None  # None: the service chooses one
@@ -60,6 +58,7 @@ async def prepare(
         # Chosen here, so that the audit line can name it and a second run makes the same resource.
         request = request.model_copy(update={"resource_uuid": new_uuid()})
     stored, secrets = await _stored(call.services, request)
+    key = call.caller.key
     return Submission(
         uuid=options.job_uuid or new_uuid(),
         account_uuid=call.account_uuid,
@@ -78,8 +77,10 @@ async def prepare(
         remote=call.remote,
         target=declared.target_of(request),
         revokes=_revokes(declared, call, request),
-        key=call.caller.key,
-        by_uuid=options.by_uuid or call.caller.key is not None,
+        by_uuid=options.by_uuid or key is not None,
+        key_uuid=key and key.key_uuid,
+        signature=key and key.signature,
+        signature_ends_at=key and key.ends_at,
     )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from zstack_mgmt.core.errors import InternalError, InvalidArgument, ResourceNotFound
 from zstack_mgmt.core.inventory import INVENTORIES, Field, Kind, ListColumn, Meta
@@ -21,8 +21,7 @@ _NO_CAPITALS = re.compile(r"(.*_)?uuid|(vip_)?ip|mac")  # columns
 _SHOWN = 64  # characters of an unknown name that an error message repeats, and that are compared
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column as SQL needs it: its name, or the declared expression that stands for it."""
 
     name: str
@@ -50,15 +49,17 @@ def column_of(meta: Meta, field: Field) -> Column:
     return Column(field.attribute, field.kind, field.nullable, expression)
 
 
+@lru_cache(4096)
 def compared(column: Column) -> Column:
     """The column as conditions and orders compare it: text without case, as in ZStack's MySQL.
 
     What never holds a capital letter stays as it is, and so do the indexes on it.
     """
     plain = column.kind != "text" or (_NO_CAPITALS.fullmatch(column.name) and not column.expression)
-    return column if plain else replace(column, folded=True)
+    return column if plain else column._replace(folded=True)
 
 
+@lru_cache(1024)
 def key_of(meta: Meta) -> Column:
     """The primary key. One that is not among the fields is a number that the database gave."""
     field = next((f for f in meta.fields if f.attribute == meta.primary_key), None)
@@ -117,7 +118,8 @@ def order_field(meta: Meta, name: str, parameter: str) -> Field:
     return field
 
 
-def output_fields(meta: Meta, names: Iterable[str]) -> tuple[Field, ...]:
+@lru_cache(1024)
+def output_fields(meta: Meta, names: tuple[str, ...]) -> tuple[Field, ...]:
     """The fields to return, in the order of the declaration; all of them when no name is given.
 
     Raises:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from zstack_mgmt.core.callers import Caller
@@ -24,8 +26,7 @@ _LISTED = (Op.EQ, Op.NE, Op.IN, Op.NOT_IN)
 _TAG = Column("tag", "text", nullable=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Whose eyes the query looks through."""
 
     account_uuid: str
@@ -154,10 +155,7 @@ def make_plan(query: Query, scope: Scope, zone: ZoneInfo, *, exact: bool = False
     fields = catalog.output_fields(meta, query.fields)
     build = _Builder(scope, zone, exact=exact)
     key = catalog.key_of(meta)
-    columns = (
-        *(catalog.column_of(meta, f) for f in fields if reads_column(meta, f)),
-        *hidden_columns(meta, fields),
-    )
+    columns = read_columns(meta, fields)
     if query.uuid is not None:
         slot = build.bind(coerce.bound_values(key.name, Op.EQ, query.uuid, zone, kind=key.kind))
         rows = Rows(meta.table, key, (Compare(key, Op.EQ, slot),), build.scope(meta))
@@ -185,6 +183,7 @@ def make_plan(query: Query, scope: Scope, zone: ZoneInfo, *, exact: bool = False
     )
 
 
+@lru_cache(1024)
 def read_columns(meta: Meta, fields: tuple[Field, ...]) -> tuple[Column, ...]:
     """What to read of a row for these fields: theirs first, then those that only we need."""
     shown = tuple(catalog.column_of(meta, f) for f in fields if reads_column(meta, f))

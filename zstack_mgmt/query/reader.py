@@ -7,6 +7,7 @@ under load the database answers dozens of them for the price of a few.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ from zstack_mgmt.query.tree import Condition, Op, grow
 
 _MAX_BATCH = 256
 _Key = tuple[str, Scope]
+_Waiting = dict[str, list[asyncio.Future[Body | None]]]  # by uuid
 
 
 def _can_share(query: Query) -> bool:
@@ -41,7 +43,7 @@ class Reader:
         self._pool = pool
         self._zone = zone
         self._exact = exact
-        self._waiting: dict[_Key, dict[str, asyncio.Future[Body | None]]] = {}
+        self._waiting: dict[_Key, _Waiting] = {}
         self._tasks: dict[_Key, asyncio.Task[None]] = {}
 
     async def answer(self, query: Query, scope: Scope) -> Answer | JsonText:
@@ -59,14 +61,11 @@ class Reader:
 
     async def _share(self, query: Query, scope: Scope) -> Answer:
         key = (query.inventory, scope)
-        waiting = self._waiting.setdefault(key, {})
-        uuid = query.uuid or ""
-        future = waiting.get(uuid)
-        if future is None:
-            future = waiting[uuid] = asyncio.get_running_loop().create_future()
-            if key not in self._tasks:
-                self._tasks[key] = asyncio.create_task(self._answer(key))
-        body = await asyncio.shield(future)
+        future: asyncio.Future[Body | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, {}).setdefault(query.uuid or "", []).append(future)
+        if key not in self._tasks:
+            self._tasks[key] = asyncio.create_task(self._answer(key))
+        body = await future
         bodies = [] if body is None else [body]
         return {"inventories": bodies, "schema": _encoder(query.inventory).schema(bodies)}
 
@@ -81,19 +80,23 @@ class Reader:
         finally:
             del self._tasks[key]
 
-    async def _look_up(self, key: _Key, waiting: dict[str, asyncio.Future[Body | None]]) -> None:
+    async def _look_up(self, key: _Key, waiting: _Waiting) -> None:
         inventory, scope = key
         where = grow([Condition(("uuid",), Op.IN, ",".join(waiting))])
         try:
             async with self._pool.acquire() as conn:
                 answer = await run(conn, Query(inventory, where, limit=len(waiting)), scope, self._zone)
         except Exception as error:  # noqa: BLE001 (no boundary: each of the callers gets it as its own)
-            for future in waiting.values():
+            for _, future in _still_there(waiting):
                 future.set_exception(error)
             return
         found = {body["uuid"]: body for body in answer["inventories"]}
-        for uuid, future in waiting.items():
+        for uuid, future in _still_there(waiting):
             future.set_result(found.get(uuid))
+
+
+def _still_there(waiting: _Waiting) -> Iterator[tuple[str, asyncio.Future[Body | None]]]:
+    return ((uuid, one) for uuid, futures in waiting.items() for one in futures if not one.done())
 
 
 @lru_cache(256)

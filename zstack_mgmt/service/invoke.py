@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from zstack_mgmt.core.registry import Api, ApiRequest, Call
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import traces
 from zstack_mgmt.engine.accept import USED_SIGNATURE
-from zstack_mgmt.engine.model import JobView
+from zstack_mgmt.engine.model import JobView, Submission
 from zstack_mgmt.engine.outside import Direct
 from zstack_mgmt.engine.submission import Options, prepare
 from zstack_mgmt.identity.access_keys.store import note_use
@@ -96,18 +95,25 @@ async def _accept(
 ) -> Accepted:
     service.acceptor.check_room(call.account_uuid)
     submission = await prepare(declared, call, request, parameters, options)
-    uuid, until = submission.uuid, time.monotonic() + options.wait_s
+    uuid, wait_s = submission.uuid, options.wait_s
+    if wait_s <= 0:
+        await _submit(service, submission)
+        return Accepted(uuid)
+    until = time.monotonic() + wait_s
     # Listening begins before the job can run, so that even the quickest end is heard.
-    with service.watcher.expecting(uuid) if options.wait_s > 0 else nullcontext() as change:
-        await traces.note(service.pool, uuid)
-        way = service.at_once if submission.revokes else service.acceptor
-        is_new = await way.submit(submission)
-        metrics.ACCEPTED.labels(declared.name).inc()
-        if change is None:
-            return Accepted(uuid)
-        if is_new:  # the end of another one may have been announced long ago
-            await passed(change, options.wait_s)
+    with service.watcher.expecting(uuid) as change:
+        if await _submit(service, submission):  # the end of another one may have been announced long ago
+            await passed(change, wait_s)
     return Accepted(uuid, await job_after(Direct(service.pool), call, uuid, until - time.monotonic()))
+
+
+async def _submit(service: Service, submission: Submission) -> bool:
+    """Whether the job is new."""
+    await traces.note(service.pool, submission.uuid)
+    way = service.at_once if submission.revokes else service.acceptor
+    is_new = await way.submit(submission)
+    metrics.accepted(submission.api).inc()
+    return is_new
 
 
 async def _answer(service: Service, declared: Api, call: Call, request: ApiRequest) -> Any:

@@ -27,8 +27,8 @@ from zstack_mgmt.doors.keystone import (
 )
 from zstack_mgmt.doors.keystone.asking import Ask
 from zstack_mgmt.doors.keystone.replies import Refusal, refusal_reply
-from zstack_mgmt.doors.trace import SERVICE, SETTINGS, TRACE
-from zstack_mgmt.doors.wire import client_address, target_of
+from zstack_mgmt.doors.trace import SERVICE
+from zstack_mgmt.doors.wire import target_of
 
 Handler = Callable[[Ask], Awaitable[web.Response]]
 _PLACES = ("projects/{}", "domains/{}", "system")
@@ -178,7 +178,6 @@ async def dispatch(request: web.Request) -> web.Response:
     handler = handlers.get("GET" if request.method == "HEAD" else request.method)
     if handler is None:
         raise MethodNotAllowed(f"the path takes {allow}", allow)
-    request[TRACE].remote = client_address(request.app[SETTINGS], request)
     ask = Ask(request, request.app[SERVICE], ids, query, {})
     await ask.read_tokens()
     if handler not in _PUBLIC:

@@ -22,7 +22,6 @@ from zstack_mgmt.core.values import new_uuid
 from zstack_mgmt.doors.bodies import read_body
 from zstack_mgmt.doors.messages.queries import query_pairs
 from zstack_mgmt.doors.trace import SERVICE, TRACE
-from zstack_mgmt.doors.wire import client_address
 from zstack_mgmt.engine.model import FINAL, JobView
 from zstack_mgmt.engine.submission import Options
 from zstack_mgmt.service.invoke import Accepted, invoke
@@ -54,7 +53,7 @@ async def get_result(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     uuid = request.match_info["uuid"].strip("/")
     trace = request[TRACE]
-    trace.api, trace.remote = _POLL, client_address(service.settings, request)
+    trace.api = _POLL
     parameters = {"uuid": uuid, "wait": service.settings.poll_hold_s}
     try:
         outcome = await invoke(
@@ -72,7 +71,7 @@ async def _call(
     request: web.Request, service: Service, declared: Api, values: Mapping[str, Any]
 ) -> web.Response:
     trace = request[TRACE]
-    trace.api, trace.remote = declared.name, client_address(service.settings, request)
+    trace.api = declared.name
     caller = await _caller(service, declared, values)
     trace.account_uuid = caller.account_uuid
     parameters: dict[str, Any] = {

@@ -15,7 +15,6 @@ from zstack_mgmt.doors.bodies import read_body
 from zstack_mgmt.doors.browser import cookie_token, is_same_origin, session_cookie, set_cookie
 from zstack_mgmt.doors.rest.replies import json_reply
 from zstack_mgmt.doors.trace import SERVICE, TRACE
-from zstack_mgmt.doors.wire import client_address
 from zstack_mgmt.identity.configs.model import SESSION_TIMEOUT
 from zstack_mgmt.identity.configs.store import value_of
 from zstack_mgmt.service.invoke import Value, invoke
@@ -101,7 +100,7 @@ async def _call(
     request: web.Request, service: Service, name: str, caller: Caller, parameters: Mapping[str, Any]
 ) -> Any:
     trace = request[TRACE]
-    trace.api, trace.remote = name, client_address(service.settings, request)
+    trace.api = name
     trace.account_uuid = caller.account_uuid
     outcome = await invoke(
         service, APIS[name], caller, parameters, request_id=trace.request_id, remote=trace.remote

@@ -11,7 +11,8 @@ from zstack_mgmt.core.callers import ANONYMOUS, Caller
 from zstack_mgmt.core.errors import InvalidSession
 from zstack_mgmt.core.registry import Api
 from zstack_mgmt.doors.browser import cookie_token
-from zstack_mgmt.doors.wire import client_address, target_of
+from zstack_mgmt.doors.trace import TRACE
+from zstack_mgmt.doors.wire import target_of
 from zstack_mgmt.service.parts import Service
 
 
@@ -22,10 +23,10 @@ async def caller_of(request: web.Request, service: Service, served: Api) -> Call
     """
     if served.access == "public":
         return ANONYMOUS
-    signed = _signed(request)
-    if signed is not None:
-        return await service.keys.find(signed, client_address(service.settings, request))
-    token = bearer_token(request) or cookie_token(request, service)
+    scheme, value = _authorization(request)
+    if scheme == "zstack":
+        return await service.keys.find(_signed(request, value), request[TRACE].remote)
+    token = _bearer_token(request, scheme, value) or cookie_token(request, service)
     if not token:
         raise InvalidSession("the call needs a session: send `Authorization: OAuth <session uuid>`")
     return service.sessions.cached(token) or await service.sessions.find(token)
@@ -37,13 +38,13 @@ async def poller_of(request: web.Request, service: Service) -> Caller:
     ZStack's come with the signature of the call that made the job, with the token `null` or `None`, or with
     nothing. Raises InvalidSession for a token that opens nothing.
     """
-    signed = _signed(request)
-    if signed is not None:
+    scheme, value = _authorization(request)
+    if scheme == "zstack":
         try:
-            return await service.keys.find(signed, client_address(service.settings, request), lenient=True)
+            return await service.keys.find(_signed(request, value), request[TRACE].remote, lenient=True)
         except InvalidSession:
             return ANONYMOUS
-    token = bearer_token(request) or cookie_token(request, service)
+    token = _bearer_token(request, scheme, value) or cookie_token(request, service)
     if token in ("", "null", "None"):
         return ANONYMOUS
     return service.sessions.cached(token) or await service.sessions.find(token)
@@ -61,19 +62,21 @@ async def owner_of_path(
         return caller
 
 
-def bearer_token(request: web.Request) -> str:
+def _authorization(request: web.Request) -> tuple[str, str]:
+    """The scheme of the header Authorization, in lower case, and what follows it; both empty without it."""
+    scheme, _, value = request.headers.get("Authorization", "").strip().partition(" ")
+    return scheme.lower(), value.strip()
+
+
+def _bearer_token(request: web.Request, scheme: str, value: str) -> str:
     """The session uuid of `Authorization: OAuth …`, or of the header `OAuth` of the manual's samples."""
-    scheme, _, token = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() == "oauth":
-        return token.strip()
+    if scheme == "oauth":
+        return value
     return request.headers.get("OAuth", "").strip() if not scheme else ""
 
 
-def _signed(request: web.Request) -> Signed | None:
-    """What `Authorization: ZStack <key id>:<signature>` says; None without it."""
-    scheme, _, value = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() != "zstack":
-        return None
-    key_id, _, signature = value.strip().partition(":")
+def _signed(request: web.Request, value: str) -> Signed:
+    """What `Authorization: ZStack <key id>:<signature>` says."""
+    key_id, _, signature = value.partition(":")
     path = target_of(request).partition("?")[0].removeprefix("/zstack")
     return Signed(key_id, signature, request.headers.get("Date", "").strip(), request.method, path)

@@ -32,9 +32,9 @@ from zstack_mgmt.doors.rest.replies import accepted_reply, job_reply, unknown_re
 from zstack_mgmt.doors.rest.routes import Routes
 from zstack_mgmt.doors.rest.streams import STREAMS, send_events, send_text
 from zstack_mgmt.doors.trace import SERVICE, TRACE
-from zstack_mgmt.doors.wire import client_address, target_of
+from zstack_mgmt.doors.wire import target_of
 from zstack_mgmt.engine.submission import MAX_TIMEOUT_S, Options
-from zstack_mgmt.service.invoke import Accepted, invoke
+from zstack_mgmt.service.invoke import NO_OPTIONS, Accepted, invoke
 from zstack_mgmt.service.parts import Service
 from zstack_mgmt.webhooks.egress import check_url
 
@@ -47,21 +47,23 @@ _SECONDS = re.compile(r"[0-9]{1,20}")
 
 async def dispatch(request: web.Request) -> web.StreamResponse:
     """Answer a call of `/zstack/v1/...` or `/v1/...`. Errors leave as ApiError; the boundary shapes them."""
-    service = request.app[SERVICE]
+    app = request.app
+    service = app[SERVICE]
     path = unquote_path(request)
-    found = request.app[ROUTES].find(path.removeprefix("/zstack"))
+    found = app[ROUTES].find(path.removeprefix("/zstack"))
     if found is None:
         raise UnknownPath(f"no API has the path {path[:200]}")
     leaf, variables = found
     served = leaf.serving(request.method)
     if served is None:
         raise MethodNotAllowed(f"the path takes {leaf.allow}", leaf.allow)
-    if served[0][0].name == _POLL:
-        return await _poll(request, service, served[0][0], variables[0])
-    if served[0][0].query is not None and variables and not may_be_uuid(variables[-1]):
+    first = served[0][0]
+    if first.name == _POLL:
+        return await _poll(request, service, first, variables[0])
+    if first.query is not None and variables and not may_be_uuid(variables[-1]):
         # The path of an API that is not here, such as /v1/vm-instances/cdroms, and no resource that is gone.
         raise UnknownPath(f"no API has the path {path[:200]}; {variables[-1][:64]!r} is no uuid")
-    caller = await caller_of(request, service, served[0][0])
+    caller = await caller_of(request, service, first)
     body = await read_body(request, service.settings)
     declared, names = choose_api(served, body)
     values = dict(zip(names, variables, strict=True))
@@ -99,11 +101,8 @@ async def _call(
     trace = request[TRACE]
     trace.api = declared.name
     trace.account_uuid = caller.account_uuid
-    trace.remote = client_address(service.settings, request)
     with_schema = _wants_schema(request)
-    options = (
-        options_of(request, service, caller) if declared.mode == "job" else Options(with_schema=with_schema)
-    )
+    options = options_of(request, service, caller, with_schema) if declared.mode == "job" else NO_OPTIONS
     outcome = await invoke(
         service,
         declared,
@@ -140,7 +139,7 @@ async def _call(
             return value_reply(declared, value, service.settings, with_schema)
 
 
-def options_of(request: web.Request, service: Service, caller: Caller) -> Options:
+def options_of(request: web.Request, service: Service, caller: Caller, with_schema: bool) -> Options:
     """What the headers of a mutating call ask for. Raises BadRequest."""
     headers = request.headers
     hook = headers.get("X-Web-Hook")
@@ -148,7 +147,7 @@ def options_of(request: web.Request, service: Service, caller: Caller) -> Option
         job_uuid=headers.get("X-Job-UUID") or _uuid_of_key(headers.get("Idempotency-Key"), caller),
         web_hook=None if hook is None else str(check_url(hook, service.settings)),
         timeout_s=_api_timeout(headers.get("X-API-Timeout")),
-        with_schema=_wants_schema(request),
+        with_schema=with_schema,
         wait_s=preferred_wait(request),
     )
 
@@ -176,7 +175,8 @@ def _api_timeout(text: str | None) -> int | None:
 
 def preferred_wait(request: web.Request) -> float:
     """The seconds of `Prefer: wait=N` (RFC 7240), at most 30; 0 without it."""
-    for preference in request.headers.get("Prefer", "").split(","):
+    text = request.headers.get("Prefer")
+    for preference in text.split(",") if text else ():
         name, _, value = preference.strip().partition("=")
         if name.strip().lower() == "wait" and value.strip().isascii() and value.strip().isdigit():
             return min(_MAX_WAIT_S, float(value))

@@ -70,10 +70,11 @@ def beside_wrapper(declared: Api, body: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _wrapper(declared: Api, body: Mapping[str, Any]) -> str | None:
     """The key of the object that holds the parameters."""
-    names = [declared.body_key]
-    names += ["params"] if declared.method == "PUT" else []
-    names += [""] if declared.bare else []
-    return next((name for name in names if body.get(name) is not None), None)
+    if body.get(declared.body_key) is not None:
+        return declared.body_key
+    if declared.method == "PUT" and body.get("params") is not None:
+        return "params"
+    return "" if declared.bare and body.get("") is not None else None
 
 
 def from_body(declared: Api, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +88,9 @@ def from_body(declared: Api, body: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(wrapped, dict):
         raise BadRequest(f"{declared.body_key!r} must be a JSON object")
     values: dict[str, Any] = {k: v for k, v in wrapped.items() if v is not None}  # pyright: ignore[reportUnknownVariableType]
-    values.update({tag: body[tag] for tag in _TAGS if body.get(tag) is not None})
+    for tag in _TAGS:
+        if body.get(tag) is not None:
+            values[tag] = body[tag]
     return values
 
 
