@@ -1567,9 +1567,10 @@ CREATE INDEX api_job_keys_seq_idx ON api_job_keys (seq);
 CREATE FUNCTION own_keys(p_keys text, p_account text, p_admin boolean) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN p_admin THEN p_keys ELSE (
         SELECT string_agg(key, ' ') FROM string_to_table(p_keys, ' ') AS key
-        WHERE ltrim(key, '~') = p_account OR NOT EXISTS (
-            SELECT FROM resources r LEFT JOIN resource_owners o ON o.resource_uuid = r.uuid
-            WHERE r.uuid = ltrim(key, '~') AND o.account_uuid IS DISTINCT FROM p_account)) END
+        WHERE ltrim(key, '~') = p_account OR coalesce((  -- a value, as PostgreSQL would read all of them for an EXISTS
+            SELECT o.account_uuid IS NOT DISTINCT FROM p_account
+            FROM resources r LEFT JOIN resource_owners o ON o.resource_uuid = r.uuid
+            WHERE r.uuid = ltrim(key, '~')), true)) END
 $$;
 
 -- Stores a batch of jobs in one transaction. The keys of one job are joined by spaces; a shared one starts with '~'.
@@ -1584,7 +1585,7 @@ CREATE FUNCTION accept_jobs(
 ) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    v_made bigint[];
+    v_made int;
     v_keyed boolean := array_remove(p_keys, NULL) <> '{}';
     v_refused text[] := '{}';
 BEGIN
@@ -1617,17 +1618,15 @@ BEGIN
                    with_schema, hook, timeout_s, remote, target, revokes, access_key, by_uuid)
         WHERE n.uuid <> ALL (v_refused)
         ON CONFLICT DO NOTHING
-        RETURNING seq
-    )
-    SELECT array_agg(seq) INTO v_made FROM made;
-    IF v_keyed THEN
+        RETURNING seq, uuid, user_uuid
+    ), named AS (
         INSERT INTO api_job_keys (key, seq, shared, job_uuid, submitter)
-        SELECT ltrim(key, '~'), j.seq, bool_and(left(key, 1) = '~'), j.uuid, j.user_uuid
-        FROM unnest(p_uuids, p_keys) AS n (uuid, keys) JOIN api_jobs j ON j.uuid = n.uuid AND j.seq = ANY (v_made),
-             string_to_table(n.keys, ' ') AS key
-        GROUP BY ltrim(key, '~'), j.seq, j.uuid, j.user_uuid;
-    END IF;
-    IF coalesce(cardinality(v_made), 0) < cardinality(p_uuids) THEN
+        SELECT ltrim(key, '~'), m.seq, bool_and(left(key, 1) = '~'), m.uuid, m.user_uuid
+        FROM made m JOIN unnest(p_uuids, p_keys) AS n (uuid, keys) ON n.uuid = m.uuid, string_to_table(n.keys, ' ') AS key
+        GROUP BY ltrim(key, '~'), m.seq, m.uuid, m.user_uuid
+    )
+    SELECT count(*) INTO v_made FROM made;
+    IF v_made < cardinality(p_uuids) THEN
         RETURN QUERY SELECT j.uuid, j.account_uuid, j.fingerprint FROM api_jobs j WHERE j.uuid = ANY (p_uuids);
         RETURN QUERY SELECT r.uuid, NULL::text, NULL::bytea FROM unnest(v_refused) AS r (uuid)
                      WHERE NOT EXISTS (SELECT FROM api_jobs j WHERE j.uuid = r.uuid);
