@@ -783,8 +783,8 @@ CREATE TABLE l3_network_dns (
     CONSTRAINT l3_network_dns_pkey PRIMARY KEY (l3_network_uuid, dns)
 );
 
--- Whoever takes an address locks the row of the range. All addresses below next_value are taken, so the search for a gap
--- begins there; the trigger free_address moves it back.
+-- All addresses below next_value are taken, so the search for a gap begins there. Who takes addresses moves it on now and then, and
+-- the trigger free_address moves it back; each with the row locked, so that neither misses what the other has not committed.
 CREATE TABLE ip_ranges (
     uuid             text COLLATE "C" PRIMARY KEY,
     name             text COLLATE "C" NOT NULL,
@@ -977,7 +977,7 @@ BEGIN
 END $$;
 CREATE TRIGGER free_address AFTER DELETE ON used_ips FOR EACH ROW EXECUTE FUNCTION free_address();
 
--- The lowest free address of a range, whose row the caller has locked; NULL when none is left.
+-- The lowest address of a range from p_next on that no transaction has taken which has ended; NULL when none is left.
 CREATE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT coalesce(
         (SELECT p_next WHERE p_next <= p_end
@@ -988,35 +988,59 @@ CREATE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigin
          ORDER BY u.value LIMIT 1))
 $$;
 
--- The wanted or else the lowest free address of a network, from its oldest range that has one; no row when there is none.
--- The range stays locked until the transaction ends, so nobody else gets the same; used_ips_address_key stands behind that.
-CREATE FUNCTION take_address(p_l3 text, p_wanted bigint DEFAULT NULL)
+-- The wanted or else the lowest free address of a network, or of one of its ranges, from the oldest that has one; or no row.
+-- An advisory lock (Lock.ADDRESSES) is on it until the transaction ends. Addresses that others have such a lock on are passed over,
+-- so that nobody waits for another's transaction unless only such ones are left; used_ips_address_key stands behind that.
+CREATE FUNCTION take_address(p_l3 text, p_wanted bigint DEFAULT NULL, p_range text DEFAULT NULL)
 RETURNS TABLE (range_uuid text, value bigint, netmask text, gateway text) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
-    v_uuid text;
     v_range ip_ranges;
+    v_from bigint;
+    v_busy bigint;
 BEGIN
-    FOR v_uuid IN
+    FOR range_uuid IN
         SELECT r.uuid FROM ip_ranges r
         WHERE r.l3_network_uuid = p_l3 AND (p_wanted IS NULL OR p_wanted BETWEEN r.start_value AND r.end_value)
+          AND (p_range IS NULL OR r.uuid = p_range)
         ORDER BY r.create_date, r.uuid
     LOOP
-        SELECT r.* INTO v_range FROM ip_ranges r WHERE r.uuid = v_uuid FOR NO KEY UPDATE;
+        SELECT r.* INTO v_range FROM ip_ranges r WHERE r.uuid = range_uuid FOR KEY SHARE;
         CONTINUE WHEN NOT FOUND;
-        IF p_wanted IS NULL THEN
-            value := free_value(p_l3, v_range.next_value, v_range.end_value);
-            IF coalesce(value, v_range.end_value) + 1 <> v_range.next_value THEN
-                UPDATE ip_ranges r SET next_value = coalesce(value, v_range.end_value) + 1 WHERE r.uuid = v_uuid;
+        netmask := v_range.netmask;
+        gateway := v_range.gateway;
+        IF p_wanted IS NOT NULL THEN
+            PERFORM pg_advisory_xact_lock(7316007, hashtext(p_l3 || p_wanted));
+            IF NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_wanted) THEN
+                value := p_wanted;
+                RETURN NEXT;
             END IF;
-        ELSE
-            value := (SELECT p_wanted WHERE NOT EXISTS (
-                SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_wanted));
+            RETURN;
+        END IF;
+        v_from := v_range.next_value;
+        v_busy := NULL;
+        LOOP
+            value := free_value(p_l3, v_from, v_range.end_value);
+            IF value IS NULL THEN
+                EXIT WHEN v_busy IS NULL;
+                PERFORM pg_advisory_xact_lock(7316007, hashtext(p_l3 || v_busy));
+                v_from := v_busy;
+                v_busy := NULL;
+            ELSIF NOT pg_try_advisory_xact_lock(7316007, hashtext(p_l3 || value)) THEN
+                v_busy := coalesce(v_busy, value);
+                v_from := value + 1;
+            ELSE  -- who had the lock until now may have taken it
+                EXIT WHEN NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = value);
+            END IF;
+        END LOOP;
+        IF coalesce(value, v_range.end_value) - v_range.next_value >= 32 THEN
+            SELECT r.next_value INTO v_from FROM ip_ranges r WHERE r.uuid = range_uuid FOR NO KEY UPDATE SKIP LOCKED;
+            IF FOUND THEN
+                UPDATE ip_ranges r SET next_value = coalesce(free_value(p_l3, v_from, v_range.end_value), v_range.end_value + 1)
+                WHERE r.uuid = range_uuid;
+            END IF;
         END IF;
         IF value IS NOT NULL THEN
-            range_uuid := v_uuid;
-            netmask := v_range.netmask;
-            gateway := v_range.gateway;
             RETURN NEXT;
             RETURN;
         END IF;

@@ -51,6 +51,7 @@ class Lock(IntEnum):
     SESSIONS = 7316003  # with the hash of whom they belong to
     LOGIN_FAILURES = 7316004  # with the hash of a name
     WEBHOOK_SECRETS = 7316005  # with the hash of their account
+    ADDRESSES = 7316007  # with the hash of a network and an address: who takes it
     CATALOG = 7316006  # with 0: the regions, services and endpoints of `/v3`
 
 

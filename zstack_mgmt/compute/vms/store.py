@@ -68,7 +68,8 @@ async def insert_vm(conn: Connection, values: Mapping[str, Any]) -> Any:
 async def insert_nics(conn: Connection, vm_uuid: str, nics: Sequence[NewNic]) -> list[VmNic]:
     """Give a VM NICs, each with a MAC of its own and the wanted or the lowest free address of its network.
 
-    Addresses are taken in the order of the networks' uuids, because their ranges stay locked.
+    Addresses are taken in the order of the networks' uuids, since the last one of a network may be
+    waited for.
 
     Raises:
         InvalidArgument: a wanted address is in no range of its network.
