@@ -266,12 +266,18 @@ class _Turn:
 
 
 async def create_pool(
-    settings: Settings, *, application: str, size: int | None = None, standby: bool = False
+    settings: Settings,
+    *,
+    application: str,
+    size: int | None = None,
+    standby: bool = False,
+    keep_plans: bool = False,
 ) -> Pool:
     """A pool of connections; raises one of UNAVAILABLE when the database cannot be reached.
 
     Args:
         standby: for reads that may be late, from READ_DATABASE_URL.
+        keep_plans: each statement is planned once on a connection, and not for the length of its arrays.
     """
     pool = Pool(
         settings.read_database_url if standby else settings.database_url,
@@ -280,7 +286,12 @@ async def create_pool(
         setup=None,
         init=None,
         reset=_keep,
-        **_options(settings, application, pooled=bool(settings.direct_database_url) and not standby),
+        **_options(
+            settings,
+            application,
+            pooled=bool(settings.direct_database_url) and not standby,
+            more=_KEPT_PLANS if keep_plans else None,
+        ),
     )
     with losses():
         await pool
@@ -299,7 +310,12 @@ async def connect(settings: Settings, *, application: str, direct: bool = False)
         return await Primary(url).connect(**_options(settings, application, pooled=pooled))
 
 
-def _options(settings: Settings, application: str, *, pooled: bool) -> dict[str, Any]:
+_KEPT_PLANS = {"plan_cache_mode": "force_generic_plan"}
+
+
+def _options(
+    settings: Settings, application: str, *, pooled: bool, more: dict[str, str] | None = None
+) -> dict[str, Any]:
     """How a connection is made; a pooler in transaction mode keeps neither statements nor most settings."""
     settled = {"application_name": application, "timezone": "UTC"}
     return {
@@ -308,7 +324,9 @@ def _options(settings: Settings, application: str, *, pooled: bool) -> dict[str,
         "statement_cache_size": 0 if pooled else 500,
         "max_cacheable_statement_size": 4096,  # longer ones are hardly asked twice
         "max_cached_statement_lifetime": 0,
-        "server_settings": settled if pooled else settled | _limits(settings) | sockets.POSTGRESQL,
+        "server_settings": settled
+        if pooled
+        else settled | _limits(settings) | sockets.POSTGRESQL | (more or {}),
     }
 
 
