@@ -783,8 +783,8 @@ CREATE TABLE l3_network_dns (
     CONSTRAINT l3_network_dns_pkey PRIMARY KEY (l3_network_uuid, dns)
 );
 
--- Whoever takes an address locks the row of the range. All addresses below next_value are taken, so the search for a gap
--- begins there; the trigger free_address moves it back.
+-- All addresses below next_value are taken, so the search for a gap begins there. Who takes addresses moves it on now and then, and
+-- the trigger free_address moves it back; each with the row locked, so that neither misses what the other has not committed.
 CREATE TABLE ip_ranges (
     uuid             text COLLATE "C" PRIMARY KEY,
     name             text COLLATE "C" NOT NULL,
@@ -977,7 +977,7 @@ BEGIN
 END $$;
 CREATE TRIGGER free_address AFTER DELETE ON used_ips FOR EACH ROW EXECUTE FUNCTION free_address();
 
--- The lowest free address of a range, whose row the caller has locked; NULL when none is left.
+-- The lowest address of a range from p_next on that no transaction has taken which has ended; NULL when none is left.
 CREATE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT coalesce(
         (SELECT p_next WHERE p_next <= p_end
@@ -988,35 +988,59 @@ CREATE FUNCTION free_value(p_l3 text, p_next bigint, p_end bigint) RETURNS bigin
          ORDER BY u.value LIMIT 1))
 $$;
 
--- The wanted or else the lowest free address of a network, from its oldest range that has one; no row when there is none.
--- The range stays locked until the transaction ends, so nobody else gets the same; used_ips_address_key stands behind that.
-CREATE FUNCTION take_address(p_l3 text, p_wanted bigint DEFAULT NULL)
+-- The wanted or else the lowest free address of a network, or of one of its ranges, from the oldest that has one; or no row.
+-- An advisory lock (Lock.ADDRESSES) is on it until the transaction ends. Addresses that others have such a lock on are passed over,
+-- so that nobody waits for another's transaction unless only such ones are left; used_ips_address_key stands behind that.
+CREATE FUNCTION take_address(p_l3 text, p_wanted bigint DEFAULT NULL, p_range text DEFAULT NULL)
 RETURNS TABLE (range_uuid text, value bigint, netmask text, gateway text) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
-    v_uuid text;
     v_range ip_ranges;
+    v_from bigint;
+    v_busy bigint;
 BEGIN
-    FOR v_uuid IN
+    FOR range_uuid IN
         SELECT r.uuid FROM ip_ranges r
         WHERE r.l3_network_uuid = p_l3 AND (p_wanted IS NULL OR p_wanted BETWEEN r.start_value AND r.end_value)
+          AND (p_range IS NULL OR r.uuid = p_range)
         ORDER BY r.create_date, r.uuid
     LOOP
-        SELECT r.* INTO v_range FROM ip_ranges r WHERE r.uuid = v_uuid FOR NO KEY UPDATE;
+        SELECT r.* INTO v_range FROM ip_ranges r WHERE r.uuid = range_uuid FOR KEY SHARE;
         CONTINUE WHEN NOT FOUND;
-        IF p_wanted IS NULL THEN
-            value := free_value(p_l3, v_range.next_value, v_range.end_value);
-            IF coalesce(value, v_range.end_value) + 1 <> v_range.next_value THEN
-                UPDATE ip_ranges r SET next_value = coalesce(value, v_range.end_value) + 1 WHERE r.uuid = v_uuid;
+        netmask := v_range.netmask;
+        gateway := v_range.gateway;
+        IF p_wanted IS NOT NULL THEN
+            PERFORM pg_advisory_xact_lock(7316007, hashtext(p_l3 || p_wanted));
+            IF NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_wanted) THEN
+                value := p_wanted;
+                RETURN NEXT;
             END IF;
-        ELSE
-            value := (SELECT p_wanted WHERE NOT EXISTS (
-                SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = p_wanted));
+            RETURN;
+        END IF;
+        v_from := v_range.next_value;
+        v_busy := NULL;
+        LOOP
+            value := free_value(p_l3, v_from, v_range.end_value);
+            IF value IS NULL THEN
+                EXIT WHEN v_busy IS NULL;
+                PERFORM pg_advisory_xact_lock(7316007, hashtext(p_l3 || v_busy));
+                v_from := v_busy;
+                v_busy := NULL;
+            ELSIF NOT pg_try_advisory_xact_lock(7316007, hashtext(p_l3 || value)) THEN
+                v_busy := coalesce(v_busy, value);
+                v_from := value + 1;
+            ELSE  -- who had the lock until now may have taken it
+                EXIT WHEN NOT EXISTS (SELECT FROM used_ips u WHERE u.l3_network_uuid = p_l3 AND u.value = value);
+            END IF;
+        END LOOP;
+        IF coalesce(value, v_range.end_value) - v_range.next_value >= 32 THEN
+            SELECT r.next_value INTO v_from FROM ip_ranges r WHERE r.uuid = range_uuid FOR NO KEY UPDATE SKIP LOCKED;
+            IF FOUND THEN
+                UPDATE ip_ranges r SET next_value = coalesce(free_value(p_l3, v_from, v_range.end_value), v_range.end_value + 1)
+                WHERE r.uuid = range_uuid;
+            END IF;
         END IF;
         IF value IS NOT NULL THEN
-            range_uuid := v_uuid;
-            netmask := v_range.netmask;
-            gateway := v_range.gateway;
             RETURN NEXT;
             RETURN;
         END IF;
@@ -1326,6 +1350,35 @@ BEGIN
     END LOOP;
 END $$;
 
+-- A VM whose row the caller has locked gets a place on a host, and a state with it. No row when no host will do.
+CREATE FUNCTION place_vm(p_vm text, p_host text, p_cluster text, p_state text, p_job text)
+RETURNS TABLE (vm vm_instances, host hosts) LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT * INTO host FROM choose_host(p_vm, p_host, p_cluster);
+    IF FOUND THEN
+        UPDATE vm_instances v SET state = p_state, job_uuid = p_job, last_op_date = now(), host_uuid = host.uuid,
+               last_host_uuid = host.uuid, cluster_uuid = host.cluster_uuid, zone_uuid = host.zone_uuid,
+               hypervisor_type = host.hypervisor_type
+        WHERE v.uuid = p_vm RETURNING v.* INTO vm;
+        RETURN NEXT;
+    END IF;
+END $$;
+
+-- A job has brought a VM from one state to another that keeps its place; with all that hangs on it, as lock_vm gives it.
+-- `passed` is false, and nothing changed, when it was not in that state by that job any more.
+CREATE FUNCTION pass_vm(p_uuid text, p_job text, p_before text, p_after text)
+RETURNS TABLE (passed boolean, vm vm_instances, account_uuid text, nics vm_nics[], bridges text[], volumes volumes[], host hosts)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_passed boolean;
+BEGIN
+    UPDATE vm_instances SET state = p_after, last_op_date = now()
+    WHERE uuid = p_uuid AND job_uuid = p_job AND state = p_before;
+    v_passed := FOUND;
+    RETURN QUERY SELECT v_passed, l.* FROM lock_vm(p_uuid, NULL) l;
+END $$;
+
 -- What the simulator's hosts run. It stands for the memory of real hypervisors, so nothing here refers to our own rows.
 CREATE TABLE simulator_domains (
     host_uuid    text COLLATE "C" NOT NULL,
@@ -1567,9 +1620,10 @@ CREATE INDEX api_job_keys_seq_idx ON api_job_keys (seq);
 CREATE FUNCTION own_keys(p_keys text, p_account text, p_admin boolean) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN p_admin THEN p_keys ELSE (
         SELECT string_agg(key, ' ') FROM string_to_table(p_keys, ' ') AS key
-        WHERE ltrim(key, '~') = p_account OR NOT EXISTS (
-            SELECT FROM resources r LEFT JOIN resource_owners o ON o.resource_uuid = r.uuid
-            WHERE r.uuid = ltrim(key, '~') AND o.account_uuid IS DISTINCT FROM p_account)) END
+        WHERE ltrim(key, '~') = p_account OR coalesce((  -- a value, as PostgreSQL would read all of them for an EXISTS
+            SELECT o.account_uuid IS NOT DISTINCT FROM p_account
+            FROM resources r LEFT JOIN resource_owners o ON o.resource_uuid = r.uuid
+            WHERE r.uuid = ltrim(key, '~')), true)) END
 $$;
 
 -- Stores a batch of jobs in one transaction. The keys of one job are joined by spaces; a shared one starts with '~'.
@@ -1584,7 +1638,7 @@ CREATE FUNCTION accept_jobs(
 ) RETURNS TABLE (uuid text, account_uuid text, fingerprint bytea) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    v_made bigint[];
+    v_made int;
     v_keyed boolean := array_remove(p_keys, NULL) <> '{}';
     v_refused text[] := '{}';
 BEGIN
@@ -1617,17 +1671,15 @@ BEGIN
                    with_schema, hook, timeout_s, remote, target, revokes, access_key, by_uuid)
         WHERE n.uuid <> ALL (v_refused)
         ON CONFLICT DO NOTHING
-        RETURNING seq
-    )
-    SELECT array_agg(seq) INTO v_made FROM made;
-    IF v_keyed THEN
+        RETURNING seq, uuid, user_uuid
+    ), named AS (
         INSERT INTO api_job_keys (key, seq, shared, job_uuid, submitter)
-        SELECT ltrim(key, '~'), j.seq, bool_and(left(key, 1) = '~'), j.uuid, j.user_uuid
-        FROM unnest(p_uuids, p_keys) AS n (uuid, keys) JOIN api_jobs j ON j.uuid = n.uuid AND j.seq = ANY (v_made),
-             string_to_table(n.keys, ' ') AS key
-        GROUP BY ltrim(key, '~'), j.seq, j.uuid, j.user_uuid;
-    END IF;
-    IF coalesce(cardinality(v_made), 0) < cardinality(p_uuids) THEN
+        SELECT ltrim(key, '~'), m.seq, bool_and(left(key, 1) = '~'), m.uuid, m.user_uuid
+        FROM made m JOIN unnest(p_uuids, p_keys) AS n (uuid, keys) ON n.uuid = m.uuid, string_to_table(n.keys, ' ') AS key
+        GROUP BY ltrim(key, '~'), m.seq, m.uuid, m.user_uuid
+    )
+    SELECT count(*) INTO v_made FROM made;
+    IF v_made < cardinality(p_uuids) THEN
         RETURN QUERY SELECT j.uuid, j.account_uuid, j.fingerprint FROM api_jobs j WHERE j.uuid = ANY (p_uuids);
         RETURN QUERY SELECT r.uuid, NULL::text, NULL::bytea FROM unnest(v_refused) AS r (uuid)
                      WHERE NOT EXISTS (SELECT FROM api_jobs j WHERE j.uuid = r.uuid);

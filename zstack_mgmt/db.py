@@ -43,6 +43,7 @@ class Lock(IntEnum):
     SESSIONS = 7316003  # with the hash of whom they belong to
     LOGIN_FAILURES = 7316004  # with the hash of a name
     WEBHOOK_SECRETS = 7316005  # with the hash of their account
+    ADDRESSES = 7316007  # with the hash of a network and an address: who takes it
     CATALOG = 7316006  # with 0: the regions, services and endpoints of `/v3`
 
 
@@ -162,15 +163,22 @@ CONFLICTS = (
 
 
 def create_pool(
-    settings: Settings, *, application: str, size: int | None = None, standby: bool = False
+    settings: Settings,
+    *,
+    application: str,
+    size: int | None = None,
+    standby: bool = False,
+    keep_plans: bool = False,
 ) -> Pool:
     """A pool of connections, which are made when they are needed.
 
     Args:
         standby: for reads that may be late, from READ_DATABASE_URL.
+        keep_plans: each statement is planned once on a connection, and not for the length of its arrays.
     """
     url = settings.read_database_url if standby else settings.database_url
-    options = _options(settings, application, pooled=bool(settings.direct_database_url) and not standby)
+    pooled = bool(settings.direct_database_url) and not standby
+    options = _options(settings, application, pooled=pooled, more=_KEPT_PLANS if keep_plans else None)
     make = partial(Primary(url, writes=not standby).connect, **options)
     return Pool(make, size or settings.db_pool_size, absence.of_database(url))
 
@@ -187,7 +195,12 @@ async def connect(settings: Settings, *, application: str, direct: bool = False)
         return await Primary(url).connect(**_options(settings, application, pooled=pooled))
 
 
-def _options(settings: Settings, application: str, *, pooled: bool) -> dict[str, Any]:
+_KEPT_PLANS = {"plan_cache_mode": "force_generic_plan"}
+
+
+def _options(
+    settings: Settings, application: str, *, pooled: bool, more: dict[str, str] | None = None
+) -> dict[str, Any]:
     """How a connection is made; a pooler in transaction mode keeps neither statements nor most settings."""
     settled = {"application_name": application, "timezone": "UTC"}
     return {
@@ -196,7 +209,9 @@ def _options(settings: Settings, application: str, *, pooled: bool) -> dict[str,
         "statement_cache_size": 0 if pooled else 500,
         "max_cacheable_statement_size": 4096,  # longer ones are hardly asked twice
         "max_cached_statement_lifetime": 0,
-        "server_settings": settled if pooled else settled | _limits(settings) | sockets.POSTGRESQL,
+        "server_settings": settled
+        if pooled
+        else settled | _limits(settings) | sockets.POSTGRESQL | (more or {}),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 from world import GIB, World
 
 from app import Client
-from zstack_mgmt.compute.placement.store import choose_host
+from zstack_mgmt.compute.vms.store import get_vm, place
 from zstack_mgmt.core.errors import OperationError
 
 
@@ -119,14 +119,17 @@ async def test_full_hosts_are_not_looked_at_one_by_one(world: World) -> None:
         world.zone,
         world.cluster,
     )
-    vm = (await world.vm(strategy="JustCreate"))["uuid"]
+    uuid = (await world.vm(strategy="JustCreate"))["uuid"]
     asked: list[str] = []
     conn.add_query_logger(lambda record: asked.append(record.query))
-    async with conn.transaction():
-        host = await choose_host(conn, vm)
-    assert host["uuid"] == world.host
+    transaction = conn.transaction()
+    await transaction.start()
+    vm = await place(conn, await get_vm(conn, uuid), "Starting", "start", "job")
+    assert vm.host_uuid == world.host
+    await transaction.rollback()
     await conn.execute("UPDATE hosts SET available_cpu_capacity = 0")
+    vm = await get_vm(conn, uuid)
     asked.clear()
     with pytest.raises(OperationError, match="no host has 1 CPUs"):
-        await choose_host(conn, vm)
+        await place(conn, vm, "Starting", "start", "job")
     assert len(asked) < 5

@@ -100,3 +100,25 @@ async def test_secrets_are_kept_beside_the_request_and_dropped_with_it(idle):
     await idle.db.execute("UPDATE api_jobs SET state = 'succeeded', expires_at = now() - interval '1 s'")
     await store.expire(idle.db, 3600.0, 10)
     assert tuple(await idle.db.fetchrow("SELECT request, secrets FROM api_jobs")) == (None, None)
+
+
+async def test_a_tenants_job_costs_no_look_at_the_resources_of_all(idle):
+    async with idle.db.transaction():
+        await idle.db.execute(
+            """
+            INSERT INTO accounts (uuid, name, type, password_hash)
+            SELECT a, a, 'Normal', '' FROM unnest(ARRAY['a', 'b']) AS a;
+            INSERT INTO tag_patterns (uuid, name, value)
+            SELECT 'r' || i, '', '' FROM generate_series(1, 5000) i;
+            INSERT INTO resource_owners (resource_uuid, resource_type, account_uuid)
+            SELECT 'r' || i, 'TagPatternVO', CASE WHEN i % 2 = 0 THEN 'a' ELSE 'b' END
+            FROM generate_series(1, 5000) i;
+            ANALYZE resources, resource_owners
+            """
+        )
+        looks = "SELECT sum(seq_scan) FROM pg_stat_xact_user_tables WHERE relname LIKE 'resource%'"
+        before = await idle.db.fetchval(looks)
+        keys = await idle.db.fetchval("SELECT own_keys('r1 r2 ~r3 ~r4 a b new', 'a', false)")
+        assert keys == "r2 ~r4 a new"
+        assert await idle.db.fetchval("SELECT own_keys('r1 ~r2', 'a', true)") == "r1 ~r2"
+        assert await idle.db.fetchval(looks) == before

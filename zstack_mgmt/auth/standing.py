@@ -70,16 +70,16 @@ async def statements_of(conn: Connection, account_uuid: str, login_uuid: str) ->
     return [row[0] for row in rows]
 
 
-async def only_shared(conn: Connection, account_uuid: str, uuids: Collection[str]) -> str | None:
-    """One of the resources, if any, that is another's and shared with the account: to use, not to change."""
-    return await conn.fetchval(
+async def shared_with(conn: Connection, account_uuid: str, uuids: Collection[str]) -> list[str]:
+    """Those of the resources that are another's and shared with the account: to use, not to change."""
+    rows = await conn.fetch(
         """
         SELECT o.resource_uuid FROM resource_owners o
         WHERE o.resource_uuid = ANY ($2) AND o.account_uuid <> $1 AND EXISTS (
             SELECT FROM resource_shares s
             WHERE s.resource_uuid = o.resource_uuid AND (s.to_public OR s.receiver_account_uuid = $1))
-        LIMIT 1
         """,
         account_uuid,
         list(uuids),
     )
+    return [row["resource_uuid"] for row in rows]

@@ -29,8 +29,16 @@ class Work(Protocol):
         """Names the work to hypervisors."""
         ...
 
-    def transaction(self) -> AbstractAsyncContextManager[Connection]:
-        """A transaction that commits only while the work is still ours."""
+    def begin(self, intend: Callable[[Connection], Awaitable[R]]) -> Awaitable[R]:
+        """Do this in a transaction that commits only while the work is still ours; it is then on disk."""
+        ...
+
+    def end(self, conclude: Callable[[Connection], Awaitable[R]], row: str | None = None) -> Awaitable[R]:
+        """Do this in such a transaction, which is flushed later.
+
+        Args:
+            row: all that it locks besides rows of its own; it may then share the transaction.
+        """
         ...
 
     def at(self, host_uuid: str) -> AbstractAsyncContextManager[None]:
@@ -76,6 +84,7 @@ async def run_step(
     conclude: Callable[[Connection, P, Report], Awaitable[R | ApiError | Evicted]],
     *,
     after_failure: Callable[[Site, P], Awaitable[Any]] | None = None,
+    row: str | None = None,
 ) -> R:
     """Run one action on a hypervisor to its end, and return what `conclude` makes of it.
 
@@ -84,19 +93,19 @@ async def run_step(
         act: the calls on the hypervisor, outside any transaction.
         conclude: writes what came of it. An error that it returns is raised once that is committed.
         after_failure: what to ask or tell the hypervisor when the calls have failed, for the report.
+        row: all that `conclude` locks when they have not, besides rows of its own.
     """
-    async with work.transaction() as conn:
-        plan = await intend(conn)
+    plan = await work.begin(intend)
     if isinstance(plan, Done):
         return plan.value
     report = Report()
     if plan.site is not None:
         async with work.at(plan.site.host.uuid):
             report = await _attempt(plan.site, plan.subject, act, after_failure)
-    async with work.transaction() as conn:
-        # Flushed by the end of the job, which comes after it; without that the job runs again.
-        await conn.execute("SET LOCAL synchronous_commit = off")
-        result = await conclude(conn, plan.subject, report)
+    subject = plan.subject
+    result = await work.end(
+        lambda conn: conclude(conn, subject, report), None if report.failure is not None else row
+    )
     if isinstance(result, Evicted):
         if plan.site is not None:
             await plan.site.forget(result.vm_uuid, work.token)

@@ -49,6 +49,10 @@ class Simulator:
             await _define(conn, host, domain, starts=False)
 
     async def start(self, host: Host, domain: Domain, token: str) -> None:
+        if self._latency_s == 0:
+            async with self._connect() as conn:
+                if await _define(conn, host, domain, starts=True, unless_faulty=True):
+                    return
         async with self._acting(host, domain.vm_uuid, "define", "start") as conn:
             await _define(conn, host, domain, starts=True)
 
@@ -141,19 +145,27 @@ class Simulator:
             yield conn
 
 
-async def _define(conn: Connection, host: Host, domain: Domain, *, starts: bool) -> None:
-    """Keep the domain, and power it on; that is not flushed, as the job's end, which is, comes after it."""
-    await conn.execute(
+async def _define(
+    conn: Connection, host: Host, domain: Domain, *, starts: bool, unless_faulty: bool = False
+) -> bool:
+    """Keep the domain, and power it on; that is not flushed, as the job's end, which is, comes after it.
+
+    Args:
+        unless_faulty: False, and nothing is done, when there are faults on purpose.
+    """
+    done = await conn.fetchval(
         """
         INSERT INTO simulator_domains AS d
             (host_uuid, vm_uuid, name, cpu_num, memory_size, disks, nics, power, starts)
         SELECT $1, $2, $3, $4, $5, $6, $7, CASE WHEN $8 THEN 'Running' ELSE 'Stopped' END, $8::int
         FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unflushed
+        WHERE NOT ($9 AND EXISTS (SELECT FROM simulator_faults))
         ON CONFLICT (host_uuid, vm_uuid) DO UPDATE SET
             name = excluded.name, cpu_num = excluded.cpu_num, memory_size = excluded.memory_size,
             disks = excluded.disks, nics = excluded.nics,
             starts = d.starts + ($8 AND d.power = 'Stopped')::int,
             power = CASE WHEN $8 AND d.power = 'Stopped' THEN 'Running' ELSE d.power END
+        RETURNING true
         """,
         host.uuid,
         domain.vm_uuid,
@@ -163,7 +175,9 @@ async def _define(conn: Connection, host: Host, domain: Domain, *, starts: bool)
         [disk.volume_uuid for disk in domain.disks],
         [nic.mac for nic in domain.nics],
         starts,
+        unless_faulty,
     )
+    return bool(done)
 
 
 async def _switch(conn: Connection, host: Host, vm_uuid: str, power: Power, token: str | None = None) -> None:

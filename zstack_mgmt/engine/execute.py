@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import asyncpg
@@ -19,7 +19,7 @@ import structlog
 from zstack_mgmt import db, metrics, tasks, tracing
 from zstack_mgmt.auth.permissions import may_call
 from zstack_mgmt.auth.recent import EVERYBODY
-from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now, only_shared
+from zstack_mgmt.auth.standing import Login, SessionCaller, callers_now, shared_with
 from zstack_mgmt.config import Settings
 from zstack_mgmt.core.answer import body_of, schema_of
 from zstack_mgmt.core.errors import ApiError, InternalError, JobTimedOut, PermissionDenied
@@ -30,6 +30,7 @@ from zstack_mgmt.engine.bell import Bell
 from zstack_mgmt.engine.lease import CANCELED
 from zstack_mgmt.engine.model import ClaimedJob, Outcome, Submission, failure_body
 from zstack_mgmt.engine.outside import JobLost, Outside, Turns
+from zstack_mgmt.engine.shares import Shares
 from zstack_mgmt.engine.submission import uuids_in
 
 log = structlog.get_logger()
@@ -66,6 +67,7 @@ class Executor:
         self._bell = bell
         self._handlers: dict[tuple[str, int], asyncio.Future[Any]] = {}  # of outside jobs
         self.turns = Turns(settings.host_slots)
+        self._shares = Shares(pool, self.turns.database, float(settings.job_retention_s))
 
     async def run(self, jobs: Sequence[ClaimedJob]) -> None:
         """Run these jobs, in one transaction if they are several.
@@ -149,10 +151,11 @@ class Executor:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 if not job.outside:
                     async with db.transaction(self._pool) as conn:
-                        outcomes = [await self._apply(job, await _callers(conn, jobs), conn)]
+                        caller = _submitter(await _callers(conn, jobs), job)
+                        outcomes = [await self._apply(job, caller, conn)]
                         return outcomes, await self._finish(conn, jobs, outcomes)
                 outcomes = [await self._watched(job)]
-            return outcomes, await self._finish_alone(jobs, outcomes)
+            return outcomes, await self._shares.finish(job, outcomes[0])
         except (JobLost, *db.UNAVAILABLE, *db.CONFLICTS):
             raise
         except Exception as error:
@@ -161,17 +164,17 @@ class Executor:
                 raise
             overdue = isinstance(error, TimeoutError) and time.monotonic() >= deadline
             outcomes = [_failed(_OVERDUE) if overdue else self._explained(job, error)]
-        return outcomes, await self._finish_alone(jobs, outcomes)
+        return outcomes, await self._shares.finish(job, outcomes[0])
 
     async def _in_chunk(
         self, job: ClaimedJob, callers: Callers, conn: Connection, *, careful: bool
     ) -> Outcome:
         """The outcome of one of several. A careful run undoes the work of a failing job, and of no other."""
         if not careful:
-            return await self._apply(job, callers, conn)
+            return await self._apply(job, _submitter(callers, job), conn)
         try:
             async with conn.transaction():
-                outcome = await self._apply(job, callers, conn)
+                outcome = await self._apply(job, _submitter(callers, job), conn)
                 await conn.execute(_CHECK_NOW)
                 return outcome
         except (*db.UNAVAILABLE, *db.CONFLICTS):
@@ -183,10 +186,6 @@ class Executor:
         self, conn: Connection, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome]
     ) -> bool:
         return await store.finish(conn, jobs, outcomes, self._settings.job_retention_s)
-
-    async def _finish_alone(self, jobs: Sequence[ClaimedJob], outcomes: Sequence[Outcome]) -> bool:
-        async with self._pool.acquire() as conn:
-            return await self._finish(conn, jobs, outcomes)
 
     async def _end_canceled(self, job: ClaimedJob) -> None:
         """End a job that was to be canceled; one that is merely not ours any more is left alone.
@@ -219,17 +218,20 @@ class Executor:
             )
         )
 
-    async def _apply(self, job: ClaimedJob, callers: Callers, means: Connection | Outside) -> Outcome:
+    async def _apply(
+        self, job: ClaimedJob, caller: SessionCaller | None, means: Connection | Outside
+    ) -> Outcome:
         declared = find_api(job.api)
-        caller = callers.get((job.account_uuid, job.user_uuid))
         if declared is None or caller is None or not may_call(declared, caller):
             raise PermissionDenied("whoever made the call is gone, disabled, or may not make it any more")
         call = Call(caller, self._services, job.request_id, job_uuid=job.uuid)
         request = declared.request.restore(job.request, job.secrets)
         changed = uuids_in(request, declared.exclusive)
         if changed and not caller.is_admin:
-            async with means.connection() if isinstance(means, Outside) else nullcontext(means) as conn:
-                shared = await only_shared(conn, job.account_uuid, changed)
+            if isinstance(means, Outside):
+                shared = await self._shares.only_shared(job.account_uuid, changed)
+            else:
+                shared = next(iter(await shared_with(means, job.account_uuid, changed)), None)
             if shared is not None:
                 raise PermissionDenied(
                     f"the resource {shared} is shared with the account, which may not change it"
@@ -246,12 +248,10 @@ class Executor:
 
     async def _watched(self, job: ClaimedJob) -> Outcome:
         """An outside handler in a task of its own, so that a cancellation can stop it while it waits."""
-        outside = Outside(self._pool, job, self.turns)
+        outside = Outside(self._pool, job, self.turns, self._shares)
 
         async def begin() -> Outcome:
-            async with outside.connection() as conn:
-                callers = await _callers(conn, [job])
-            return await self._apply(job, callers, outside)
+            return await self._apply(job, await self._shares.caller(job), outside)
 
         task = asyncio.ensure_future(begin())
         self._handlers[job.key] = task
@@ -328,6 +328,10 @@ def accounts_of(jobs: Sequence[ClaimedJob | Submission]) -> set[str]:
 async def _callers(conn: Connection, jobs: Sequence[ClaimedJob]) -> Callers:
     """Those submitters of these jobs who may still act, with the rights that they have now."""
     return await callers_now(conn, {(job.account_uuid, job.user_uuid) for job in jobs})
+
+
+def _submitter(callers: Callers, job: ClaimedJob) -> SessionCaller | None:
+    return callers.get((job.account_uuid, job.user_uuid))
 
 
 def _failed(error: ApiError) -> Outcome:

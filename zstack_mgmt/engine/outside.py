@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
 
 from zstack_mgmt import db, metrics, turns
 from zstack_mgmt.db import Connection
 from zstack_mgmt.engine import store
 from zstack_mgmt.engine.model import ClaimedJob
+from zstack_mgmt.engine.shares import JobLost, Shares
 
+R = TypeVar("R")
 TRANSACTIONS = 4  # of outside jobs, in one process at the same time
-
-
-class JobLost(Exception):
-    """The job is no longer held under this epoch, or its cancellation was asked for; the work must stop."""
 
 
 class Turns:
@@ -77,10 +76,13 @@ class Direct:
 class Outside:
     """What an outside handler gets in place of a connection."""
 
-    def __init__(self, pool: db.Pool, job: ClaimedJob, turns: Turns | None = None) -> None:
+    def __init__(
+        self, pool: db.Pool, job: ClaimedJob, turns: Turns | None = None, shares: Shares | None = None
+    ) -> None:
         self._pool = pool
         self._job = job
         self._turns = turns or Turns(1)
+        self._shares = shares or Shares(pool, self._turns.database, 0.0)
 
     @property
     def token(self) -> str:
@@ -93,8 +95,35 @@ class Outside:
 
         No network call inside.
         """
+        async with self._held(flush=True) as conn:
+            yield conn
+
+    async def begin(self, intend: Callable[[Connection], Awaitable[R]]) -> R:
+        """Do this in such a transaction; what it writes is on disk afterwards.
+
+        The locks end with the commit, before it is flushed, and jobs share the flush.
+        """
+        async with self._held(flush=False) as conn:
+            result = await intend(conn)
+        await self._shares.flush(self._job.account_uuid)
+        return result
+
+    async def end(self, conclude: Callable[[Connection], Awaitable[R]], row: str | None = None) -> R:
+        """Do this in such a transaction, which is flushed by the end of the job: without that it runs again.
+
+        Args:
+            row: all that it locks besides rows of its own: it may then share a transaction, and be done
+                again after another job's part of that has failed.
+        """
+        if row is not None:
+            return await self._shares.run(self._job, row, conclude)
+        async with self._held(flush=False) as conn:
+            return await conclude(conn)
+
+    @asynccontextmanager
+    async def _held(self, *, flush: bool) -> AsyncGenerator[Connection]:
         async with self._turns.database, db.transaction(self._pool) as conn:
-            if not await store.hold(conn, self._job.uuid, self._job.epoch):
+            if not await store.hold(conn, [self._job], flush=flush):
                 raise JobLost(self._job.uuid)
             yield conn
 

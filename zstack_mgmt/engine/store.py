@@ -236,19 +236,29 @@ async def held(conn: Connection, owner: str) -> dict[tuple[str, int], bool]:
     return {(row["uuid"], row["epoch"]): row["cancel_asked"] for row in rows}
 
 
-async def hold(conn: Connection, uuid: str, epoch: int) -> bool:
-    """Lock the job's row for the rest of the transaction, if it is still held and not to be canceled."""
-    return bool(
-        await conn.fetchval(
-            """
-            SELECT true FROM api_jobs
-            WHERE uuid = $1 AND epoch = $2 AND state = 'running' AND NOT cancel_asked
-            FOR NO KEY UPDATE
-            """,
-            uuid,
-            epoch,
-        )
-    )
+_HOLD: LiteralString = """
+    SELECT uuid, epoch FROM api_jobs WHERE uuid = ANY ($1) AND state = 'running' AND NOT cancel_asked
+"""
+_LOCKED: LiteralString = "ORDER BY seq FOR NO KEY UPDATE"
+_HOLD_FLUSHED: LiteralString = f"{_HOLD} {_LOCKED}"
+_HOLD_UNFLUSHED: LiteralString = f"""
+    {_HOLD} AND set_config('synchronous_commit', 'off', true) = 'off' {_LOCKED}
+"""
+
+
+async def hold(conn: Connection, jobs: Sequence[ClaimedJob], *, flush: bool) -> set[tuple[str, int]]:
+    """Lock the jobs' rows for the rest of the transaction; the keys of those still held and not canceled.
+
+    Args:
+        flush: the commit waits until it is on disk.
+    """
+    rows = await conn.fetch(_HOLD_FLUSHED if flush else _HOLD_UNFLUSHED, [job.uuid for job in jobs])
+    return {(row["uuid"], row["epoch"]) for row in rows} & {job.key for job in jobs}
+
+
+async def flush(conn: Connection) -> None:
+    """Wait until all that was committed before is on disk."""
+    await conn.execute("SELECT pg_logical_emit_message(true, 'zstack', '')")
 
 
 async def is_to_be_canceled(conn: Connection, uuid: str, epoch: int) -> bool:

@@ -6,27 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from zstack_mgmt.compute.places import require
-from zstack_mgmt.core.errors import OperationError
+from zstack_mgmt.core.errors import ApiError, OperationError
 from zstack_mgmt.db import Connection
 
 
-async def choose_host(
-    conn: Connection, vm_uuid: str, host_uuid: str | None = None, cluster_uuid: str | None = None
-) -> Any:
-    """The row of the emptiest host that a VM may run on, locked until the transaction ends.
-
-    Args:
-        host_uuid, cluster_uuid: what the host must be, or be in; None: anything in the VM's zone.
-
-    Raises:
-        ResourceNotFound: the host or cluster that was asked for does not exist.
-        OperationError: no host will do.
-    """
+async def why_no_host(
+    conn: Connection, vm_uuid: str, host_uuid: str | None, cluster_uuid: str | None
+) -> ApiError:
+    """What to say when `place_vm` found no host."""
     await require(conn, "host", host_uuid)
     await require(conn, "cluster", cluster_uuid)
-    host = await conn.fetchrow("SELECT * FROM choose_host($1, $2, $3)", vm_uuid, host_uuid, cluster_uuid)
-    if host is not None:
-        return host
     full = await conn.fetchrow(
         """
         SELECT cpu_num, memory_size FROM vm_instances
@@ -37,10 +26,10 @@ async def choose_host(
         cluster_uuid,
     )
     if full is not None:
-        raise OperationError(
+        return OperationError(
             f"no host has {full['cpu_num']} CPUs and {full['memory_size']} bytes of memory free"
         )
-    raise OperationError(
+    return OperationError(
         "no host will do: it must be enabled and connected, in an enabled cluster and zone, "
         "of the VM's architecture, and the networks must be attached to its cluster"
     )

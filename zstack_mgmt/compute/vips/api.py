@@ -71,11 +71,15 @@ async def create_vip(call: Call, conn: Connection, request: CreateVip) -> Vip:
     uuid = request.l3_network_uuid
     await usable_l3s(conn, [uuid], scope_of(call))
     wanted = None if request.required_ip is None else address(request.required_ip, "requiredIp")
-    if request.ip_range_uuid is not None:
-        wanted = await store.address_in(conn, uuid, request.ip_range_uuid, wanted)
     await reserve(conn, call.account_uuid, {"vip.num": 1}, is_admin=call.is_admin)
     vip = await store.insert_vip(
-        conn, request.resource_uuid or new_uuid(), request.name, request.description, uuid, wanted
+        conn,
+        request.resource_uuid or new_uuid(),
+        request.name,
+        request.description,
+        uuid,
+        wanted,
+        request.ip_range_uuid,
     )
     await own(conn, call.account_uuid, vip.uuid)
     await tag(conn, vip.uuid, request)

@@ -18,18 +18,22 @@ async def insert_vip(
     description: str | None,
     l3_uuid: str,
     wanted: IPv4Address | None,
+    range_uuid: str | None = None,
 ) -> Vip:
-    """Insert an enabled VIP with the wanted address of the network, or the lowest that is free.
+    """Insert an enabled VIP with the wanted address of the network or range, or the lowest that is free.
 
     Raises:
-        InvalidArgument: the wanted address is in no range of the network.
+        ResourceNotFound: the network has no such range.
+        InvalidArgument: the wanted address is not of this range, or in none of the network.
         OperationError: it is in use, or none is left.
     """
+    if range_uuid is not None:
+        await _check_range(conn, l3_uuid, range_uuid, wanted)
     value = None if wanted is None else int(wanted)
     taken = await conn.fetchval(
         """
         WITH taken AS MATERIALIZED (
-            SELECT * FROM take_address($4, $5)
+            SELECT * FROM take_address($4, $5, $6)
         ), noted AS (
             INSERT INTO used_ips (l3_network_uuid, value, ip_range_uuid, vip_uuid)
             SELECT $4, value, range_uuid, $1 FROM taken
@@ -42,39 +46,24 @@ async def insert_vip(
         description,
         l3_uuid,
         value,
+        range_uuid,
     )
+    if taken is None and wanted is None and range_uuid is not None:
+        raise OperationError(f"the IP range {range_uuid} has no free address left")
     if taken is None:
         raise await why_no_address(conn, l3_uuid, wanted)
     return await rows.get(conn, Vip, uuid)
 
 
-async def address_in(
-    conn: Connection, l3_uuid: str, range_uuid: str, wanted: IPv4Address | None
-) -> IPv4Address:
-    """The wanted address, if it is of this range, or the lowest that is free in it.
-
-    The range stays locked until the transaction ends.
-
-    Raises:
-        ResourceNotFound: the network has no such range.
-        InvalidArgument: the wanted address is not of this range.
-        OperationError: none is left.
-    """
+async def _check_range(conn: Connection, l3_uuid: str, uuid: str, wanted: IPv4Address | None) -> None:
+    """See that the network has the range, and the range the wanted address."""
     row = await conn.fetchrow(
-        """
-        SELECT start_value, end_value, free_value(l3_network_uuid, next_value, end_value) AS free
-        FROM ip_ranges WHERE uuid = $1 AND l3_network_uuid = $2 FOR NO KEY UPDATE
-        """,
-        range_uuid,
-        l3_uuid,
+        "SELECT start_value, end_value FROM ip_ranges WHERE uuid = $1 AND l3_network_uuid = $2", uuid, l3_uuid
     )
     if row is None:
-        raise ResourceNotFound(f"the L3 network {l3_uuid} has no IP range {range_uuid}")
-    if wanted is None and row["free"] is None:
-        raise OperationError(f"the IP range {range_uuid} has no free address left")
+        raise ResourceNotFound(f"the L3 network {l3_uuid} has no IP range {uuid}")
     if wanted is not None and not row["start_value"] <= int(wanted) <= row["end_value"]:
-        raise InvalidArgument(f"the address {wanted} is not in the IP range {range_uuid}")
-    return IPv4Address(row["free"]) if wanted is None else wanted
+        raise InvalidArgument(f"the address {wanted} is not in the IP range {uuid}")
 
 
 async def lock_nic(conn: Connection, uuid: str, account_uuid: str | None) -> tuple[str, str]:

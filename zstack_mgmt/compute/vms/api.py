@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
@@ -15,7 +14,7 @@ from zstack_mgmt.compute.vms import candidates, consoles, devices, lifecycle, st
 from zstack_mgmt.compute.vms.create import create
 from zstack_mgmt.compute.vms.model import Vm, VmInstance, VmNic
 from zstack_mgmt.compute.vms.parts import CreateVmInstance
-from zstack_mgmt.compute.vms.power import Action, prepare_start, run_action
+from zstack_mgmt.compute.vms.power import Action, begin_start, run_action
 from zstack_mgmt.compute.volumes.model import Volume
 from zstack_mgmt.core.errors import (
     DuplicateResource,
@@ -113,10 +112,10 @@ class StartVmInstance(ApiRequest):
     shared=("host_uuid", "cluster_uuid"),
 )
 async def start_vm_instance(call: Call, work: Outside, request: StartVmInstance) -> VmInstance:
-    async def choose(conn: Connection, vm: Vm) -> Mapping[str, Any]:
-        return await prepare_start(conn, call, vm, request.host_uuid, request.cluster_uuid)
+    async def place(conn: Connection, vm: Vm) -> Vm:
+        return await begin_start(conn, call, vm, work.token, request.host_uuid, request.cluster_uuid)
 
-    return await run_action(call, work, request.uuid, START, choose)
+    return await run_action(call, work, request.uuid, START, place)
 
 
 class StopVmInstance(ApiRequest):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from zstack_mgmt.compute.placement.sites import Site
-from zstack_mgmt.compute.placement.store import choose_host
 from zstack_mgmt.compute.steps import Done, Evicted, Plan, Report, run_step
 from zstack_mgmt.compute.vms import store
 from zstack_mgmt.compute.vms.lifecycle import undo_creation
@@ -45,13 +44,14 @@ async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInst
         await site.forget(uuid, work.token)
 
     async def conclude(conn: Connection, _: Domain, report: Report) -> VmInstance | ApiError | Evicted:
-        vm = await store.get_vm(conn, uuid)
         if report.failure is not None:
+            vm = await store.get_vm(conn, uuid)
             if vm.job_uuid == work.token:
                 await undo_creation(conn, vm)
             return VmStartFailed(str(report.failure), OperationError(str(report.failure)))
+        vm = await store.pass_on(conn, uuid, work.token, "Starting", "Running", "start")
         if vm.job_uuid == work.token:
-            return (await store.set_state(conn, vm, "Running", "start", work.token)).inventory
+            return vm.inventory
         gone = OperationError("the VM's host was deleted meanwhile")
         return Evicted(uuid, VmStartFailed(gone.details, gone))
 
@@ -61,6 +61,7 @@ async def create(call: Call, work: Outside, request: CreateVmInstance) -> VmInst
         lambda driver, host, domain: driver.start(host, domain, work.token),
         conclude,
         after_failure=forget,
+        row=uuid,
     )
 
 
@@ -112,10 +113,20 @@ async def _reserve(conn: Connection, call: Call, token: str, uuid: str, request:
     inventory = VmInstance.from_row({**row, "vm_nics": made, "all_volumes": disks})
     vm = Vm(inventory, call.account_uuid, token, bridges, None)
     starts = request.strategy == "InstantStart"
-    host = await choose_host(conn, uuid, request.host_uuid, request.cluster_uuid) if starts else None
+    if starts:
+        vm = await store.place(
+            conn,
+            vm,
+            "Starting",
+            "created",
+            token,
+            host_uuid=request.host_uuid,
+            cluster_uuid=request.cluster_uuid,
+            new=True,
+        )
+    else:
+        vm = await store.set_state(conn, vm, "Created", "created", token, new=True)
     await reserve(conn, call.account_uuid, _wanted(parts, starts=starts), is_admin=call.is_admin)
-    state = "Starting" if starts else "Created"
-    vm = await store.set_state(conn, vm, state, "created", token, host=host, new=True)
     await own(conn, call.account_uuid, uuid, *(disk.uuid for disk in disks), *(nic.uuid for nic in made))
     return vm
 

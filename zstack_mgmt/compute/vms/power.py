@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from zstack_mgmt.compute.placement.sites import Site, site_of
-from zstack_mgmt.compute.placement.store import choose_host
 from zstack_mgmt.compute.steps import Done, Evicted, Plan, Report, run_step
 from zstack_mgmt.compute.vms import store
 from zstack_mgmt.compute.vms.model import TRANSIT, Vm, VmInstance
@@ -41,17 +40,20 @@ async def run_action(
     work: Outside,
     uuid: str,
     action: Action,
-    prepare: Callable[[Connection, Vm], Awaitable[Mapping[str, Any]]] | None = None,
+    place: Callable[[Connection, Vm], Awaitable[Vm]] | None = None,
 ) -> VmInstance:
     """Run a power action on the caller's VM and return it as it is afterwards.
 
     Args:
-        prepare: chooses the row of the host that the VM is to come to.
+        place: begins it for a VM that comes to a host by that.
 
     Raises:
         ResourceNotFound: the caller owns no such VM.
         VmError: `action.wrap` with the cause; the VM is in the state that its hypervisor reports.
     """
+
+    async def switch(conn: Connection, vm: Vm) -> Vm:
+        return await store.set_state(conn, vm, TRANSIT[action.name], action.name, work.token)
 
     async def intend(conn: Connection) -> Plan[Domain] | Done[VmInstance]:
         vm = await store.get_vm(conn, uuid, scope_of(call))
@@ -60,10 +62,9 @@ async def run_action(
             if vm.state == action.final == "Stopped":
                 return Done(vm.inventory)
             try:
-                host = None if prepare is None else await prepare(conn, vm)
+                vm = await (place or switch)(conn, vm)
             except OperationError as error:
                 raise action.wrap(error.details, error) from None
-            vm = await store.set_state(conn, vm, TRANSIT[action.name], action.name, work.token, host=host)
         elif vm.state != TRANSIT[action.name]:
             return Done(vm.inventory)
         return Plan(site_of_vm(call.services, vm, work.connection), vm.domain())
@@ -81,9 +82,12 @@ async def run_action(
             if vm is not None and vm.job_uuid == work.token:
                 await store.set_state(conn, vm, report.value or "Unknown", "settled", None)
             return _wrapped(action, str(report.failure))
-        vm = await store.get_vm(conn, uuid)
-        if vm.job_uuid == work.token:
-            vm = await store.set_state(conn, vm, action.final, action.name, work.token)
+        if action.final == "Stopped":
+            vm = await store.get_vm(conn, uuid)
+            if vm.job_uuid == work.token:
+                vm = await store.set_state(conn, vm, action.final, action.name, work.token)
+        else:
+            vm = await store.pass_on(conn, uuid, work.token, TRANSIT[action.name], action.final, action.name)
         if vm.state == action.final:
             return vm.inventory
         return Evicted(
@@ -99,6 +103,8 @@ async def run_action(
         lambda driver, host, domain: action.act(driver, host, domain, work.token),
         conclude,
         after_failure=look,
+        # A VM that stops gives back its host's room and its owner's quota.
+        row=None if action.final == "Stopped" else uuid,
     )
 
 
@@ -106,17 +112,24 @@ def _wrapped(action: Action, details: str) -> ApiError:
     return action.wrap(details, OperationError(details))
 
 
-async def prepare_start(
-    conn: Connection, call: Call, vm: Vm, host_uuid: str | None = None, cluster_uuid: str | None = None
-) -> Mapping[str, Any]:
-    """The host of a VM that is about to start, its room and then the owner's quota locked.
+async def begin_start(
+    conn: Connection,
+    call: Call,
+    vm: Vm,
+    job_uuid: str,
+    host_uuid: str | None = None,
+    cluster_uuid: str | None = None,
+) -> Vm:
+    """The VM as it is Starting on a host; the host's room is taken, and then the owner's quota.
 
     Raises:
         QuotaExceeded: ID.1003.
         OperationError: no host will do, or has room.
     """
-    host = await choose_host(conn, vm.uuid, host_uuid, cluster_uuid)
+    vm = await store.place(
+        conn, vm, TRANSIT["start"], "start", job_uuid, host_uuid=host_uuid, cluster_uuid=cluster_uuid
+    )
     size = vm.inventory
     wanted = {"vm.num": 1, "vm.cpuNum": size.cpu_num, "vm.memorySize": size.memory_size}
-    await reserve(conn, vm.account_uuid, wanted, is_admin=call.is_admin)
-    return host
+    await reserve(conn, vm.account_uuid, wanted, is_admin=call.is_admin, charged=True)
+    return vm

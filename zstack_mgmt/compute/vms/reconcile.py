@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from zstack_mgmt.compute.placement import store as hosts
 from zstack_mgmt.compute.placement.sites import site_of
@@ -20,6 +20,7 @@ from zstack_mgmt.db import Connection
 from zstack_mgmt.drivers.protocol import Driver, DriverError, Host, HostLost, Power
 from zstack_mgmt.drivers.simulator import Connect
 
+R = TypeVar("R")
 _AT_ONCE = 16
 _BATCH = 200
 
@@ -112,6 +113,13 @@ class _Chore:
 
     token: str
     transaction: Connect
+
+    async def begin(self, intend: Callable[[Connection], Awaitable[R]]) -> R:
+        async with self.transaction() as conn:
+            return await intend(conn)
+
+    async def end(self, conclude: Callable[[Connection], Awaitable[R]], row: str | None = None) -> R:
+        return await self.begin(conclude)
 
     def at(self, host_uuid: str) -> AbstractAsyncContextManager[None]:
         return nullcontext()

@@ -8,20 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from zstack_mgmt.compute.networks.store import why_no_address
+from zstack_mgmt.compute.placement.store import why_no_host
 from zstack_mgmt.compute.vms.events import VmReason, tell
 from zstack_mgmt.compute.vms.model import NewNic, Vm, VmInstance, VmNic
 from zstack_mgmt.compute.volumes.model import Volume
 from zstack_mgmt.core.errors import ResourceNotFound
 from zstack_mgmt.db import Connection, fetch_one
 
-_PLACE = ("uuid", "cluster_uuid", "zone_uuid", "hypervisor_type")
-
 
 async def lock_vm(conn: Connection, uuid: str, account_uuid: str | None = None) -> Vm | None:
     """The VM of the account (None: of any) with all that hangs on it, locked until the transaction ends."""
     row = await conn.fetchrow("SELECT * FROM lock_vm($1, $2)", uuid, account_uuid)
-    if row is None:
-        return None
+    return None if row is None else _vm(row)
+
+
+def _vm(row: Any) -> Vm:
     return Vm(
         inventory=VmInstance.from_row(
             {
@@ -68,7 +69,8 @@ async def insert_vm(conn: Connection, values: Mapping[str, Any]) -> Any:
 async def insert_nics(conn: Connection, vm_uuid: str, nics: Sequence[NewNic]) -> list[VmNic]:
     """Give a VM NICs, each with a MAC of its own and the wanted or the lowest free address of its network.
 
-    Addresses are taken in the order of the networks' uuids, because their ranges stay locked.
+    Addresses are taken in the order of the networks' uuids, since the last one of a network may be
+    waited for.
 
     Raises:
         InvalidArgument: a wanted address is in no range of its network.
@@ -121,14 +123,7 @@ async def vm_of_nic(conn: Connection, uuid: str, account_uuid: str | None) -> st
 
 
 async def set_state(
-    conn: Connection,
-    vm: Vm,
-    state: str,
-    reason: VmReason,
-    job_uuid: str | None,
-    *,
-    host: Mapping[str, Any] | None = None,
-    new: bool = False,
+    conn: Connection, vm: Vm, state: str, reason: VmReason, job_uuid: str | None, *, new: bool = False
 ) -> Vm:
     """Change the state of a locked VM and tell of it.
 
@@ -137,31 +132,72 @@ async def set_state(
 
     Args:
         job_uuid: the job that changes it; its second run will know by that what its first one did.
-        host: the row of the host that the VM comes to, locked by the caller; None: it stays where it is.
         new: the row was inserted in this transaction.
     """
     row = await fetch_one(
         conn,
         """
         UPDATE vm_instances SET state = $2, job_uuid = $3, last_op_date = now(),
-               last_host_uuid = coalesce($4, host_uuid, last_host_uuid),
-               host_uuid = CASE WHEN $2 NOT IN ('Stopped', 'Created', 'Destroyed')
-                                THEN coalesce($4, host_uuid) END,
-               cluster_uuid = coalesce($5, cluster_uuid), zone_uuid = coalesce($6, zone_uuid),
-               hypervisor_type = coalesce($7, hypervisor_type)
+               last_host_uuid = coalesce(host_uuid, last_host_uuid),
+               host_uuid = CASE WHEN $2 NOT IN ('Stopped', 'Created', 'Destroyed') THEN host_uuid END
         WHERE uuid = $1 RETURNING *
         """,
         vm.uuid,
         state,
         job_uuid,
-        *(
-            None if host is None else host[k]
-            for k in ("uuid", "cluster_uuid", "zone_uuid", "hypervisor_type")
-        ),
     )
-    changed = replace(_with_row(vm, row), job_uuid=job_uuid, host=host or vm.host)
+    changed = replace(_with_row(vm, row), job_uuid=job_uuid)
     await tell(conn, changed.change(None if new else vm.state, reason))
     return changed
+
+
+async def place(
+    conn: Connection,
+    vm: Vm,
+    state: str,
+    reason: VmReason,
+    job_uuid: str,
+    *,
+    host_uuid: str | None = None,
+    cluster_uuid: str | None = None,
+    new: bool = False,
+) -> Vm:
+    """Change the state of a locked VM that thereby comes to the emptiest host that it may run on.
+
+    The host stays locked until the transaction ends.
+
+    Args:
+        host_uuid, cluster_uuid: what the host must be, or be in; None: anything in the VM's zone.
+        job_uuid, new: as above.
+
+    Raises:
+        ResourceNotFound: the host or cluster that was asked for does not exist.
+        OperationError: no host will do.
+    """
+    row = await conn.fetchrow(
+        "SELECT * FROM place_vm($1, $2, $3, $4, $5)", vm.uuid, host_uuid, cluster_uuid, state, job_uuid
+    )
+    if row is None:
+        raise await why_no_host(conn, vm.uuid, host_uuid, cluster_uuid)
+    changed = replace(_with_row(vm, row["vm"]), job_uuid=job_uuid, host=row["host"])
+    await tell(conn, changed.change(None if new else vm.state, reason))
+    return changed
+
+
+async def pass_on(
+    conn: Connection, uuid: str, job_uuid: str, before: str, after: str, reason: VmReason
+) -> Vm:
+    """The VM, in the state that the job has brought it to, and tell of that; it keeps its place.
+
+    One that is not in the state before by this job any more stays as it is. Raises ResourceNotFound.
+    """
+    row = await conn.fetchrow("SELECT * FROM pass_vm($1, $2, $3, $4)", uuid, job_uuid, before, after)
+    if row is None:
+        raise ResourceNotFound(f"no VM has the uuid {uuid}")
+    vm = _vm(row)
+    if row["passed"]:
+        await tell(conn, vm.change(before, reason))
+    return vm
 
 
 def _with_row(vm: Vm, row: Any) -> Vm:
