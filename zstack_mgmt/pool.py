@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, LiteralString, Self
@@ -165,13 +165,13 @@ class Pool:
         held.loans += 1
         return held
 
-    def give_back(self, held: _Held, borrower: str, error: BaseException | None) -> None:
-        """End a loan, in which the error was raised."""
+    async def give_back(self, held: _Held, borrower: str, error: BaseException | None) -> None:
+        """End a loan, in which the error was raised; what was interrupted by that has ended then."""
         if error is None or isinstance(error, _HARMLESS) or held.conn.is_closed():
             self._keep(held)
             self._turns.give(borrower)
         else:
-            self._in_background(self._settle(held, borrower))
+            await asyncio.shield(self._in_background(self._settle(held, borrower)))
 
     def _latest(self) -> _Held | None:
         if self._closing:
@@ -227,10 +227,11 @@ class Pool:
             if not held.conn.is_closed():
                 self._in_background(_end(held.conn))
 
-    def _in_background(self, work: Any) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name="pool")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+        return task
 
     def _stop_sweeping(self) -> None:
         if self._sweep is not None:
@@ -261,6 +262,6 @@ class _Loan:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: object
     ) -> None:
-        self._pool.give_back(self._held, self._borrower, error)
+        await self._pool.give_back(self._held, self._borrower, error)
         if isinstance(error, _LOST_INSIDE):
             raise _as_loss(error) from error

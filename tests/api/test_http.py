@@ -2,12 +2,12 @@
 
 import asyncio
 import gzip
-import socket
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 
@@ -140,18 +140,29 @@ async def test_a_body_that_does_not_arrive_ends_in_time(settings: Settings) -> N
 async def test_one_address_has_a_limited_number_of_connections(settings: Settings) -> None:
     async with running_service(replace(settings, max_connections_per_address=20)) as service:
         port = int(service.origin.rpartition(":")[2])
-        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
-        await asyncio.sleep(0.3)
-        closed = 0
-        for one in held:
-            one.setblocking(False)
-            with suppress(BlockingIOError, ConnectionResetError):
-                closed += one.recv(1) == b""
-        assert closed >= 20
-        for one in held:
-            one.close()
-        await asyncio.sleep(0.3)
-        assert (await service.admin.get("/zones")).status == 200
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
+        ends = [asyncio.create_task(_end_of(reader)) for reader, _ in held]
+        async with asyncio.timeout(10):
+            while sum(end.done() for end in ends) < 20:
+                await asyncio.wait([end for end in ends if not end.done()], return_when="FIRST_COMPLETED")
+        for _, writer in held:
+            writer.close()
+        await asyncio.gather(*ends)
+        async with asyncio.timeout(10):
+            while not await _answers(service):
+                await asyncio.sleep(0.02)
+
+
+async def _end_of(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionError):
+        assert await reader.read(1) == b""
+
+
+async def _answers(service: Service) -> bool:
+    """Whether a new connection is let in."""
+    with suppress(aiohttp.ClientConnectionError):
+        return (await service.admin.get("/zones")).status == 200
+    return False
 
 
 async def test_metrics_are_for_this_machine_or_a_token(settings: Settings) -> None:
