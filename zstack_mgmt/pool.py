@@ -71,7 +71,7 @@ class _Held:
 class Pool:
     """Connections, lent to accounts in turn, and to each in the order of asking.
 
-    One account has at most four fifths of them, so that another always finds one soon. The one that came back
+    One account has at most a third of them, so that another finds one at once. The one that came back
     last is lent first. asyncpg's own pool lets who asks just now overtake those who wait, and makes a task of
     each return, which takes as long as a short statement.
 
@@ -86,7 +86,7 @@ class Pool:
         self.absence = lost
         self._connect = connect
         self._size = size
-        self._turns = Turns(size, max(1, size * 4 // 5))
+        self._turns = Turns(size, max(1, size // 3))
         self._open: set[_Held] = set()
         self._idle: list[_Held] = []
         self._ending: set[asyncio.Task[None]] = set()
