@@ -95,7 +95,9 @@ class Settings:
     webhook_processes: Annotated[int, Within(0), Doc("that it starts to send webhooks")] = 1
     console_processes: Annotated[int, Within(0, 1), Doc("console proxy agents that it starts")] = 1
 
-    db_pool_size: Annotated[Count, Doc("connections of one process, its dedicated ones not counted")] = 10
+    db_pool_size: Annotated[
+        Count, Doc("connections of one process, its dedicated ones not counted; an account has a third")
+    ] = 10
     statement_timeout_s: Annotated[
         Count, Doc("seconds of one statement in the database"), Bound("InternalError")
     ] = 10

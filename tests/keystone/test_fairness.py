@@ -9,8 +9,8 @@ from app import Service
 from engine.waiting import until
 from keystone.talking import Keystone, Person
 
-SETTINGS = {"db_pool_size": 5}
-MOST = 4  # of five, that one account may have
+SETTINGS = {"db_pool_size": 6}
+MOST = 2  # of six, that one account may have
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 

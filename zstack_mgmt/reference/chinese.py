@@ -180,7 +180,7 @@ SETTINGS: Mapping[str, str] = {
     "worker_processes": "`run` 启动的任务进程数",
     "webhook_processes": "`run` 启动的 Webhook 发送进程数",
     "console_processes": "`run` 启动的控制台代理数",
-    "db_pool_size": "每个进程的连接数，不含专用连接",
+    "db_pool_size": "每个进程的连接数，不含专用连接；单个账户最多占三分之一",
     "statement_timeout_s": "数据库中一条语句的秒数上限",
     "query_case": "查询条件是否区分字母 a 到 z 的大小写；ZStack 的数据库不区分",
     "max_queue_depth": "排队任务数；超出后，产生任务的调用返回 503 和 Retry-After",
