@@ -35,7 +35,7 @@ async def run_worker(settings: Settings, queue: Queue, stop: asyncio.Event | Non
     descriptors = raise_descriptor_limit()
     stop = stop or _stop_on_signals()
     size = settings.worker_slots + TRANSACTIONS + _OTHERS if queue == "jobs" else _OTHERS
-    pool = await open_pool(settings, application=f"zstack-{queue}", size=size, keep_plans=True)
+    pool = await open_pool(settings, application=f"zstack-{queue}", size=size)
     services = await load_services(pool, settings)
     bell = Bell(settings)
     lease = Lease(settings, bell, settings.lease_s if queue == "jobs" else lease_s(settings), queue)

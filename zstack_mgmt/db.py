@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol, cast
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 import asyncpg
 import orjson
@@ -26,13 +26,11 @@ from zstack_mgmt.core.errors import (
     ResourceNotFound,
     TooBusy,
 )
-from zstack_mgmt.pool import DatabaseLost, Pool, RawConnection, losses
+from zstack_mgmt.pool import Connection, DatabaseLost, Pool, RawConnection, losses
 from zstack_mgmt.primary import Primary
 
 if TYPE_CHECKING:
     from asyncpg import Record
-    from asyncpg.cursor import CursorFactory
-    from asyncpg.transaction import Transaction
 
 
 class Lock(IntEnum):
@@ -45,30 +43,6 @@ class Lock(IntEnum):
     WEBHOOK_SECRETS = 7316005  # with the hash of their account
     ADDRESSES = 7316007  # with the hash of a network and an address: who takes it
     CATALOG = 7316006  # with 0: the regions, services and endpoints of `/v3`
-
-
-class Connection(Protocol):
-    """A connection to PostgreSQL, lent to the caller.
-
-    A statement is a literal, so that no text from outside becomes part of one; only `query.compile` writes
-    statements at run time.
-    """
-
-    async def execute(self, query: LiteralString, *args: Any) -> str: ...
-
-    async def executemany(self, command: LiteralString, args: Iterable[Sequence[Any]]) -> None: ...
-
-    async def fetch(self, query: LiteralString, *args: Any) -> list[Record]: ...
-
-    async def fetchrow(self, query: LiteralString, *args: Any) -> Record | None: ...
-
-    async def fetchval(self, query: LiteralString, *args: Any) -> Any: ...
-
-    def cursor(self, query: LiteralString, *args: Any) -> CursorFactory[Record]: ...
-
-    def transaction(
-        self, *, isolation: Literal["repeatable_read"] | None = None, readonly: bool = False
-    ) -> Transaction: ...
 
 
 async def fetch_one(conn: Connection, query: LiteralString, *args: Any) -> Record:
@@ -163,22 +137,16 @@ CONFLICTS = (
 
 
 def create_pool(
-    settings: Settings,
-    *,
-    application: str,
-    size: int | None = None,
-    standby: bool = False,
-    keep_plans: bool = False,
+    settings: Settings, *, application: str, size: int | None = None, standby: bool = False
 ) -> Pool:
     """A pool of connections, which are made when they are needed.
 
     Args:
         standby: for reads that may be late, from READ_DATABASE_URL.
-        keep_plans: each statement is planned once on a connection, and not for the length of its arrays.
     """
     url = settings.read_database_url if standby else settings.database_url
     pooled = bool(settings.direct_database_url) and not standby
-    options = _options(settings, application, pooled=pooled, more=_KEPT_PLANS if keep_plans else None)
+    options = _options(settings, application, pooled=pooled)
     make = partial(Primary(url, writes=not standby).connect, **options)
     return Pool(make, size or settings.db_pool_size, absence.of_database(url))
 
@@ -195,12 +163,7 @@ async def connect(settings: Settings, *, application: str, direct: bool = False)
         return await Primary(url).connect(**_options(settings, application, pooled=pooled))
 
 
-_KEPT_PLANS = {"plan_cache_mode": "force_generic_plan"}
-
-
-def _options(
-    settings: Settings, application: str, *, pooled: bool, more: dict[str, str] | None = None
-) -> dict[str, Any]:
+def _options(settings: Settings, application: str, *, pooled: bool) -> dict[str, Any]:
     """How a connection is made; a pooler in transaction mode keeps neither statements nor most settings."""
     settled = {"application_name": application, "timezone": "UTC"}
     return {
@@ -209,9 +172,7 @@ def _options(
         "statement_cache_size": 0 if pooled else 500,
         "max_cacheable_statement_size": 4096,  # longer ones are hardly asked twice
         "max_cached_statement_lifetime": 0,
-        "server_settings": settled
-        if pooled
-        else settled | _limits(settings) | sockets.POSTGRESQL | (more or {}),
+        "server_settings": settled if pooled else settled | _limits(settings) | sockets.POSTGRESQL,
     }
 
 

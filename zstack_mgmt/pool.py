@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, LiteralString, Self
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol, Self
 
 import asyncpg
 
@@ -16,9 +16,38 @@ from zstack_mgmt.core.errors import ApiError
 from zstack_mgmt.turns import Turns
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+    from asyncpg.cursor import CursorFactory
+    from asyncpg.transaction import Transaction
+
     RawConnection = asyncpg.Connection[Any]
 else:  # at run time the class takes no parameters
     RawConnection = asyncpg.Connection
+
+
+class Connection(Protocol):
+    """A connection to PostgreSQL, lent to the caller.
+
+    A statement is a literal, so that no text from outside becomes part of one; only `query.compile` writes
+    statements at run time.
+    """
+
+    async def execute(self, query: LiteralString, *args: Any) -> str: ...
+
+    async def executemany(self, command: LiteralString, args: Iterable[Sequence[Any]]) -> None: ...
+
+    async def fetch(self, query: LiteralString, *args: Any) -> list[Record]: ...
+
+    async def fetchrow(self, query: LiteralString, *args: Any) -> Record | None: ...
+
+    async def fetchval(self, query: LiteralString, *args: Any) -> Any: ...
+
+    def cursor(self, query: LiteralString, *args: Any) -> CursorFactory[Record]: ...
+
+    def transaction(
+        self, *, isolation: Literal["repeatable_read"] | None = None, readonly: bool = False
+    ) -> Transaction: ...
+
 
 BORROWER: ContextVar[str] = ContextVar("borrower", default="")
 """For whom this task asks for connections: an account, an address; empty: the service itself."""
@@ -117,11 +146,11 @@ class Pool:
         async with self.acquire() as conn:
             return await conn.execute(query, *args)
 
-    async def fetch(self, query: LiteralString, *args: Any) -> list[asyncpg.Record]:
+    async def fetch(self, query: LiteralString, *args: Any) -> list[Record]:
         async with self.acquire() as conn:
             return await conn.fetch(query, *args)
 
-    async def fetchrow(self, query: LiteralString, *args: Any) -> asyncpg.Record | None:
+    async def fetchrow(self, query: LiteralString, *args: Any) -> Record | None:
         async with self.acquire() as conn:
             return await conn.fetchrow(query, *args)
 
@@ -134,10 +163,14 @@ class Pool:
         if self._closing:
             return
         self._closing = True
-        for _ in range(self._size):
-            await self._turns.take()
-        for _ in range(self._size):  # who waits still gets its refusal
-            self._turns.give()
+        taken = 0
+        try:
+            while taken < self._size:
+                await self._turns.take()
+                taken += 1
+        finally:
+            for _ in range(taken):  # who waits still gets its refusal
+                self._turns.give()
         self._close(self._idle)
         await asyncio.gather(*self._ending)
         self._stop_sweeping()
@@ -255,7 +288,7 @@ class _Loan:
         self._pool = pool
         self._borrower = borrower
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self) -> Connection:
         self._held = await self._pool.lend(self._borrower)
         return self._held.conn
 

@@ -52,12 +52,7 @@ async def load_services(pool: db.Pool, settings: Settings) -> Services:
 
 
 async def open_pool(
-    settings: Settings,
-    *,
-    application: str,
-    size: int | None = None,
-    keep_plans: bool = False,
-    timeout_s: float = 60.0,
+    settings: Settings, *, application: str, size: int | None = None, timeout_s: float = 60.0
 ) -> db.Pool:
     """A pool on a database that has the schema and knows our key; waits for the database and its schema.
 
@@ -66,7 +61,7 @@ async def open_pool(
     until = time.monotonic() + timeout_s
     while True:
         try:
-            pool = db.create_pool(settings, application=application, size=size, keep_plans=keep_plans)
+            pool = db.create_pool(settings, application=application, size=size)
             lacking = await _lacking(pool, settings)
         except ValueError as error:
             raise ConfigError(f"DATABASE_URL: {error}") from error

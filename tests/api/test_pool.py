@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -97,7 +97,7 @@ async def test_what_ends_a_connection(settings: Settings, monkeypatch: pytest.Mo
             while pool.size:
                 await asyncio.sleep(0.02)
         async with pool.acquire() as conn:
-            conn.terminate()
+            cast("Any", conn).terminate()
         async with pool.acquire() as conn:
             assert await conn.fetchval("SELECT 1") == 1
     for conn in lent:
@@ -112,7 +112,7 @@ async def test_silence_of_either_end_is_limited(settings: Settings) -> None:
     async with create_pool(settings, application="test") as pool, pool.acquire() as conn:
         for name, value in sockets.POSTGRESQL.items():
             assert await conn.fetchval("SELECT setting FROM pg_settings WHERE name = $1", name) == value
-        ours = conn._transport.get_extra_info("socket")
+        ours = cast("Any", conn)._transport.get_extra_info("socket")
         assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         for option, value in sockets.OPTIONS.items():
             assert ours.getsockopt(socket.IPPROTO_TCP, option) == value

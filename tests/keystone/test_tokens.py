@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -154,11 +154,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     @asynccontextmanager
     async def counting(pool: Pool, **options: Any) -> AsyncIterator[Any]:
         async with lend(pool, **options) as conn:
-            conn.add_query_logger(note)
+            cast("Any", conn).add_query_logger(note)
             try:
                 yield conn
             finally:
-                conn.remove_query_logger(note)
+                cast("Any", conn).remove_query_logger(note)
 
     monkeypatch.setattr(Pool, "acquire", counting)
     return noted

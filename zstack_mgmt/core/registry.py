@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cache, cached_property, wraps
-from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar, cast, get_args
 
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
@@ -93,7 +93,17 @@ class ApiRequest(BaseModel):
                 values[name] = adapter.validate_python(values[name])
         if secrets is not None:
             values |= orjson.loads(secrets)
-        return cls.model_construct(_fields_set=set(values), **values)
+        given = set(values)
+        for name, make in _factories(cls):  # pydantic would look at the signature of each, every time
+            values.setdefault(name, make())
+        return cls.model_construct(_fields_set=given, **values)
+
+
+@cache
+def _factories(kind: type[ApiRequest]) -> list[tuple[str, Callable[[], Any]]]:
+    """The fields whose default is made anew for each request."""
+    fields = kind.model_fields.items()
+    return [(name, cast("Callable[[], Any]", f.default_factory)) for name, f in fields if f.default_factory]
 
 
 @cache
